@@ -1,0 +1,1 @@
+"""The reex daemon: one language model, one training loop, one calibration state, one store."""

@@ -1,0 +1,239 @@
+"""The frozen records that pass between layers. Owns shapes and units; holds no behaviour beyond derived facts.
+
+Labels: 0..C-1 is a class, `UNLABELLED` (-1) has no label, `OUT_OF_DISTRIBUTION` (-99) belongs to no class.
+Times are seconds since the epoch, UTC, as float.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+
+import numpy as np
+
+UNLABELLED = -1
+OUT_OF_DISTRIBUTION = -99
+
+TRAIN = "train"
+CALIBRATION = "calibration"
+TEST = "test"
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A named set of documents, its classes, and the choice of language model."""
+
+    name: str
+    classes: tuple[str, ...]
+    model: str = "minilm"
+    prompt: str = ""
+    alpha: float = 0.95  # the rung a caller is shown by default; the ladder itself is fixed in sdm
+    attribute_count: int = -1  # -1 until the first document fixes it
+    created_at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One text as the store holds it. `number` is its stable place; `revision` counts its replacements."""
+
+    id: str
+    text: str
+    label: int = UNLABELLED
+    split: str = TRAIN
+    prompt: str = ""
+    info: str = ""
+    group: str = ""
+    attributes: tuple[float, ...] = ()
+    extra_json: str = ""  # unknown keys of the uploaded line, kept for export
+    number: int = -1
+    revision: int = 0
+    updated_at: float = 0.0
+
+
+class Outcome(IntEnum):
+    """What an upload did with one document."""
+
+    ADDED = 1
+    REPLACED = 2
+    UNCHANGED = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """Why one line of an upload was not stored. `line` is 1-based in the sender's file."""
+
+    line: int
+    field: str
+    reason: str
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFiles:
+    """A language model on disk, as the engine opens it."""
+
+    name: str
+    folder: Path
+    digests: dict[str, str]  # relative file name -> hex SHA-256, pinned at pull
+    pooling: str = "mean"
+    window_tokens: int = 0  # 0: what the model's own configuration says
+    query_prefix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What the engine learnt when it opened a model."""
+
+    name: str
+    architecture: str  # Hugging Face's model_type
+    hidden_size: int
+    window_tokens: int
+    parameters: int
+    size_bytes: int  # resident weights, one worker
+    reads_prompts: bool  # decoders do; encoders keep the prompt out of the text
+    fingerprint: str  # hex digest of everything that changes the numbers (architecture.md 4)
+
+
+class JobState(IntEnum):
+    QUEUED = 1
+    RUNNING = 2
+    SUCCEEDED = 3
+    FAILED = 4
+    CANCELLED = 5
+
+    @property
+    def ended(self) -> bool:
+        return self >= JobState.SUCCEEDED
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Long work that outlives the call that asked for it. Exactly one of `error` and `result` once ended."""
+
+    number: int
+    kind: str  # "train" | "pull"
+    project: str  # empty for a pull
+    state: JobState
+    request_json: str  # what was asked, enough to run it again after a crash
+    phase: str = ""
+    done: int = 0
+    total: int = 0
+    rate: float = 0.0  # units of `done` per second
+    eta_s: float = -1.0  # negative: unknown
+    message: str = ""
+    error_reason: str = ""
+    error: str = ""
+    result_json: str = ""
+    attempts: int = 0
+    created_at: float = 0.0
+    updated_at: float = 0.0
+    ended_at: float = 0.0
+
+    @property
+    def name(self) -> str:
+        return f"{self.kind}-{self.number}"
+
+
+class Role(IntEnum):
+    """What a pool document was used for by one classifier version."""
+
+    SUPPORT = 1
+    CALIBRATION = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """One high-reliability region (sdm.md 9)."""
+
+    alpha: float
+    q_prime_min: float
+    thresholds: tuple[float, ...]  # psi_c, one per class
+
+
+@dataclass(frozen=True, slots=True)
+class Classifier:
+    """One immutable trained version, without its arrays (see `ClassifierArrays`)."""
+
+    version: int
+    classes: tuple[str, ...]
+    model: str
+    fingerprint: str  # of the language model whose hidden states it was fitted on
+    space: int  # the store's number for that fingerprint
+    prompt: str
+    hidden_size: int  # D_model, without attributes
+    attribute_count: int
+    exemplar_size: int  # M
+    mean: float
+    standard_deviation: float
+    neighbors_max: int  # K of q
+    regions: tuple[Region, ...]
+    training_json: str  # settings, seed, curves, counts, warnings, durations
+    created_at: float
+
+    @property
+    def name(self) -> str:
+        return f"v{self.version}"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassifierArrays:
+    """The arrays of a version. D = hidden_size + attribute_count, M = exemplar size, C classes, N support rows."""
+
+    projection_weight: np.ndarray  # (M, D) float32
+    projection_bias: np.ndarray  # (M,) float32
+    classifier_weight: np.ndarray  # (C, M) float32
+    classifier_bias: np.ndarray  # (C,) float32
+    support_rows: np.ndarray  # (N,) int64, rows of hidden states in the store
+    support_documents: np.ndarray  # (N,) int64, document numbers
+    support_labels: np.ndarray  # (N,) int32
+    support_predictions: np.ndarray  # (N,) int32
+    support_attributes: np.ndarray  # (N, attribute_count) float32
+    calibration_documents: np.ndarray  # (n,) int64
+    calibration_table: np.ndarray  # (n, 5 + 2C) float32: prediction, q, d0, d, q', sdm (C), logits (C)
+    calibration_labels: np.ndarray  # (n,) int32
+    distance_cdfs: tuple[np.ndarray, ...]  # F_c, ascending float32, one per class
+    q_prime_cdfs: tuple[np.ndarray, ...]  # G_c, ascending float32, one per class
+    pool_documents: np.ndarray  # (n_pool,) int64
+    pool_revisions: np.ndarray  # (n_pool,) int64
+    pool_labels: np.ndarray  # (n_pool,) int32
+    pool_roles: np.ndarray  # (n_pool,) uint8, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbor:
+    """One support document near a scored one; `document_id` is empty once it was deleted."""
+
+    document: int
+    document_id: str
+    label: int
+    prediction: int
+    distance: float  # squared L2
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One scored text (sdm.md 10). `document` is -1 for a text that is not stored."""
+
+    version: int
+    document: int
+    document_id: str
+    label: int
+    prediction: int
+    logits: tuple[float, ...]
+    sdm: tuple[float, ...]
+    q: int
+    d0: float
+    d: float
+    q_prime: float
+    region_alpha: float  # 0.0 when rejected
+    lower_region_alpha: float
+    lower_d: float
+    lower_q_prime: float
+    effective_sample_sizes: tuple[int, ...]
+    reliability: str  # highest | high | low | lowest | out-of-distribution
+    reason: str  # "" when admitted, else why rejected
+    role: int = 0  # Role of the document in this version; 0 unseen
+    windows: int = 1
+    neighbors: tuple[Neighbor, ...] = field(default=())
