@@ -1,0 +1,103 @@
+"""Calibration maths of the SDM estimator: pure NumPy, no state, no input or output. Raises ValueError only.
+
+Symbols of "act" (arXiv 2509.12760v5) and where they are computed; docs/calibration.md has the long form.
+
+    symbol            meaning                                     function                         source
+    x                 normalised hidden state                     Normalization.apply              sdm.md 2
+    W, b, W', b'      adaptor; h' = W x + b, z' = W' h' + b'       initial_weights                  sdm.md 3
+    q, d0             similarity; squared nearest distance        similarity                       act Eq. 4
+    F_c               class CDFs of d0                            distance_cdfs, pool_small_cdfs   sdm.md 5
+    d                 distance, a reverse quantile in [0, 1]      distance_quantiles               act Eq. 5
+    sdm(z')           similarity-distance-magnitude activation    sdm_activation                   act Eq. 6
+    loss              -log_{2+q} sdm(z')_y                        sdm_losses, balanced_loss        act Eq. 7
+    q'                rescaled similarity                         rescaled_similarity              act Eq. 8
+    G_c               class CDFs of q'                            calibrate                        sdm.md 8
+    alpha'            rungs of the ladder                         ladder_alphas                    sdm.md 9b
+    q'_min, psi       a region                                    fit_region, fit_regions          act Alg. 1
+    M(x)              membership                                  region_accepts, region_alphas    act Eq. 9
+    n_c               effective sample sizes                      effective_sample_sizes           act A.5
+    eps               DKW error of d                              dkw_errors, distance_bands       act A.5
+"""
+
+from reexd.sdm.activation import CROSS_ENTROPY_Q, Q_OFFSET, log_sdm_activation, sdm_activation
+from reexd.sdm.calibration import Calibration, CalibrationRows, calibrate
+from reexd.sdm.digest import feature_digest
+from reexd.sdm.distance import class_distances, distance_cdfs, distance_quantiles, pool_small_cdfs
+from reexd.sdm.effective_sample_size import distance_bands, dkw_errors, effective_sample_sizes
+from reexd.sdm.evaluation import Admission, Cell, ConditionalAccuracy, admission, conditional_accuracy
+from reexd.sdm.explanation import Block, blocked_rungs, explain_regions
+from reexd.sdm.initialization import AdaptorWeights, epoch_permutation, initial_weights
+from reexd.sdm.loss import balanced_loss, class_balanced_mean, loss_gradient, sdm_losses
+from reexd.sdm.normalization import Normalization, fit_normalization
+from reexd.sdm.regions import (
+    ALPHA_RESOLUTION,
+    Region,
+    fit_region,
+    fit_regions,
+    ladder_alphas,
+    region_accepts,
+    region_alphas,
+)
+from reexd.sdm.reliability import reliability
+from reexd.sdm.rescaled_similarity import is_out_of_distribution, rescaled_similarity
+from reexd.sdm.scoring import Reason, Scores, score
+from reexd.sdm.shuffling import best_iteration, check_split, iteration_seed, official_split, stratified_split
+from reexd.sdm.similarity import NEIGHBORS_MAX, Similarity, nearest_neighbors, similarity, squared_distances
+
+__all__ = [
+    "ALPHA_RESOLUTION",
+    "CROSS_ENTROPY_Q",
+    "NEIGHBORS_MAX",
+    "Q_OFFSET",
+    "AdaptorWeights",
+    "Admission",
+    "Block",
+    "Calibration",
+    "CalibrationRows",
+    "Cell",
+    "ConditionalAccuracy",
+    "Normalization",
+    "Reason",
+    "Region",
+    "Scores",
+    "Similarity",
+    "admission",
+    "balanced_loss",
+    "best_iteration",
+    "blocked_rungs",
+    "calibrate",
+    "check_split",
+    "class_balanced_mean",
+    "class_distances",
+    "conditional_accuracy",
+    "distance_bands",
+    "distance_cdfs",
+    "distance_quantiles",
+    "dkw_errors",
+    "effective_sample_sizes",
+    "epoch_permutation",
+    "explain_regions",
+    "feature_digest",
+    "fit_normalization",
+    "fit_region",
+    "fit_regions",
+    "initial_weights",
+    "is_out_of_distribution",
+    "iteration_seed",
+    "ladder_alphas",
+    "log_sdm_activation",
+    "loss_gradient",
+    "nearest_neighbors",
+    "official_split",
+    "pool_small_cdfs",
+    "region_accepts",
+    "region_alphas",
+    "reliability",
+    "rescaled_similarity",
+    "score",
+    "sdm_activation",
+    "sdm_losses",
+    "similarity",
+    "squared_distances",
+    "stratified_split",
+]

@@ -1,0 +1,69 @@
+"""Who trains and who calibrates: the pooled shuffles and the choice among them (sdm.md 2, 7, 16).
+
+Owns: index arrays into the pool [train; calibration]. Must not know: documents, or what the rows hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+SEED_LIMIT = 2**64
+
+
+def iteration_seed(seed: int, iteration: int) -> int:
+    """Seed of the 0-based shuffle `iteration`: (seed + i) mod 2^64."""
+    return (seed + iteration) % SEED_LIMIT
+
+
+def official_split(row_count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """The package's halves: (training, calibration) pool rows; an odd row calibrates. Not stratified."""
+    order = np.random.default_rng(seed).permutation(row_count)
+    return order[: row_count // 2], order[row_count // 2 :]
+
+
+def stratified_split(labels: np.ndarray, training_share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Split every class alike: (training, calibration) pool rows, each ascending.
+
+    Every class keeps at least one row on both sides. Raises ValueError for a share outside (0, 1) or a class
+    with fewer than two rows, which no split can serve.
+    """
+    if not 0.0 < training_share < 1.0:
+        raise ValueError(f"training_share must be in (0, 1), got {training_share}")
+    labels = np.asarray(labels)
+    generator = np.random.default_rng(seed)
+    training: list[np.ndarray] = []
+    calibration: list[np.ndarray] = []
+    for label in np.unique(labels):
+        rows = generator.permutation(np.flatnonzero(labels == label))
+        if rows.size < 2:
+            raise ValueError(
+                f"class {label} has 1 row; training and calibration need one each, add at least 1"
+            )
+        count = min(max(round(training_share * rows.size), 1), rows.size - 1)
+        training.append(rows[:count])
+        calibration.append(rows[count:])
+    return np.sort(np.concatenate(training)), np.sort(np.concatenate(calibration))
+
+
+def check_split(labels: np.ndarray, class_count: int, name: str) -> np.ndarray:
+    """Labels of one split as (n,) int64; ValueError unless all are 0..C-1 and every class occurs."""
+    values = np.asarray(labels)
+    if values.ndim != 1 or values.dtype.kind not in "iu":
+        raise ValueError(f"{name} labels must be a vector of integers, got {values.dtype} {values.shape}")
+    if values.size and (values.min() < 0 or values.max() >= class_count):
+        raise ValueError(f"{name} labels must be in 0..{class_count - 1}; leave out rows labelled -1 or -99")
+    counts = np.bincount(values, minlength=class_count)
+    if (counts == 0).any():
+        missing = ", ".join(str(c) for c in np.flatnonzero(counts == 0)[:10])
+        raise ValueError(f"{name} split must contain every class; it has no row of class {missing}")
+    return values.astype(np.int64)
+
+
+def best_iteration(losses: Sequence[float]) -> int:
+    """0-based iteration with the smallest best loss; the last of equals wins (sdm.md 7)."""
+    if not losses:
+        raise ValueError("no shuffle was trained: expected at least one loss")
+    values = np.asarray(losses, dtype=np.float64)
+    return int(np.flatnonzero(values == values.min())[-1])
