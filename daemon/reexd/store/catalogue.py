@@ -1,0 +1,159 @@
+"""The catalogue: which projects there are, and one open environment for each that is used. Owns the folders
+below its root; knows nothing of what a project holds.
+
+    root/catalogue/        records of projects and jobs
+    root/projects/NAME/    one environment each
+    root/trash/            folders of deleted projects on their way out
+
+A folder without a record is what a crash left of a creation or a deletion; it is swept when the catalogue
+opens.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+from reexd.errors import InvalidName, ProjectExists, ProjectNotFound
+from reexd.records import Project
+from reexd.store import keys, ranges
+from reexd.store.codecs.project import decode_project, encode_project
+from reexd.store.environment import MAP_SIZE_BYTES, Environment, Txn
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
+
+
+class Catalogue:
+    """All projects below one folder. Thread-safe. Projects open on first use and stay open until `close`.
+
+    A project that cannot be opened raises StoreCorrupt or StoreTooNew from `open` each time; the others work.
+    """
+
+    def __init__(self, root: Path, map_size_bytes: int = MAP_SIZE_BYTES) -> None:
+        self._map_size_bytes = map_size_bytes
+        self._projects = root / "projects"
+        self._trash = root / "trash"
+        for folder in (root, self._projects, self._trash):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.environment = Environment(root / "catalogue", map_size_bytes)
+        self._open: dict[str, Environment] = {}
+        self._lock = threading.RLock()
+        self._sweep()
+
+    def create(self, project: Project) -> None:
+        """Raises InvalidName, ProjectExists, StorageFull."""
+        _check_name(project.name)
+        with self._lock:
+            if self._find(project.name) is not None:
+                raise ProjectExists(
+                    f"there is a project {project.name!r} already; choose another name, or delete it first",
+                    project=project.name,
+                )
+            # The folder first: without a record it is swept, while a record without a folder would be a
+            # broken project.
+            self._discard(project.name)
+            self._open[project.name] = Environment(self._projects / project.name, self._map_size_bytes)
+            self.environment.write(lambda txn: _put(txn, project))
+
+    def get(self, name: str) -> Project:
+        """Raises InvalidName, ProjectNotFound."""
+        project = self._find(name)
+        if project is None:
+            raise ProjectNotFound(
+                f"there is no project {name!r}; `reexctl project list` shows those there are", project=name
+            )
+        return project
+
+    def listed(self) -> list[Project]:
+        """By name."""
+        with self.environment.read() as txn:
+            return [decode_project(value) for _, value in ranges.walk(txn, keys.kind(keys.Kind.PROJECT))]
+
+    def update(self, name: str, **changes: object) -> Project:
+        """Changes fields of a project's record; its new record. The name cannot change. Raises
+        ProjectNotFound.
+        """
+
+        def work(txn: Txn) -> Project:
+            value = txn.get(keys.project(name))
+            if value is None:
+                raise ProjectNotFound(f"there is no project {name!r}", project=name)
+            changed = replace(decode_project(value), **changes, name=name)
+            _put(txn, changed)
+            return changed
+
+        _check_name(name)
+        return self.environment.write(work)
+
+    def open(self, name: str) -> Environment:
+        """The project's environment. Raises ProjectNotFound, StoreCorrupt, StoreTooNew."""
+        with self._lock:
+            self.get(name)
+            found = self._open.get(name)
+            if found is None:
+                found = self._open[name] = Environment(self._projects / name, self._map_size_bytes)
+            return found
+
+    def delete(self, name: str) -> None:
+        """Deletes a project and everything in it, once its readers are done. Raises ProjectNotFound.
+
+        The record goes first, in a synced commit; from there on a crash only leaves a folder to sweep.
+        """
+        with self._lock:
+            self.get(name)
+            self.environment.write(lambda txn: txn.delete(keys.project(name)))
+            environment = self._open.pop(name, None)
+            if environment is not None:
+                environment.close()
+            self._discard(name)
+
+    def reader_check(self) -> int:
+        """Frees reader slots of dead processes in every open environment; how many. To be called hourly."""
+        with self._lock:
+            environments = [self.environment, *self._open.values()]
+        return sum(environment.reader_check() for environment in environments)
+
+    def close(self) -> None:
+        with self._lock:
+            for environment in self._open.values():
+                environment.close()
+            self._open.clear()
+            self.environment.close()
+
+    def _find(self, name: str) -> Project | None:
+        _check_name(name)
+        with self.environment.read() as txn:
+            value = txn.get(keys.project(name))
+            return None if value is None else decode_project(value)
+
+    def _discard(self, name: str) -> None:
+        """Out of the way in one rename, then removed at leisure."""
+        folder = self._projects / name
+        if folder.exists():
+            aside = folder.rename(self._trash / f"{name}.{secrets.token_hex(4)}")
+            shutil.rmtree(aside, ignore_errors=True)
+
+    def _sweep(self) -> None:
+        known = {project.name for project in self.listed()}
+        for folder in self._projects.iterdir():
+            if folder.name not in known:
+                self._discard(folder.name)
+        for folder in self._trash.iterdir():
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _put(txn: Txn, project: Project) -> None:
+    txn.put(keys.project(project.name), encode_project(project))
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise InvalidName(
+            "a project's name has 1 to 63 characters of a-z, 0-9, '.', '_' and '-', and starts with a letter "
+            f"or digit; got {name!r}",
+            name=name,
+        )

@@ -1,0 +1,150 @@
+"""Classifier versions: immutable once put, with `live` a pointer to one of them. A version pins the hidden
+states of its support. Knows nothing of how a version is fitted or used.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from functools import partial
+
+import lmdb
+import numpy as np
+
+from reexd.errors import ClassifierNotFound, Conflict, NotTrained
+from reexd.records import Classifier, ClassifierArrays
+from reexd.store import arrays as parts
+from reexd.store import keys, meta, predictions, ranges, references, spaces
+from reexd.store.codecs.classifier import decode_classifier, encode_classifier
+from reexd.store.references import Holder
+
+
+class ArrayField(IntEnum):
+    """The number of each array in keys, by the field of ClassifierArrays. Changing a number breaks every
+    store.
+    """
+
+    projection_weight = 1
+    projection_bias = 2
+    classifier_weight = 3
+    classifier_bias = 4
+    support_rows = 5
+    support_documents = 6
+    support_labels = 7
+    support_predictions = 8
+    support_attributes = 9
+    calibration_documents = 10
+    calibration_table = 11
+    calibration_labels = 12
+    distance_cdfs = 13
+    q_prime_cdfs = 14
+    pool_documents = 15
+    pool_revisions = 16
+    pool_labels = 17
+    pool_roles = 18
+
+
+_PER_CLASS = (ArrayField.distance_cdfs, ArrayField.q_prime_cdfs)  # tuples, one array for each class
+
+
+def next_version(txn: lmdb.Transaction) -> int:
+    """Takes a version number, from 1; never given again."""
+    return meta.take(txn, keys.Meta.NEXT_VERSION, first=1)
+
+
+def put(txn: lmdb.Transaction, classifier: Classifier, arrays: ClassifierArrays) -> None:
+    """Stores a version and pins its support rows. Raises Conflict when the version exists: versions never
+    change.
+    """
+    version = classifier.version
+    if txn.get(keys.classifier(version)) is not None:
+        raise Conflict(
+            f"classifier {classifier.name} exists and is immutable; take a new number with next_version",
+            version=version,
+        )
+    txn.put(keys.classifier(version), encode_classifier(classifier))
+    for array in ArrayField:
+        value = getattr(arrays, array.name)
+        for item, member in enumerate(value if array in _PER_CLASS else (value,)):
+            parts.put(txn, partial(keys.classifier_array, version, array, item), member)
+    references.retain(txn, spaces.get(txn, classifier.space), arrays.support_rows, Holder.VERSION)
+
+
+def get(txn: lmdb.Transaction, version: int) -> Classifier:
+    """Raises ClassifierNotFound."""
+    value = txn.get(keys.classifier(version))
+    if value is None:
+        known = ", ".join(classifier.name for classifier in listed(txn)) or "none"
+        raise ClassifierNotFound(
+            f"there is no classifier v{version}; this project has {known}", version=version
+        )
+    return decode_classifier(value)
+
+
+def arrays(txn: lmdb.Transaction, version: int) -> ClassifierArrays:
+    """Owned copies of every array of a version. Raises ClassifierNotFound."""
+    class_count = len(get(txn, version).classes)
+    found: dict[str, np.ndarray | tuple[np.ndarray, ...]] = {}
+    for array in ArrayField:
+        items = range(class_count if array in _PER_CLASS else 1)
+        members = tuple(
+            parts.get(
+                txn,
+                partial(keys.classifier_array, version, array, item),
+                f"classifier v{version}, {array.name}",
+            )
+            for item in items
+        )
+        found[array.name] = members if array in _PER_CLASS else members[0]
+    return ClassifierArrays(**found)  # type: ignore[arg-type]
+
+
+def array(txn: lmdb.Transaction, version: int, name: str) -> np.ndarray:
+    """One array of a version, for readers that need no more. Not for the per-class tuples."""
+    get(txn, version)
+    field = ArrayField[name]
+    return parts.get(
+        txn, partial(keys.classifier_array, version, field, 0), f"classifier v{version}, {field.name}"
+    )
+
+
+def listed(txn: lmdb.Transaction) -> list[Classifier]:
+    """All versions, oldest first."""
+    return [decode_classifier(value) for _, value in ranges.walk(txn, keys.kind(keys.Kind.CLASSIFIER))]
+
+
+def live(txn: lmdb.Transaction) -> int | None:
+    """The version that answers, or None before the first training."""
+    return meta.get(txn, keys.Meta.LIVE_VERSION) or None
+
+
+def live_classifier(txn: lmdb.Transaction) -> Classifier:
+    """Raises NotTrained."""
+    version = live(txn)
+    if version is None:
+        raise NotTrained(
+            "this project has no trained classifier; upload labelled documents and run `reexctl train`"
+        )
+    return get(txn, version)
+
+
+def set_live(txn: lmdb.Transaction, version: int) -> None:
+    """Switches what answers; a rollback is the same. Raises ClassifierNotFound."""
+    get(txn, version)
+    meta.put(txn, keys.Meta.LIVE_VERSION, version)
+
+
+def delete(txn: lmdb.Transaction, version: int) -> None:
+    """Deletes a version with its predictions and unpins its rows. Raises ClassifierNotFound, and Conflict for
+    the live one.
+    """
+    classifier = get(txn, version)
+    if live(txn) == version:
+        raise Conflict(
+            f"classifier {classifier.name} is live; make another version live before deleting it",
+            version=version,
+        )
+    support_rows = array(txn, version, ArrayField.support_rows.name)
+    references.release(txn, spaces.get(txn, classifier.space), support_rows, Holder.VERSION)
+    predictions.delete_version(txn, version)
+    ranges.delete(txn, keys.classifier_arrays(version))
+    txn.delete(keys.classifier(version))

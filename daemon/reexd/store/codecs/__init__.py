@@ -1,0 +1,1 @@
+"""Every value of the store, one file per record. Owns bytes; knows nothing of keys or transactions."""

@@ -1,0 +1,72 @@
+"""A classifier version's record, without its arrays."""
+
+from __future__ import annotations
+
+import struct
+
+from reexd.records import Classifier, Region
+from reexd.store.codecs.fields import U32, Buffer, Reader, Writer
+
+# version, space, hidden_size, attribute_count, exemplar_size, neighbors_max, mean, standard_deviation,
+# created_at
+_NUMBERS = struct.Struct("<IHIIIIddd")
+_REGION = struct.Struct("<dd")  # alpha, q_prime_min
+
+
+def encode_classifier(classifier: Classifier) -> bytes:
+    writer = (
+        Writer()
+        .pack(
+            _NUMBERS,
+            classifier.version,
+            classifier.space,
+            classifier.hidden_size,
+            classifier.attribute_count,
+            classifier.exemplar_size,
+            classifier.neighbors_max,
+            classifier.mean,
+            classifier.standard_deviation,
+            classifier.created_at,
+        )
+        .strings(classifier.classes)
+        .string(classifier.model)
+        .string(classifier.fingerprint)
+        .string(classifier.prompt)
+        .string(classifier.training_json)
+        .pack(U32, len(classifier.regions))
+    )
+    for region in classifier.regions:
+        writer.pack(_REGION, region.alpha, region.q_prime_min).numbers(region.thresholds, "<f8")
+    return writer.finish()
+
+
+def decode_classifier(buffer: Buffer) -> Classifier:
+    reader = Reader(buffer, "classifier")
+    numbers = reader.unpack(_NUMBERS)
+    version, space, hidden_size, attribute_count, exemplar_size, neighbors_max = numbers[:6]
+    mean, standard_deviation, created_at = numbers[6:]
+    classes = reader.strings()
+    model, fingerprint, prompt, training_json = (reader.string() for _ in range(4))
+    (region_count,) = reader.unpack(U32)
+    regions = []
+    for _ in range(region_count):
+        alpha, q_prime_min = reader.unpack(_REGION)
+        regions.append(Region(alpha, q_prime_min, reader.numbers("<f8")))
+    reader.end()
+    return Classifier(
+        version=version,
+        classes=classes,
+        model=model,
+        fingerprint=fingerprint,
+        space=space,
+        prompt=prompt,
+        hidden_size=hidden_size,
+        attribute_count=attribute_count,
+        exemplar_size=exemplar_size,
+        mean=mean,
+        standard_deviation=standard_deviation,
+        neighbors_max=neighbors_max,
+        regions=tuple(regions),
+        training_json=training_json,
+        created_at=created_at,
+    )

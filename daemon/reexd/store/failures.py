@@ -1,0 +1,64 @@
+"""What LMDB's errors mean to a person. Owns the mapping to reexd's errors; touches no data."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import lmdb
+
+from reexd.errors import ReexError, StorageFull, StoreCorrupt
+
+# A full disk reaches us as the text of errno, not as a class: EIO from a short write, ENOSPC, EDQUOT, EFBIG.
+_FULL = ("Input/output error", "No space left", "quota exceeded", "File too large")
+
+
+def translate(error: Exception, path: Path) -> ReexError:
+    """The declared error for what LMDB or the file system said about the store in `path`."""
+    if isinstance(error, lmdb.MapFullError):
+        return StorageFull(
+            f"the store in {path} reached the size it was opened with; raise the setting for the store's "
+            "map size and restart, or delete documents",
+            path=path,
+        )
+    if isinstance(error, lmdb.TxnFullError):
+        return StorageFull(
+            f"too much for one transaction of the store in {path}; send smaller batches", path=path
+        )
+    said = str(error)
+    if isinstance(error, lmdb.DiskError) or any(sign in said for sign in _FULL):
+        return StorageFull(
+            f"writing to the store in {path} failed ({said}) with {_free(path)} free; nothing of this "
+            "write was kept. Free some space and send it again; no restart is needed",
+            path=path,
+        )
+    return StoreCorrupt(
+        f"the store in {path} cannot be used ({said}); other projects are not affected. "
+        "Restore this one from a backup, or check the disk and its permissions",
+        path=path,
+    )
+
+
+def repair_length(environment: lmdb.Environment, path: Path) -> None:
+    """Keeps a file that is shorter than its header says from killing the process.
+
+    LMDB may leave the last pages unwritten when they were freed in the transaction that took them, so a short
+    file can be sound; but reading a missing page through the map is SIGBUS. Extended with zeros it is
+    harmless, and where the missing pages did matter, one walk over the tree finds them: lmdb.CorruptedError.
+    """
+    expected = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
+    data = path / "data.mdb"
+    if data.stat().st_size >= expected:
+        return
+    os.truncate(data, expected)
+    with environment.begin() as txn, txn.cursor() as cursor:
+        for _ in cursor.iternext(values=False):
+            pass
+
+
+def _free(path: Path) -> str:
+    try:
+        return f"{shutil.disk_usage(path).free:,} bytes"
+    except OSError:
+        return "an unknown number of bytes"
