@@ -78,7 +78,7 @@ def word_at_end(rows: Rows) -> None:
         ("train", near_copy, "word overlap"),
         ("train", lambda rows: rows[1].update(id=rows[0]["id"]), "is used 2 times"),
         ("test", lambda rows: rows[3].update(document=rows[2]["document"]), "occurs 2 times"),
-        ("train", lambda rows: rows[0].update(label=4), "label 4 does not belong"),
+        ("train", lambda rows: rows[0].update(label=-1), "label -1 does not belong"),
         ("off_topic", lambda rows: rows[0].update(label=0), "label 0 does not belong"),
         ("train", lambda rows: rows[0].update(label="billing"), "train.jsonl:1: not a document line"),
         ("train", lambda rows: rows[0].update(lable=1), "unknown fields ['lable']"),

@@ -157,7 +157,7 @@ def nearest_pair(documents: Sequence[str]) -> tuple[float, int, int]:
 
 def bag_of_words_accuracy(rows: Sequence[Row], seed: int = 0) -> float:
     """Mean accuracy, in 0..1, of TF-IDF with logistic regression over stratified folds of labelled rows."""
-    labelled = [row for row in rows if row.split != OFF_TOPIC_SPLIT]
+    labelled = [row for row in rows if row.label >= 0]
     model = make_pipeline(TfidfVectorizer(), LogisticRegression(max_iter=1000))
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=seed)
     texts, labels = [row.document for row in labelled], [row.label for row in labelled]
