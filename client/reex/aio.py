@@ -1,0 +1,276 @@
+"""`AsyncClient`: the methods of `client.Client` for asyncio, with the same names, arguments and errors.
+
+Methods are coroutines; what the other client returns as an iterator is an async iterator here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing
+from typing import Any, TypeVar, Unpack
+
+import grpc
+import grpc.aio
+
+from reex import calls, channel, status, types
+from reex.calls import Call, Page, TrainSettings
+from reex.checking import Checker
+from reex.failures import from_rpc_error
+from reex.reading import JSON_LINES, OpenSource, Source
+from reex.texts import PredictRequests, TextLike, batch_size_for
+from reex.upload import Progress, Target, Upload
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """A connection to one daemon, for one event loop. See `Client` for `target` and `timeout`."""
+
+    def __init__(
+        self, target: str | os.PathLike[str] | None = None, *, timeout: float = channel.TIMEOUT_S
+    ) -> None:
+        self.timeout = timeout
+        self._channel = grpc.aio.insecure_channel(channel.resolve(target), options=channel.OPTIONS)
+        self._stubs: dict[Any, Any] = {}
+
+    async def __aenter__(self) -> AsyncClient:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        await self._channel.close()
+
+    # The daemon
+
+    async def server_info(self, *, timeout: float | None = None) -> status.ServerInfo:
+        return await self._call(calls.server_info(), timeout)
+
+    async def status(self, project: str | None = None, *, timeout: float | None = None) -> status.Status:
+        return await self._call(calls.daemon_status(project), timeout)
+
+    # Projects
+
+    async def create_project(
+        self,
+        name: str,
+        classes: Sequence[str],
+        *,
+        model: str | None = None,
+        prompt: str | None = None,
+        alpha: float | None = None,
+        timeout: float | None = None,
+    ) -> types.Project:
+        return await self._call(calls.create_project(name, classes, model, prompt, alpha), timeout)
+
+    async def get_project(self, name: str, *, timeout: float | None = None) -> types.Project:
+        return await self._call(calls.get_project(name), timeout)
+
+    def list_projects(self, *, timeout: float | None = None) -> AsyncIterator[types.Project]:
+        return self._pages(calls.list_projects, timeout)
+
+    async def update_project(
+        self, name: str, *, timeout: float | None = None, **changes: Any
+    ) -> types.Project:
+        return await self._call(calls.update_project(name, changes), timeout)
+
+    async def delete_project(self, name: str, *, timeout: float | None = None) -> None:
+        await self._call(calls.delete_project(name), timeout)
+
+    # Documents
+
+    async def upload(
+        self,
+        project: str,
+        source: Source,
+        split: str,
+        *,
+        form: str | None = None,
+        validate_only: bool = False,
+        on_progress: Progress | None = None,
+    ) -> types.UploadResult:
+        """See `Client.upload`. The source is read in a thread; `on_progress` is called in the event loop."""
+        limits = await self.server_info()
+        with OpenSource(source, form, limits.document_size_max_bytes) as opened:
+            cells = opened.form not in (None, JSON_LINES)
+            classes = (await self.get_project(project)).classes if cells else ()
+            upload = Upload(
+                Target(project, split, validate_only),
+                opened,
+                Checker(limits, cells=cells, classes=classes),
+                limits,
+                on_progress,
+            )
+            try:
+                async with aclosing(self._stream(calls.upload(), _in_thread(upload.requests()))) as responses:
+                    async for response in responses:
+                        upload.acknowledge(response)
+            except grpc.RpcError as error:
+                raise upload.interrupted(from_rpc_error(error)) from None
+            return upload.result()
+
+    def list_documents(
+        self,
+        project: str,
+        split: str | None = None,
+        *,
+        label: int | None = None,
+        timeout: float | None = None,
+    ) -> AsyncIterator[types.Document]:
+        return self._pages(lambda token: calls.list_documents(project, split, label, token), timeout)
+
+    async def get_document(
+        self, project: str, document_id: str, *, timeout: float | None = None
+    ) -> types.Document:
+        return await self._call(calls.get_document(project, document_id), timeout)
+
+    async def split_summary(
+        self, project: str, *, timeout: float | None = None
+    ) -> tuple[types.SplitSummary, ...]:
+        return await self._call(calls.split_summary(project), timeout)
+
+    # Training and jobs
+
+    async def train(
+        self, project: str, *, timeout: float | None = None, **settings: Unpack[TrainSettings]
+    ) -> types.Job:
+        return await self._call(calls.train(project, settings), timeout)
+
+    async def get_job(self, name: str, *, timeout: float | None = None) -> types.Job:
+        return await self._call(calls.get_job(name), timeout)
+
+    def list_jobs(
+        self, project: str | None = None, *, timeout: float | None = None
+    ) -> AsyncIterator[types.Job]:
+        return self._pages(lambda token: calls.list_jobs(project, token), timeout)
+
+    def watch_job(self, name: str) -> AsyncIterator[types.Job]:
+        return self._results(calls.watch_job(name))
+
+    async def cancel_job(self, name: str, *, timeout: float | None = None) -> types.Job:
+        return await self._call(calls.cancel_job(name), timeout)
+
+    # Answers
+
+    async def query(
+        self,
+        project: str,
+        texts: TextLike | Sequence[TextLike],
+        *,
+        neighbors: int | None = None,
+        timeout: float | None = None,
+    ) -> tuple[types.Prediction, ...]:
+        several = texts if isinstance(texts, list | tuple) else [texts]
+        return await self._call(calls.query(project, several, neighbors), timeout)
+
+    async def predict(
+        self,
+        project: str,
+        texts: Iterable[TextLike] | AsyncIterable[TextLike],
+        *,
+        neighbors: int | None = None,
+        batch_size: int | None = None,
+    ) -> AsyncIterator[types.Prediction]:
+        """See `Client.predict`. An async iterable is sent text by text, others are read in a thread."""
+        requests = PredictRequests(project, neighbors, batch_size_for(texts, batch_size))
+        if isinstance(texts, AsyncIterable):
+            stream = _one_by_one(requests, texts)
+        else:
+            stream = _in_thread(requests.stream(texts))
+        async with aclosing(self._results(calls.predict(), stream)) as batches:
+            async for batch in batches:
+                for prediction in batch:
+                    yield prediction
+        if requests.failure is not None:
+            raise requests.failure
+
+    async def predict_split(
+        self, project: str, split: str, *, neighbors: int | None = None
+    ) -> AsyncIterator[types.Prediction]:
+        async with aclosing(self._results(calls.predict_split(project, split, neighbors))) as batches:
+            async for batch in batches:
+                for prediction in batch:
+                    yield prediction
+
+    async def evaluate(self, project: str, split: str, *, timeout: float = float("inf")) -> types.Evaluation:
+        return await self._call(calls.evaluate(project, split), timeout)
+
+    async def search(
+        self,
+        project: str,
+        text: str,
+        *,
+        limit: int = 10,
+        splits: Sequence[str] = (),
+        labels: Sequence[int] = (),
+        timeout: float | None = None,
+    ) -> types.SearchResults:
+        return await self._call(calls.search(project, text, limit, splits, labels), timeout)
+
+    # Models
+
+    async def list_models(self, *, timeout: float | None = None) -> tuple[types.Model, ...]:
+        return await self._call(calls.list_models(), timeout)
+
+    async def pull_model(self, reference: str, *, timeout: float | None = None) -> types.Job:
+        return await self._call(calls.pull_model(reference), timeout)
+
+    # How a call is made
+
+    def _rpc(self, call: Call[Any]) -> Any:
+        if call.stub not in self._stubs:
+            self._stubs[call.stub] = call.stub(self._channel)
+        return getattr(self._stubs[call.stub], call.method)
+
+    async def _call(self, call: Call[T], timeout: float | None) -> T:
+        try:
+            answer = await self._rpc(call)(call.request, timeout=channel.deadline_s(timeout, self.timeout))
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from None
+        return call.convert(answer)
+
+    async def _pages(
+        self, call_for: Callable[[str], Call[Page[T]]], timeout: float | None
+    ) -> AsyncIterator[T]:
+        token = ""
+        while True:
+            page = await self._call(call_for(token), timeout)
+            for item in page.items:
+                yield item
+            token = page.next_token
+            if not token:
+                return
+
+    async def _stream(self, call: Call[T], requests: AsyncIterator[Any] | None = None) -> AsyncIterator[T]:
+        running = self._rpc(call)(requests if call.request is None else call.request)
+        try:
+            async for answer in running:
+                yield call.convert(answer)
+        finally:
+            running.cancel()  # does nothing once it has ended
+
+    async def _results(self, call: Call[T], requests: AsyncIterator[Any] | None = None) -> AsyncIterator[T]:
+        try:
+            async with aclosing(self._stream(call, requests)) as answers:
+                async for answer in answers:
+                    yield answer
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from None
+
+
+async def _in_thread(items: Iterator[T]) -> AsyncIterator[T]:
+    """`items` made in a thread, so that reading a file or a slow producer never blocks the event loop."""
+    end = object()
+    while (item := await asyncio.to_thread(next, items, end)) is not end:
+        yield item  # type: ignore[misc]
+
+
+async def _one_by_one(requests: PredictRequests, texts: AsyncIterable[TextLike]) -> AsyncIterator[Any]:
+    try:
+        async for text in texts:
+            yield requests.message([text])
+    except Exception as error:
+        requests.failure = error

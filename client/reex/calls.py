@@ -1,0 +1,265 @@
+"""Every call as a value: its method, its request, and how its answer becomes a record.
+
+Both clients make their calls from here, so that a request is built and an answer is read in one place only.
+Nothing here touches a channel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypedDict, TypeVar
+
+from google.protobuf.message import Message
+
+from reex import convert, status, types
+from reex.errors import InvalidArgument
+from reex.texts import TextLike, text_message
+from reex.v1 import (
+    documents_pb2,
+    documents_pb2_grpc,
+    evaluation_pb2,
+    evaluation_pb2_grpc,
+    jobs_pb2,
+    jobs_pb2_grpc,
+    models_pb2,
+    models_pb2_grpc,
+    predictions_pb2,
+    predictions_pb2_grpc,
+    projects_pb2,
+    projects_pb2_grpc,
+    search_pb2,
+    search_pb2_grpc,
+    server_pb2,
+    server_pb2_grpc,
+    training_pb2,
+    training_pb2_grpc,
+)
+
+T = TypeVar("T")
+M = TypeVar("M", bound=Message)
+
+PAGE_SIZE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Call(Generic[T]):
+    stub: Callable[[Any], Any]  # class of the generated stub
+    method: str
+    convert: Callable[[Any], T]  # one answer, or one message of a stream of answers
+    request: Message | None = None  # None when the requests are a stream
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    items: tuple[T, ...]
+    next_token: str  # empty on the last page
+
+
+class TrainSettings(TypedDict, total=False):
+    """What `train` takes by keyword; a setting left out is chosen from the size of the data.
+
+    epochs 1..10,000; shuffles (J) 1..100; seed >= 0; exemplar_size (M) 1..4,096; patience in epochs, 0 never
+    stops early; training_share of the pool in (0, 1); official follows the published package exactly.
+    """
+
+    epochs: int
+    shuffles: int
+    seed: int
+    learning_rate: float
+    batch_size: int
+    exemplar_size: int
+    patience: int
+    training_share: float
+    official: bool
+
+
+def build(kind: type[M], **fields: Any) -> M:
+    """A message. Raises InvalidArgument for a value that its field cannot carry."""
+    try:
+        return kind(**fields)
+    except (ValueError, TypeError) as error:
+        raise InvalidArgument(f"{kind.DESCRIPTOR.name}: {error}", reason="INVALID_INPUT") from None
+
+
+def server_info() -> Call[status.ServerInfo]:
+    request = server_pb2.GetServerInfoRequest()
+    return Call(server_pb2_grpc.ServerServiceStub, "GetServerInfo", convert.server_info, request)
+
+
+def daemon_status(project: str | None) -> Call[status.Status]:
+    request = build(server_pb2.GetStatusRequest, project=project or "")
+    return Call(server_pb2_grpc.ServerServiceStub, "GetStatus", convert.daemon_status, request)
+
+
+def _project(method: str, request: Message) -> Call[types.Project]:
+    return Call(
+        projects_pb2_grpc.ProjectServiceStub, method, lambda answer: convert.project(answer.project), request
+    )
+
+
+def create_project(
+    name: str, classes: Sequence[str], model: str | None, prompt: str | None, alpha: float | None
+) -> Call[types.Project]:
+    project = build(
+        projects_pb2.Project,
+        name=name,
+        classes=classes,
+        model=model or "",
+        prompt=prompt or "",
+        alpha=alpha or 0.0,
+    )
+    return _project("CreateProject", projects_pb2.CreateProjectRequest(project=project))
+
+
+def get_project(name: str) -> Call[types.Project]:
+    return _project("GetProject", build(projects_pb2.GetProjectRequest, name=name))
+
+
+def update_project(name: str, changes: Mapping[str, Any]) -> Call[types.Project]:
+    """`changes` maps a field (classes, model, prompt, alpha) to its new value."""
+    request = projects_pb2.UpdateProjectRequest(project=build(projects_pb2.Project, name=name, **changes))
+    request.update_mask.paths.extend(changes)
+    return _project("UpdateProject", request)
+
+
+def list_projects(token: str) -> Call[Page[types.Project]]:
+    request = projects_pb2.ListProjectsRequest(page_size=PAGE_SIZE, page_token=token)
+    return Call(
+        projects_pb2_grpc.ProjectServiceStub,
+        "ListProjects",
+        lambda answer: Page(tuple(map(convert.project, answer.projects)), answer.next_page_token),
+        request,
+    )
+
+
+def delete_project(name: str) -> Call[None]:
+    request = build(projects_pb2.DeleteProjectRequest, name=name)
+    return Call(projects_pb2_grpc.ProjectServiceStub, "DeleteProject", lambda _: None, request)
+
+
+def upload() -> Call[documents_pb2.UploadDocumentsResponse]:
+    return Call(documents_pb2_grpc.DocumentServiceStub, "UploadDocuments", lambda answer: answer)
+
+
+def get_document(project: str, document_id: str) -> Call[types.Document]:
+    request = build(documents_pb2.GetDocumentRequest, project=project, id=document_id)
+    return Call(
+        documents_pb2_grpc.DocumentServiceStub,
+        "GetDocument",
+        lambda answer: convert.document(answer.document),
+        request,
+    )
+
+
+def list_documents(
+    project: str, split: str | None, label: int | None, token: str
+) -> Call[Page[types.Document]]:
+    request = build(
+        documents_pb2.ListDocumentsRequest,
+        project=project,
+        split=split or "",
+        label=label,
+        page_size=PAGE_SIZE,
+        page_token=token,
+    )
+    return Call(
+        documents_pb2_grpc.DocumentServiceStub,
+        "ListDocuments",
+        lambda answer: Page(tuple(map(convert.document, answer.documents)), answer.next_page_token),
+        request,
+    )
+
+
+def split_summary(project: str) -> Call[tuple[types.SplitSummary, ...]]:
+    request = build(documents_pb2.SummarizeSplitsRequest, project=project)
+    return Call(
+        documents_pb2_grpc.DocumentServiceStub,
+        "SummarizeSplits",
+        lambda answer: tuple(map(convert.split_summary, answer.splits)),
+        request,
+    )
+
+
+def _job(stub: Callable[[Any], Any], method: str, request: Message) -> Call[types.Job]:
+    return Call(stub, method, lambda answer: convert.job(answer.job), request)
+
+
+def train(project: str, settings: TrainSettings) -> Call[types.Job]:
+    try:
+        message = build(training_pb2.TrainSettings, **settings)
+    except InvalidArgument as error:
+        raise InvalidArgument(error.message, reason="INVALID_SETTING") from None
+    request = build(training_pb2.TrainRequest, project=project, settings=message)
+    return _job(training_pb2_grpc.TrainingServiceStub, "Train", request)
+
+
+def get_job(name: str) -> Call[types.Job]:
+    return _job(jobs_pb2_grpc.JobServiceStub, "GetJob", build(jobs_pb2.GetJobRequest, name=name))
+
+
+def cancel_job(name: str) -> Call[types.Job]:
+    return _job(jobs_pb2_grpc.JobServiceStub, "CancelJob", build(jobs_pb2.CancelJobRequest, name=name))
+
+
+def watch_job(name: str) -> Call[types.Job]:
+    return _job(jobs_pb2_grpc.JobServiceStub, "WatchJob", build(jobs_pb2.WatchJobRequest, name=name))
+
+
+def list_jobs(project: str | None, token: str) -> Call[Page[types.Job]]:
+    request = build(jobs_pb2.ListJobsRequest, project=project or "", page_size=PAGE_SIZE, page_token=token)
+    return Call(
+        jobs_pb2_grpc.JobServiceStub,
+        "ListJobs",
+        lambda answer: Page(tuple(map(convert.job, answer.jobs)), answer.next_page_token),
+        request,
+    )
+
+
+def _predictions(answer: Any) -> tuple[types.Prediction, ...]:
+    return tuple(map(convert.prediction, answer.predictions))
+
+
+def query(
+    project: str, texts: Iterable[TextLike], neighbors: int | None
+) -> Call[tuple[types.Prediction, ...]]:
+    messages = [text_message(each) for each in texts]
+    request = build(predictions_pb2.QueryRequest, project=project, texts=messages, neighbors=neighbors)
+    return Call(predictions_pb2_grpc.PredictionServiceStub, "Query", _predictions, request)
+
+
+def predict() -> Call[tuple[types.Prediction, ...]]:
+    return Call(predictions_pb2_grpc.PredictionServiceStub, "Predict", _predictions)
+
+
+def predict_split(project: str, split: str, neighbors: int | None) -> Call[tuple[types.Prediction, ...]]:
+    request = build(predictions_pb2.PredictSplitRequest, project=project, split=split, neighbors=neighbors)
+    return Call(predictions_pb2_grpc.PredictionServiceStub, "PredictSplit", _predictions, request)
+
+
+def evaluate(project: str, split: str) -> Call[types.Evaluation]:
+    request = build(evaluation_pb2.EvaluateRequest, project=project, split=split)
+    return Call(evaluation_pb2_grpc.EvaluationServiceStub, "Evaluate", convert.evaluation, request)
+
+
+def search(
+    project: str, text: str, limit: int, splits: Sequence[str], labels: Sequence[int]
+) -> Call[types.SearchResults]:
+    request = build(
+        search_pb2.SearchRequest, project=project, text=text, limit=limit, splits=splits, labels=labels
+    )
+    return Call(search_pb2_grpc.SearchServiceStub, "Search", convert.search_results, request)
+
+
+def list_models() -> Call[tuple[types.Model, ...]]:
+    return Call(
+        models_pb2_grpc.ModelServiceStub,
+        "ListModels",
+        lambda answer: tuple(map(convert.model, answer.models)),
+        models_pb2.ListModelsRequest(),
+    )
+
+
+def pull_model(reference: str) -> Call[types.Job]:
+    request = build(models_pb2.PullModelRequest, reference=reference)
+    return _job(models_pb2_grpc.ModelServiceStub, "PullModel", request)

@@ -1,0 +1,62 @@
+"""How a channel to the daemon is opened, and which failed calls are tried again. For both clients."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+
+from reex.errors import Unavailable
+from reex.location import Location, LocationError
+
+TIMEOUT_S = 60.0
+
+# gRPC itself retries, synchronous and asyncio alike, and only until the first answer of a stream has arrived:
+# four attempts, 0.1 s to 1 s apart. Every call may be repeated: uploads are idempotent, and a project that a
+# lost answer had created shows as ALREADY_EXISTS.
+_RETRY = {
+    "methodConfig": [
+        {
+            "name": [{}],
+            "retryPolicy": {
+                "maxAttempts": 4,
+                "initialBackoff": "0.1s",
+                "maxBackoff": "1s",
+                "backoffMultiplier": 2,
+                "retryableStatusCodes": ["UNAVAILABLE"],
+            },
+        }
+    ]
+}
+
+OPTIONS: list[tuple[str, int | str]] = [
+    ("grpc.service_config", json.dumps(_RETRY)),
+    # Answers carry whole documents of neighbours; the daemon is trusted with the memory of its own user.
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+]
+
+
+def resolve(target: str | os.PathLike[str] | None) -> str:
+    """The gRPC target: a path is a Unix socket, a string is taken as it is, None is this user's own daemon.
+
+    Raises Unavailable when the environment leads to no usable socket path.
+    """
+    if isinstance(target, os.PathLike):
+        return f"unix:{os.fspath(target)}"
+    if target is not None:
+        return target
+    try:
+        return Location.from_environment().target
+    except LocationError as error:
+        raise Unavailable(str(error)) from None
+
+
+def deadline_s(timeout: float | None, default: float) -> float | None:
+    """What gRPC wants: None for no deadline. `timeout`: None is the client's default, infinity is none."""
+    seconds = default if timeout is None else timeout
+    return None if math.isinf(seconds) else seconds

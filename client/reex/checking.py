@@ -1,0 +1,176 @@
+"""One line of an upload to the message that carries it, or the field and reason why it cannot be carried.
+
+Owns syntax and size limits. Meaning is the daemon's: whether the label is a class of the project, whether the
+count of attributes fits, what a repeated id does.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reex.reading import Entry
+from reex.status import ServerInfo
+from reex.types import Rejection
+from reex.v1 import documents_pb2
+
+ID_SIZE_MAX_BYTES = 256
+_INT32_MAX = 2**31 - 1
+_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+
+_STRINGS = ("prompt", "info", "group")
+_KNOWN = ("id", "label", "document", "attributes", *_STRINGS)
+# What `documents list --json` adds to an uploaded line: dropped, so that its output can be uploaded again
+# unchanged.
+_OUTPUT_ONLY = ("split", "revision", "update_time")
+
+
+class _Problem(Exception):
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(reason)
+        self.field = field
+        self.reason = reason
+
+
+class Checker:
+    """Checks lines against the daemon's limits. `classes` tells names from indices in the cells of a CSV."""
+
+    def __init__(self, limits: ServerInfo, *, cells: bool = False, classes: Sequence[str] = ()) -> None:
+        self._limits = limits
+        self._cells = cells
+        self._classes = frozenset(classes)
+
+    def check(self, entry: Entry) -> documents_pb2.Document | Rejection:
+        if entry.problem:
+            return Rejection(entry.line, "", entry.problem)
+        if not isinstance(entry.value, Mapping):
+            return Rejection(entry.line, "", f"expected a JSON object, received {_kind(entry.value)}")
+        line = self._from_cells(entry.value) if self._cells else entry.value
+        try:
+            return self._document(line)
+        except _Problem as problem:
+            given = line.get("id")
+            known = given if isinstance(given, str) and problem.field != "id" else ""
+            return Rejection(entry.line, problem.field, problem.reason, known)
+
+    def _from_cells(self, cells: Mapping[str, str]) -> dict[str, Any]:
+        """Cells as JSON would have said it: an empty one is absent, and numbers are numbers."""
+        line: dict[str, Any] = {key: cell for key, cell in cells.items() if cell or key == "document"}
+        label = line.get("label")
+        if label is not None and label not in self._classes and _INTEGER.fullmatch(label.strip()):
+            # Digits beyond any label stay text, which the daemon then reports as a name that it does not
+            # know.
+            line["label"] = int(label) if len(label) < 19 else label
+        if "attributes" in line:
+            try:
+                line["attributes"] = json.loads(line["attributes"])
+            except ValueError:
+                line["attributes"] = line["attributes"].split()
+        return line
+
+    def _document(self, line: Mapping[str, Any]) -> documents_pb2.Document:
+        document = documents_pb2.Document(text=self._text(line))
+        if line.get("id") is not None:
+            document.id = self._string("id", line["id"], ID_SIZE_MAX_BYTES)
+            if not document.id:
+                raise _Problem(
+                    "id", "expected 1 to 256 bytes, received an empty string; leave the key out for a digest"
+                )
+        _set_label(document, line.get("label"))
+        for field in _STRINGS:
+            if line.get(field) is not None:
+                setattr(document, field, self._string(field, line[field], self._limits.field_size_max_bytes))
+        if line.get("attributes") is not None:
+            document.attributes.extend(self._attributes(line["attributes"]))
+        document.extra_json = self._extra(line)
+        return document
+
+    def _text(self, line: Mapping[str, Any]) -> str:
+        if line.get("document") is None:
+            raise _Problem("document", "missing; the text goes under the key document")
+        text = self._string("document", line["document"], self._limits.document_size_max_bytes)
+        if not text.strip():
+            raise _Problem("document", "empty")
+        return text
+
+    def _string(self, field: str, value: Any, size_max_bytes: int) -> str:
+        if not isinstance(value, str):
+            raise _Problem(field, f"expected a string, received {_kind(value)}")
+        size = len(_utf8(field, value))
+        if size > size_max_bytes:
+            raise _Problem(field, f"expected at most {size_max_bytes:,} bytes, received {size:,}")
+        return value
+
+    def _attributes(self, values: Any) -> list[float]:
+        if not isinstance(values, list | tuple):
+            raise _Problem("attributes", f"expected a list of numbers, received {_kind(values)}")
+        if len(values) > self._limits.attributes_max:
+            raise _Problem(
+                "attributes",
+                f"expected at most {self._limits.attributes_max:,} numbers, received {len(values):,}",
+            )
+        return [self._attribute(place, value) for place, value in enumerate(values)]
+
+    def _attribute(self, place: int, value: Any) -> float:
+        try:
+            number = float(value) if self._cells or not isinstance(value, str | bool) else None
+        except (TypeError, ValueError, OverflowError):
+            number = None
+        if number is None or not math.isfinite(number):
+            raise _Problem(
+                "attributes", f"expected a finite number at position {place + 1}, received {_kind(value)}"
+            )
+        return number
+
+    def _extra(self, line: Mapping[str, Any]) -> str:
+        extra = {key: value for key, value in line.items() if key not in _KNOWN and key not in _OUTPUT_ONLY}
+        if not extra:
+            return ""
+        for key, value in extra.items():
+            try:
+                _utf8(key, json.dumps({key: value}, ensure_ascii=False, allow_nan=False))
+            except (ValueError, TypeError, RecursionError):
+                raise _Problem(str(key), "holds a value that JSON cannot carry") from None
+        text = json.dumps(extra, ensure_ascii=False)
+        if len(text.encode()) > self._limits.document_size_max_bytes:
+            raise _Problem(
+                next(iter(extra)),
+                f"expected unknown keys of at most {self._limits.document_size_max_bytes:,} bytes together",
+            )
+        return text
+
+
+def _set_label(document: documents_pb2.Document, label: Any) -> None:
+    """A JSON number is an index, a JSON string is a name, digits included; without a label, -1."""
+    if label is None:
+        document.label = -1
+    elif isinstance(label, str):
+        _utf8("label", label)
+        document.label_name = label
+    elif isinstance(label, int) and not isinstance(label, bool) and -_INT32_MAX <= label <= _INT32_MAX:
+        document.label = label
+    else:
+        raise _Problem("label", f"expected a class index or a class name, received {_kind(label)}")
+
+
+def _utf8(field: str, value: str) -> bytes:
+    try:
+        return value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        half = ord(value[error.start])
+        raise _Problem(
+            field if field.isprintable() else "",
+            f"half of a surrogate pair (U+{half:04X}) at character {error.start + 1}",
+        ) from None
+
+
+def _kind(value: Any) -> str:
+    """What was received, short enough for one line of a report."""
+    names = {dict: "an object", list: "a list", type(None): "null"}
+    if type(value) in names:
+        return names[type(value)]
+    shown = json.dumps(value) if isinstance(value, str | int | float) else type(value).__name__
+    return shown if len(shown) <= 40 else shown[:37] + "..."

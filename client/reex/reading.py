@@ -1,0 +1,183 @@
+"""Sources of an upload, line by line: JSON Lines, CSV, TSV, or dicts. Owns lines and encodings, not keys.
+
+A source is read as a stream; a line that cannot be read becomes an entry with a `problem` and costs no other
+line.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+from reex.errors import InvalidArgument
+
+Source: TypeAlias = str | os.PathLike[str] | BinaryIO | Iterable[Mapping[str, Any]]
+
+JSON_LINES, CSV, TSV = "jsonl", "csv", "tsv"
+FORMATS = (JSON_LINES, CSV, TSV)
+_SUFFIXES = {".jsonl": JSON_LINES, ".ndjson": JSON_LINES, ".json": JSON_LINES, ".csv": CSV, ".tsv": TSV}
+_DELIMITERS = {CSV: ",", TSV: "\t"}
+
+# In JSON one byte of text may be written as six (\u001f), and a line holds a few small fields beside its
+# text.
+_ESCAPED_SIZE = 6
+_LINE_OVERHEAD_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line that held something. `value` is what it says; `problem` says why it cannot be read."""
+
+    line: int  # 1-based; of a CSV record its first line, of dicts their position
+    value: Any = None
+    problem: str = ""
+    offset: int = 0  # bytes read up to and including it
+
+
+class OpenSource:
+    """A source ready to be iterated once. Use it as a context manager; it closes only what it opened."""
+
+    def __init__(self, source: Source, form: str | None, document_size_max_bytes: int) -> None:
+        """Raises InvalidArgument for a format that is not known, OSError for a file that cannot be opened."""
+        self._stack = ExitStack()
+        self._line_size_max_bytes = document_size_max_bytes * _ESCAPED_SIZE + _LINE_OVERHEAD_BYTES
+        self.total_bytes = 0
+        self.form: str | None = None
+        if isinstance(source, str | os.PathLike):
+            path = Path(source)
+            self.form = form or form_of(path)
+            self.total_bytes = path.stat().st_size
+            self._source: Any = self._stack.enter_context(path.open("rb"))
+        elif hasattr(source, "readline"):
+            self.form = form or JSON_LINES
+            self._source = source
+        else:
+            self._source = source
+        if self.form not in (None, *FORMATS):
+            raise InvalidArgument(f"expected one of the formats {', '.join(FORMATS)}, received {self.form!r}")
+
+    def __enter__(self) -> OpenSource:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stack.close()
+
+    def entries(self) -> Iterator[Entry]:
+        """Raises InvalidArgument when a CSV has no header with a column `document`."""
+        if self.form is None:
+            return (Entry(line, value) for line, value in enumerate(self._source, start=1))
+        if self.form == JSON_LINES:
+            return _json_lines(self._source, self._line_size_max_bytes)
+        return _delimited(self._source, _DELIMITERS[self.form], self._line_size_max_bytes)
+
+
+def form_of(path: Path) -> str:
+    """The format that a file's name promises."""
+    try:
+        return _SUFFIXES[path.suffix.lower()]
+    except KeyError:
+        raise InvalidArgument(
+            f"expected a file named {', '.join(_SUFFIXES)}, received {path.name!r}; "
+            f"say which format it is: {', '.join(FORMATS)}"
+        ) from None
+
+
+def _raw_lines(file: BinaryIO, size_max_bytes: int) -> Iterator[tuple[int, bytes | None, int]]:
+    """(line number, bytes with the newline, or None when longer than `size_max_bytes`, bytes read so far)."""
+    number = offset = 0
+    while raw := file.readline(size_max_bytes):
+        number += 1
+        offset += len(raw)
+        whole: bytes | None = raw
+        while len(raw) >= size_max_bytes and not raw.endswith(b"\n"):
+            whole = None
+            raw = file.readline(size_max_bytes)
+            offset += len(raw)
+        if number == 1 and whole is not None:
+            whole = whole.removeprefix(b"\xef\xbb\xbf")
+        yield number, whole, offset
+
+
+def _json_lines(file: BinaryIO, size_max_bytes: int) -> Iterator[Entry]:
+    for number, raw, offset in _raw_lines(file, size_max_bytes):
+        if raw is None:
+            yield Entry(number, problem=f"the line is longer than {size_max_bytes:,} bytes", offset=offset)
+            continue
+        if not raw.strip():
+            continue
+        try:
+            yield Entry(number, json.loads(raw.decode("utf-8")), offset=offset)
+        except UnicodeDecodeError as error:
+            yield Entry(number, problem=_not_utf8(error.object, error.start), offset=offset)
+        except json.JSONDecodeError as error:
+            yield Entry(number, problem=f"not JSON: {error.msg} (column {error.colno})", offset=offset)
+        except (ValueError, RecursionError) as error:
+            reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+            yield Entry(number, problem=f"not JSON: {reason}", offset=offset)
+
+
+def _not_utf8(raw: bytes, position: int) -> str:
+    return f"not UTF-8: byte 0x{raw[position]:02x} at position {position + 1}; save the file as UTF-8"
+
+
+def _delimited(file: BinaryIO, delimiter: str, size_max_bytes: int) -> Iterator[Entry]:
+    read = 0
+    broken: str | None = None  # why a physical line of the present record cannot be read
+
+    def lines() -> Iterator[str]:
+        nonlocal read, broken
+        for _, raw, offset in _raw_lines(file, size_max_bytes):
+            read = offset
+            if raw is None:
+                broken, raw = f"the line is longer than {size_max_bytes:,} bytes", b"\n"
+            try:
+                yield raw.decode("utf-8")
+            except UnicodeDecodeError as error:
+                broken = _not_utf8(error.object, error.start)
+                yield raw.decode("utf-8", "replace")
+
+    # The csv module keeps one limit for the whole process; it may only grow.
+    csv.field_size_limit(max(csv.field_size_limit(), size_max_bytes))
+    reader = csv.reader(lines(), delimiter=delimiter)
+    header: list[str] | None = None
+    while True:
+        start = reader.line_num + 1
+        broken = None
+        try:
+            cells = next(reader)
+        except StopIteration:
+            break
+        except csv.Error as error:
+            yield Entry(start, problem=f"not a record: {error}", offset=read)
+            continue
+        if header is None:
+            header = _header(cells, broken)
+        elif not cells:
+            continue
+        elif broken or len(cells) != len(header):
+            problem = broken or f"expected {len(header)} columns like the header, received {len(cells)}"
+            yield Entry(start, problem=problem, offset=read)
+        else:
+            yield Entry(start, dict(zip(header, cells, strict=True)), offset=read)
+    if header is None:
+        raise InvalidArgument("expected a header line with a column named document, received an empty file")
+
+
+def _header(cells: list[str], broken: str | None) -> list[str]:
+    names = [cell.strip() for cell in cells]
+    if broken:
+        raise InvalidArgument(f"the header line cannot be read: {broken}")
+    if "document" not in names:
+        raise InvalidArgument(
+            f"expected a column named document (and optionally id, label, prompt, info, group, attributes), "
+            f"received the columns {', '.join(names)}"
+        )
+    if len(set(names)) < len(names):
+        raise InvalidArgument(f"expected columns of different names, received {', '.join(names)}")
+    return names

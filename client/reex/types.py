@@ -1,0 +1,294 @@
+"""The results of calls, as frozen records. Owns names, units and the JSON of each; knows no protos.
+
+Labels: 0..C-1 is a class, -1 unlabelled, -99 belongs to no class. Sizes are in bytes, times aware UTC
+datetimes.
+A figure over no documents is NaN in Python and null in JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, fields
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+UNLABELLED = -1
+OUT_OF_DISTRIBUTION = -99
+
+
+def _plain(value: Any) -> Any:
+    """`value` in types that JSON has."""
+    if isinstance(value, Record):
+        return value.to_dict()
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+class Record:
+    """What every result has: `to_dict()`, the JSON object that the command line prints."""
+
+    __slots__ = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        named = fields(self)  # type: ignore[arg-type]
+        return {field.name: _plain(getattr(self, field.name)) for field in named}
+
+
+@dataclass(frozen=True, slots=True)
+class Project(Record):
+    name: str
+    classes: tuple[str, ...]
+    model: str
+    prompt: str
+    alpha: float
+    attribute_count: int  # -1 until the first document with attributes fixes it
+    create_time: datetime | None
+    live_version: int  # 0 when nothing is trained
+    document_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Document(Record):
+    id: str
+    label: int
+    text: str
+    split: str
+    prompt: str
+    info: str
+    group: str
+    attributes: tuple[float, ...]
+    extra_json: str
+    revision: int
+    update_time: datetime | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The uploaded line again, its unknown keys included, then what the daemon adds."""
+        line: dict[str, Any] = {"id": self.id, "label": self.label, "document": self.text}
+        optional = {"prompt": self.prompt, "info": self.info, "group": self.group}
+        line |= {key: value for key, value in optional.items() if value}
+        if self.attributes:
+            line["attributes"] = list(self.attributes)
+        extra = json.loads(self.extra_json) if self.extra_json else {}
+        line |= {key: value for key, value in extra.items() if key not in line}
+        return line | {
+            "split": self.split,
+            "revision": self.revision,
+            "update_time": _plain(self.update_time),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection(Record):
+    """Why one line was not stored. `field` is empty when the line as a whole cannot be read."""
+
+    line: int  # 1-based, in the sender's file
+    field: str
+    reason: str
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadResult(Record):
+    added: int
+    replaced: int
+    unchanged: int
+    merged: int  # lines without id whose text came earlier in the same upload
+    repeated: int  # lines whose id came earlier in the same upload; the last one stands
+    rejected: int
+    total: int  # lines that held something
+    rejections: tuple[Rejection, ...]  # by line; at most REJECTIONS_KEPT of them
+
+
+@dataclass(frozen=True, slots=True)
+class UploadProgress(Record):
+    """Where an upload stands after an acknowledged chunk."""
+
+    documents: int  # acknowledged: stored, or found wrong by the daemon
+    line: int  # the last acknowledged line
+    read_bytes: int  # of the file, up to that line
+    total_bytes: int  # 0 when unknown
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCount(Record):
+    label: int
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class SplitSummary(Record):
+    split: str
+    documents: int
+    labels: tuple[LabelCount, ...]
+
+
+class JobState(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class Job(Record):
+    name: str
+    kind: str  # train | pull
+    project: str
+    state: JobState
+    phase: str
+    done: int
+    total: int
+    rate: float  # units per second
+    eta_s: float  # to the end of the phase; negative when unknown
+    message: str
+    create_time: datetime | None
+    update_time: datetime | None
+    end_time: datetime | None
+    attempts: int
+    error_reason: str
+    error: str
+    result_json: str
+
+    @property
+    def ended(self) -> bool:
+        return self.state not in (JobState.QUEUED, JobState.RUNNING)
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The training record, or what was pulled; empty until the job has succeeded."""
+        return json.loads(self.result_json) if self.result_json else {}
+
+    def to_dict(self) -> dict[str, Any]:
+        shape = Record.to_dict(self)
+        del shape["result_json"]
+        return shape | {"result": self.result or None}
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbor(Record):
+    id: str  # empty once the document was deleted
+    label: int
+    prediction: int
+    distance: float  # squared L2 between exemplars
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction(Record):
+    id: str
+    label: int
+    prediction: int
+    prediction_name: str
+    probabilities: tuple[float, ...]
+    logits: tuple[float, ...]
+    sdm: tuple[float, ...]
+    q: int
+    d0: float
+    d: float
+    q_prime: float
+    region_alpha: float  # 0.0 when rejected
+    lower_region_alpha: float
+    lower_d: float
+    lower_q_prime: float
+    effective_sample_sizes: tuple[int, ...]
+    reliability: str  # highest | high | low | lowest | out-of-distribution
+    reason: str  # empty when admitted
+    neighbors: tuple[Neighbor, ...]
+    classifier: str  # like v3
+    stale: str
+    windows: int
+    role: str  # support | calibration | "" for what the version never saw
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interval(Record):
+    """Clopper-Pearson, 95 %."""
+
+    lower: float
+    upper: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClassEvaluation(Record):
+    label: int
+    name: str
+    support: int
+    recall: float
+    predicted: int
+    precision: float
+
+
+@dataclass(frozen=True, slots=True)
+class RegionEvaluation(Record):
+    """Cumulative: documents in the region of this alpha or a higher one."""
+
+    alpha: float
+    admitted: int
+    admitted_share: float
+    correct: int
+    accuracy: float
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation(Record):
+    """Figures over the labelled documents that the version did not use; `n` of them."""
+
+    split: str
+    classifier: str
+    n: int
+    correct: int
+    accuracy: float
+    interval: Interval
+    balanced_accuracy: float
+    confusion: tuple[tuple[int, ...], ...]  # rows: true class; columns: predicted class
+    classes: tuple[ClassEvaluation, ...]
+    regions: tuple[RegionEvaluation, ...]  # highest alpha first
+    support_count: int
+    calibration_count: int
+    unseen_count: int
+    unlabelled_count: int
+    out_of_distribution_count: int
+    out_of_distribution_admitted: int  # to a region of alpha >= 0.9
+    duplicate_count: int
+    accuracy_without_duplicates: float
+    stale: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult(Record):
+    id: str
+    split: str
+    label: int
+    label_name: str
+    similarity: float  # cosine, in [-1, 1]
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResults(Record):
+    results: tuple[SearchResult, ...]  # most similar first
+    searched: int
+    not_embedded: int
+
+
+@dataclass(frozen=True, slots=True)
+class Model(Record):
+    name: str
+    description: str
+    installed: bool
+    size_bytes: int
+    licence: str
+    sources: tuple[str, ...]  # in the order they are tried
+    digest: str
+    folder: str

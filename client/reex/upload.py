@@ -1,0 +1,175 @@
+"""One upload: chunks out of a source, acknowledgements into one result. The same for both clients.
+
+The daemon acknowledges each chunk in order after it reached the disk. Sending again what was acknowledged
+changes nothing, so an interrupted upload is resumed by running it again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from reex import convert
+from reex.checking import Checker
+from reex.errors import Internal, ReexError
+from reex.reading import OpenSource
+from reex.status import ServerInfo
+from reex.types import Rejection, UploadProgress, UploadResult
+from reex.v1 import documents_pb2
+
+REJECTIONS_KEPT = 1000
+_LINE_OVERHEAD_BYTES = 16  # of one document within a chunk: tags, lengths, and the line number
+
+Progress = Callable[[UploadProgress], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where an upload goes. `validate_only` checks everything and stores nothing."""
+
+    project: str
+    split: str
+    validate_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    documents: int
+    line: int  # the last one in it
+    offset: int
+
+
+class Upload:
+    """State of one upload. `requests` runs in the sender's thread, the rest in the caller's."""
+
+    def __init__(
+        self,
+        target: Target,
+        source: OpenSource,
+        checker: Checker,
+        limits: ServerInfo,
+        on_progress: Progress | None,
+    ) -> None:
+        self.failure: Exception | None = None  # of the source; raised in gRPC's thread it would be lost
+        self.progress = UploadProgress(0, 0, 0, source.total_bytes)
+        self._target = target
+        self._source = source
+        self._checker = checker
+        self._limits = limits
+        self._on_progress = on_progress
+        self._in_flight: deque[_Chunk] = deque()
+        self._seen: set[bytes] = set()
+        self._rejecting = threading.Lock()
+        self._rejections: list[Rejection] = []
+        self._rejected = self._total = self._merged = 0
+        self._added = self._replaced = self._unchanged = self._repeated = 0
+
+    def requests(self) -> Iterator[documents_pb2.UploadDocumentsRequest]:
+        """Chunks within the daemon's limits; one larger document travels alone. At least one, be it empty."""
+        try:
+            yield from self._chunks()
+        except Exception as error:
+            self.failure = error
+
+    def _chunks(self) -> Iterator[documents_pb2.UploadDocumentsRequest]:
+        request, size, offset = self._new_request(), 0, 0
+        for entry in self._source.entries():
+            self._total += 1
+            checked = self._checker.check(entry)
+            if isinstance(checked, Rejection):
+                self._reject(checked)
+                continue
+            if not checked.id:
+                self._count_merge(checked.text)
+            added = checked.ByteSize() + _LINE_OVERHEAD_BYTES
+            full = len(request.lines) >= self._limits.chunk_documents_max
+            if request.lines and (full or size + added > self._limits.chunk_size_max_bytes):
+                yield self._sent(request, offset)
+                request, size = self._new_request(), 0
+            request.lines.add(line=entry.line, document=checked)
+            size, offset = size + added, entry.offset
+        yield self._sent(request, self._source.total_bytes or offset)
+
+    def _new_request(self) -> documents_pb2.UploadDocumentsRequest:
+        return documents_pb2.UploadDocumentsRequest(
+            project=self._target.project, split=self._target.split, validate_only=self._target.validate_only
+        )
+
+    def _sent(
+        self, request: documents_pb2.UploadDocumentsRequest, offset: int
+    ) -> documents_pb2.UploadDocumentsRequest:
+        last = request.lines[-1].line if request.lines else 0
+        self._in_flight.append(_Chunk(len(request.lines), last, offset))
+        return request
+
+    def _count_merge(self, text: str) -> None:
+        digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+        if digest in self._seen:
+            self._merged += 1
+        self._seen.add(digest)
+
+    def _reject(self, rejection: Rejection) -> None:
+        with self._rejecting:
+            self._rejected += 1
+            # Twice as many as are shown: the sender runs ahead, and the daemon's come from earlier lines.
+            if len(self._rejections) < 2 * REJECTIONS_KEPT:
+                self._rejections.append(rejection)
+
+    def acknowledge(self, response: documents_pb2.UploadDocumentsResponse) -> None:
+        self._added += response.added
+        self._replaced += response.replaced
+        self._unchanged += response.unchanged
+        self._repeated += response.repeated_ids
+        for rejection in response.rejections:
+            self._reject(convert.rejection(rejection))
+        if not self._in_flight:
+            raise Internal(
+                "the daemon acknowledged a chunk that was not sent; do client and daemon match in version?"
+            )
+        chunk = self._in_flight.popleft()
+        self.progress = UploadProgress(
+            documents=self.progress.documents + chunk.documents,
+            line=max(chunk.line, self.progress.line),
+            read_bytes=chunk.offset,
+            total_bytes=self._source.total_bytes,
+        )
+        if self._on_progress is not None:
+            self._on_progress(self.progress)
+
+    def result(self) -> UploadResult:
+        """Raises what the source raised, or Internal when the daemon left a chunk unacknowledged."""
+        if self.failure is not None:
+            raise self.failure
+        if self._in_flight:
+            raise self.interrupted(
+                Internal("the daemon ended the upload before it had acknowledged all of it")
+            )
+        rejections = sorted(self._rejections, key=lambda each: each.line)[:REJECTIONS_KEPT]
+        return UploadResult(
+            added=self._added,
+            replaced=self._replaced,
+            unchanged=self._unchanged,
+            merged=self._merged,
+            repeated=max(0, self._repeated - self._merged),
+            rejected=self._rejected,
+            total=self._total,
+            rejections=tuple(rejections),
+        )
+
+    def interrupted(self, error: ReexError) -> ReexError:
+        """`error` with what was acknowledged before it, and how to go on."""
+        if not self.progress.documents or self._target.validate_only:
+            return error
+        return type(error)(
+            f"{error.message}. {resume_hint(self.progress)}", reason=error.reason, metadata=error.metadata
+        )
+
+
+def resume_hint(progress: UploadProgress) -> str:
+    return (
+        f"{progress.documents:,} documents, up to line {progress.line:,}, are stored; "
+        "run the same upload again to go on: what is stored stays as it is"
+    )

@@ -1,0 +1,87 @@
+"""A failed call becomes the exception its reason names."""
+
+from __future__ import annotations
+
+import time
+
+import grpc
+import pytest
+from reex import Client, errors
+
+
+def test_the_reason_decides_the_class(daemon, client):
+    daemon.answers["GetDocument"] = lambda request, context: daemon.abort(
+        context, grpc.StatusCode.FAILED_PRECONDITION, "pull it first", "MODEL_MISSING", model="minilm"
+    )
+    with pytest.raises(errors.ModelMissing) as caught:
+        client.get_document("p", "d")
+    assert caught.value.message == "pull it first"
+    assert caught.value.reason == "MODEL_MISSING"
+    assert caught.value.metadata == {"model": "minilm"}
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        (grpc.StatusCode.NOT_FOUND, errors.NotFound),
+        (grpc.StatusCode.ALREADY_EXISTS, errors.AlreadyExists),
+        (grpc.StatusCode.PERMISSION_DENIED, errors.PermissionDenied),
+        (grpc.StatusCode.UNAVAILABLE, errors.Unavailable),
+        (grpc.StatusCode.INTERNAL, errors.Internal),
+        (grpc.StatusCode.UNKNOWN, errors.Internal),
+    ],
+)
+def test_a_reason_of_a_newer_daemon_falls_back_to_the_status(daemon, client, code, expected):
+    daemon.answers["GetDocument"] = lambda request, context: daemon.abort(context, code, "?", "BORN_LATER")
+    with pytest.raises(expected) as caught:
+        client.get_document("p", "d")
+    assert caught.value.reason == "BORN_LATER"
+    assert not isinstance(caught.value, errors.DaemonDown)
+
+
+def test_the_reason_of_another_domain_is_not_ours(daemon, client):
+    daemon.answers["GetDocument"] = lambda request, context: daemon.abort(
+        context, grpc.StatusCode.NOT_FOUND, "?", "MODEL_MISSING", domain="elsewhere"
+    )
+    with pytest.raises(errors.NotFound):
+        client.get_document("p", "d")
+
+
+def test_details_that_cannot_be_read_leave_the_status(daemon, client):
+    def answer(request, context):
+        context.set_trailing_metadata((("grpc-status-details-bin", b"\xff\xff\xff"),))
+        context.abort(grpc.StatusCode.NOT_FOUND, "gone")
+
+    daemon.answers["GetDocument"] = answer
+    with pytest.raises(errors.NotFound, match="gone"):
+        client.get_document("p", "d")
+
+
+def test_nobody_at_the_socket_is_a_daemon_that_is_down(socket):
+    with Client(socket) as client, pytest.raises(errors.DaemonDown, match="reexctl daemon start"):
+        client.server_info()
+
+
+def test_a_slow_answer_is_cut_off(daemon, client):
+    daemon.answers["GetDocument"] = lambda request, context: time.sleep(0.5)
+    with pytest.raises(errors.DeadlineExceeded):
+        client.get_document("p", "d", timeout=0.05)
+
+
+def test_only_unavailable_is_tried_again(daemon, client):
+    attempts = {"GetDocument": 0, "GetJob": 0}
+
+    def failing(name, code, reason):
+        def answer(request, context):
+            attempts[name] += 1
+            daemon.abort(context, code, "no", reason)
+
+        return answer
+
+    daemon.answers["GetDocument"] = failing("GetDocument", grpc.StatusCode.UNAVAILABLE, "ENGINE_DIED")
+    daemon.answers["GetJob"] = failing("GetJob", grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL")
+    with pytest.raises(errors.EngineDied):
+        client.get_document("p", "d")
+    with pytest.raises(errors.QueueFull):
+        client.get_job("train-1")
+    assert attempts == {"GetDocument": 4, "GetJob": 1}
