@@ -15,7 +15,7 @@ from reexd.store.codecs.document import decode_attributes, encode_attributes
 
 def count(txn: lmdb.Transaction) -> int:
     """How many attributes every document that has any must have; -1 until the first such document."""
-    return meta.get(txn, keys.Meta.ATTRIBUTE_COUNT) - 1
+    return meta.get(txn, keys.Meta.ATTRIBUTE_COUNT, -1)
 
 
 def matrix(txn: lmdb.Transaction, numbers: np.ndarray) -> np.ndarray:
@@ -47,15 +47,13 @@ def put(txn: lmdb.Transaction, number: int, values: tuple[float, ...]) -> None:
 
 
 def check(txn: lmdb.Transaction, document: Document) -> None:
-    """Fixes the project's count by the first document that has attributes; raises InvalidDocument for
-    another.
-    """
+    """The first document that has attributes fixes the count; another count raises InvalidDocument."""
     found = len(document.attributes)
     if found == 0:
         return
     expected = count(txn)
     if expected < 0:
-        meta.put(txn, keys.Meta.ATTRIBUTE_COUNT, found + 1)
+        meta.put(txn, keys.Meta.ATTRIBUTE_COUNT, found)
     elif found != expected:
         raise InvalidDocument(
             f"document {document.id!r} has {found} attributes, but this project's documents have {expected}; "

@@ -18,7 +18,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-from reexd.errors import InvalidName, ProjectExists, ProjectNotFound
+from reexd.errors import InvalidName, ProjectExists, ProjectNotFound, ReexError
 from reexd.records import Project
 from reexd.store import keys, ranges
 from reexd.store.codecs.project import decode_project, encode_project
@@ -56,8 +56,14 @@ class Catalogue:
             # The folder first: without a record it is swept, while a record without a folder would be a
             # broken project.
             self._discard(project.name)
-            self._open[project.name] = Environment(self._projects / project.name, self._map_size_bytes)
-            self.environment.write(lambda txn: _put(txn, project))
+            environment = Environment(self._projects / project.name, self._map_size_bytes)
+            try:
+                self.environment.write(lambda txn: _put(txn, project))
+            except ReexError:
+                environment.close()
+                self._discard(project.name)
+                raise
+            self._open[project.name] = environment
 
     def get(self, name: str) -> Project:
         """Raises InvalidName, ProjectNotFound."""

@@ -19,9 +19,7 @@ from reexd.store.references import Holder
 
 
 class ArrayField(IntEnum):
-    """The number of each array in keys, by the field of ClassifierArrays. Changing a number breaks every
-    store.
-    """
+    """The number in keys of each field of ClassifierArrays. Changing a number breaks every store."""
 
     projection_weight = 1
     projection_bias = 2
@@ -52,9 +50,7 @@ def next_version(txn: lmdb.Transaction) -> int:
 
 
 def put(txn: lmdb.Transaction, classifier: Classifier, arrays: ClassifierArrays) -> None:
-    """Stores a version and pins its support rows. Raises Conflict when the version exists: versions never
-    change.
-    """
+    """Stores a version and pins its support rows. Raises Conflict when the version exists."""
     version = classifier.version
     if txn.get(keys.classifier(version)) is not None:
         raise Conflict(

@@ -138,10 +138,9 @@ class Environment:
                     else:
                         done.append((future, result))
         except BaseException as error:
-            translated = self._translated(error)
             for _, future in group:
                 if not future.done():
-                    future.set_exception(translated)
+                    future.set_exception(self._translated(error))
             return
         for future, result in done:
             future.set_result(result)
@@ -166,10 +165,21 @@ def _open(path: Path, map_size_bytes: int) -> lmdb.Environment:
         repair_length(environment, path)
         environment.reader_check()
         migrations.bring_up_to_date(environment, path)
+        _sync_folders(path)
     except lmdb.Error as error:
         environment.close()
         raise translate(error, path) from error
-    except ReexError:
+    except BaseException:
         environment.close()
         raise
     return environment
+
+
+def _sync_folders(path: Path) -> None:
+    """LMDB syncs its file; a new file's name is safe only once the folders that lead to it are synced too."""
+    for folder in (path, path.parent):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import lmdb
 
-from reexd.errors import ReexError, StorageFull, StoreCorrupt
+from reexd.errors import QueueFull, ReexError, StorageFull, StoreCorrupt
 
 # A full disk reaches us as the text of errno, not as a class: EIO from a short write, ENOSPC, EDQUOT, EFBIG.
 _FULL = ("Input/output error", "No space left", "quota exceeded", "File too large")
@@ -26,6 +26,8 @@ def translate(error: Exception, path: Path) -> ReexError:
         return StorageFull(
             f"too much for one transaction of the store in {path}; send smaller batches", path=path
         )
+    if isinstance(error, lmdb.ReadersFullError):
+        return QueueFull(f"too many readers of the store in {path} at once; try again", path=path)
     said = str(error)
     if isinstance(error, lmdb.DiskError) or any(sign in said for sign in _FULL):
         return StorageFull(

@@ -33,7 +33,7 @@ class Block(NamedTuple):
 
 
 def digest(fingerprint: str, prompt: str, text: str) -> bytes:
-    """32 bytes that name a hidden state by what produced it; `prompt` is empty for a model that reads none."""
+    """32 bytes that name a hidden state by its sources; `prompt` is empty for a model that ignores it."""
     state = hashlib.sha256()
     for part in (fingerprint.encode(), prompt.encode()):
         state.update(len(part).to_bytes(8, "little"))

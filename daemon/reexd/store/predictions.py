@@ -96,24 +96,24 @@ def select(
     version: int,
     *,
     split: str | None = None,
-    ranges_: Mapping[Index, Range] | None = None,
+    within: Mapping[Index, Range] | None = None,
     order_by: Index | None = None,
     descending: bool = False,
 ) -> np.ndarray:
     """(n,) int64 document numbers, from index keys alone: no record is read.
 
-    `ranges_` holds inclusive bounds by index; RELIABILITY is 0 (out-of-distribution) to 4 (highest), ROLE is
+    `within` holds inclusive bounds by index; RELIABILITY is 0 (out-of-distribution) to 4 (highest), ROLE is
     0 for unseen documents. Order is by the index's value, then number; without `order_by`, by number.
     """
     if order_by is None:
         chosen = scored(txn, version, split)
         order = chosen[::-1] if descending else chosen
     else:
-        order = _indexed(txn, version, order_by, (ranges_ or {}).get(order_by))
+        order = _indexed(txn, version, order_by, (within or {}).get(order_by))
         order = order[::-1] if descending else order
         if split is not None:
             order = order[np.isin(order, splits.members(txn, split).numbers)]
-    for index, bounds in (ranges_ or {}).items():
+    for index, bounds in (within or {}).items():
         if index is not order_by:
             order = order[np.isin(order, _indexed(txn, version, index, bounds))]
     return order

@@ -14,9 +14,7 @@ from reexd.store import classifiers, documents, splits
 
 
 class Staleness(NamedTuple):
-    """Counts of pool documents by what happened to them since, each counted once, in this order of
-    precedence.
-    """
+    """How many pool documents changed since, each counted once, under the first heading that fits."""
 
     deleted: int
     replaced: int  # text, prompt or attributes changed

@@ -51,9 +51,7 @@ class Writer:
 
 
 class Reader:
-    """Reads fields back in order. A record that is too short or too long is `StoreCorrupt`, never a struct
-    error.
-    """
+    """Reads fields back in order. A record too short or too long is StoreCorrupt, not a struct error."""
 
     __slots__ = ("_buffer", "_position", "_what")
 

@@ -49,7 +49,7 @@ def decode_job(buffer: Buffer) -> Job:
         reader.string() for _ in range(8)
     )
     reader.end()
-    if state not in JobState:
+    if not JobState.QUEUED <= state <= max(JobState):
         raise StoreCorrupt(
             f"job {number}: state {state} is not one of 1..{max(JobState)}; the store is damaged"
         )

@@ -1,0 +1,106 @@
+"""The catalogue: projects come and go whole, and one broken project leaves the others alone."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from reexd.errors import InvalidName, ProjectExists, ProjectNotFound, StoreCorrupt
+from reexd.records import Document, Project
+from reexd.store import documents
+from reexd.store.catalogue import Catalogue
+
+MAP_SIZE_BYTES = 16 << 20
+
+
+def opened(root: Path) -> Catalogue:
+    return Catalogue(root, MAP_SIZE_BYTES)
+
+
+def project(name: str) -> Project:
+    return Project(name, ("no", "yes"), created_at=12.5)
+
+
+def test_a_project_is_created_listed_changed_and_found_after_reopening(tmp_path: Path) -> None:
+    first = opened(tmp_path)
+    first.create(project("b"))
+    first.create(project("a"))
+    changed = first.update("a", prompt="Which?", attribute_count=3)
+    first.close()
+    second = opened(tmp_path)
+    assert second.listed() == [changed, project("b")]
+    assert second.get("a") == changed and changed.attribute_count == 3
+    second.close()
+
+
+def test_names_are_unique_and_checked(tmp_path: Path) -> None:
+    catalogue = opened(tmp_path)
+    catalogue.create(project("taken"))
+    with pytest.raises(ProjectExists, match="taken"):
+        catalogue.create(project("taken"))
+    for name in ("", "..", "../up", "Upper", "a/b", "-a", ".a", "a" * 64, "a\n", "ä"):
+        with pytest.raises(InvalidName):
+            catalogue.create(project(name))
+        with pytest.raises(InvalidName):
+            catalogue.open(name)
+    with pytest.raises(ProjectNotFound, match="absent"):
+        catalogue.open("absent")
+    assert [folder.name for folder in (tmp_path / "projects").iterdir()] == ["taken"]
+    catalogue.close()
+
+
+def test_one_environment_serves_every_thread(tmp_path: Path) -> None:
+    catalogue = opened(tmp_path)
+    catalogue.create(project("p"))
+    catalogue.close()
+    catalogue = opened(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        environments = list(pool.map(lambda _: catalogue.open("p"), range(32)))
+    assert len(set(map(id, environments))) == 1
+    catalogue.close()
+
+
+def test_a_deleted_project_is_gone_and_its_name_is_free(tmp_path: Path) -> None:
+    catalogue = opened(tmp_path)
+    catalogue.create(project("p"))
+    catalogue.open("p").write(lambda txn: documents.upsert(txn, [Document("a", "text")]))
+    catalogue.delete("p")
+    assert not (tmp_path / "projects" / "p").exists()
+    assert list((tmp_path / "trash").iterdir()) == []
+    with pytest.raises(ProjectNotFound):
+        catalogue.delete("p")
+    catalogue.create(project("p"))
+    with catalogue.open("p").read() as txn:
+        assert documents.find(txn, "a") is None
+    catalogue.close()
+
+
+def test_what_a_crash_left_is_swept_when_the_catalogue_opens(tmp_path: Path) -> None:
+    catalogue = opened(tmp_path)
+    catalogue.create(project("kept"))
+    catalogue.close()
+    (tmp_path / "projects" / "half").mkdir()
+    (tmp_path / "projects" / "half" / "data.mdb").write_bytes(b"x")
+    (tmp_path / "trash" / "gone.0a1b").mkdir()
+    catalogue = opened(tmp_path)
+    assert [folder.name for folder in (tmp_path / "projects").iterdir()] == ["kept"]
+    assert list((tmp_path / "trash").iterdir()) == []
+    catalogue.close()
+
+
+def test_one_broken_project_leaves_the_others_alone(tmp_path: Path) -> None:
+    catalogue = opened(tmp_path)
+    catalogue.create(project("good"))
+    catalogue.create(project("bad"))
+    catalogue.close()
+    (tmp_path / "projects" / "bad" / "data.mdb").write_bytes(bytes(8192))
+    catalogue = opened(tmp_path)
+    for _ in range(2):
+        with pytest.raises(StoreCorrupt, match="other projects are not affected"):
+            catalogue.open("bad")
+    assert catalogue.open("good").write(lambda txn: documents.upsert(txn, [Document("a", "text")]))
+    catalogue.delete("bad")
+    assert [p.name for p in catalogue.listed()] == ["good"]
+    catalogue.close()
