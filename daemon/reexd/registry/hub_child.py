@@ -1,0 +1,80 @@
+"""The child process that talks to the Hugging Face hub: one JSON request in argv, one JSON answer on stdout.
+
+    {verb: plan, repository, revision, endpoint}                  -> {revision, sizes, digests, licence}
+    {verb: fetch, repository, revision, endpoint, files, folder}  -> {}
+    any failure                                                   -> {error, kind}
+
+`kind` is unreachable, missing or refused.
+
+Run by `hub.py` only.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+TIMEOUT_S = 5.0
+
+
+def plan(request: dict) -> dict:
+    from huggingface_hub import HfApi
+
+    found = HfApi(endpoint=request["endpoint"]).model_info(
+        request["repository"], revision=request["revision"], files_metadata=True, timeout=TIMEOUT_S
+    )
+    files = found.siblings or []
+    return {
+        "revision": found.sha or request["revision"],
+        "sizes": {file.rfilename: file.size or 0 for file in files},
+        "digests": {file.rfilename: file.lfs.sha256 for file in files if file.lfs is not None},
+        "licence": str((found.card_data or {}).get("license") or ""),
+    }
+
+
+def fetch(request: dict) -> dict:
+    from huggingface_hub import hf_hub_download
+
+    for name in request["files"]:
+        hf_hub_download(
+            request["repository"],
+            name,
+            revision=request["revision"],
+            endpoint=request["endpoint"],
+            local_dir=request["folder"],
+            etag_timeout=TIMEOUT_S,
+        )
+    return {}
+
+
+def answer(request: dict) -> dict:
+    """Do what is asked; a failure is an answer too, in the three kinds a person acts on differently."""
+    from huggingface_hub.errors import (
+        EntryNotFoundError,
+        GatedRepoError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+        RevisionNotFoundError,
+    )
+
+    try:
+        return plan(request) if request["verb"] == "plan" else fetch(request)
+    except LocalEntryNotFoundError as error:  # an EntryNotFoundError that means: no connection
+        cause = error.__cause__ or error
+        return {"error": _line(cause), "kind": "unreachable"}
+    except GatedRepoError as error:
+        return {"error": _line(error), "kind": "refused"}
+    except (RepositoryNotFoundError, RevisionNotFoundError, EntryNotFoundError, HFValidationError) as error:
+        return {"error": _line(error), "kind": "missing"}
+    except Exception as error:  # the HTTP library differs between releases, so its errors have no one name
+        return {"error": _line(error), "kind": "unreachable"}
+
+
+def _line(error: BaseException) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return (lines[0] if lines else type(error).__name__)[:300]
+
+
+if __name__ == "__main__":
+    print(json.dumps(answer(json.loads(sys.argv[1]))))

