@@ -12,12 +12,17 @@ from pathlib import Path
 
 import numpy as np
 
+from reexd.sdm.regions import Region
+
 UNLABELLED = -1
 OUT_OF_DISTRIBUTION = -99
 
 TRAIN = "train"
 CALIBRATION = "calibration"
 TEST = "test"
+
+MODEL_DEFAULT = "minilm"
+ALPHA_DEFAULT = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +31,9 @@ class Project:
 
     name: str
     classes: tuple[str, ...]
-    model: str = "minilm"
+    model: str = MODEL_DEFAULT
     prompt: str = ""
-    alpha: float = 0.95  # the rung a caller is shown by default; the ladder itself is fixed in sdm
+    alpha: float = ALPHA_DEFAULT  # the rung a caller is shown by default; the ladder itself is fixed in sdm
     attribute_count: int = -1  # -1 until the first document fixes it
     created_at: float = 0.0
 
@@ -140,15 +145,6 @@ class Role(IntEnum):
 
     SUPPORT = 1
     CALIBRATION = 2
-
-
-@dataclass(frozen=True, slots=True)
-class Region:
-    """One high-reliability region (sdm.md 9)."""
-
-    alpha: float
-    q_prime_min: float
-    thresholds: tuple[float, ...]  # psi_c, one per class
 
 
 @dataclass(frozen=True, slots=True)

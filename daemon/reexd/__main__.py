@@ -1,0 +1,5 @@
+"""`python -m reexd` is `reexd`."""
+
+from reexd.main import main
+
+main()

@@ -1,0 +1,264 @@
+"""The one queue of long work: states, progress, cancel, resume at start.
+
+Owns: which job runs when, and what is written about it. A job is never silently lost: its record is committed before
+the caller hears of it, and a job that a crash interrupted is queued again when the daemon starts.
+Must not know: what a job does. Each kind brings a runner, a plain function that is called in a thread of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from reexd.errors import EngineDied, JobCancelled, JobNotFound, ProjectBusy, ReexError, StorageFull, Unready
+from reexd.records import Job, JobState
+from reexd.store import jobs as job_records
+from reexd.store.environment import Environment
+
+logger = logging.getLogger(__name__)
+
+ATTEMPTS_MAX = 10  # starts of one job, restarts of the daemon included
+ENGINE_RETRIES = 2  # within one attempt, after the death of an engine worker
+SAVE_INTERVAL_S = 1.0  # progress older than this is committed with the next report
+
+Runner = Callable[["RunningJob"], dict]
+Watcher = Callable[[Job], None]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How jobs of one kind run: `runner` returns the result; `exclusive` allows one unended job per project."""
+
+    runner: Runner
+    exclusive: bool
+
+
+class RunningJob:
+    """What a runner sees of its job: the request, the way to report, and whether to stop."""
+
+    def __init__(self, queue: JobQueue, job: Job) -> None:
+        self._queue = queue
+        self.job = job
+        self.request = json.loads(job.request_json)
+        self.cancel = threading.Event()
+        self._phase_started = time.monotonic()
+        self._phase_done = 0
+
+    def report(self, phase: str, done: int, total: int, message: str = "") -> None:
+        """Record progress within a phase; rate and eta follow from it. Raises JobCancelled when asked to stop."""
+        if self.cancel.is_set():
+            raise JobCancelled(f"{self.job.name} was asked to stop in phase {phase}")
+        now = time.monotonic()
+        if phase != self.job.phase:
+            self._phase_started, self._phase_done = now, done
+        elapsed = now - self._phase_started
+        rate = (done - self._phase_done) / elapsed if elapsed > 0.2 else 0.0
+        eta_s = (total - done) / rate if rate > 0 else -1.0
+        self.job = replace(
+            self.job, phase=phase, done=done, total=total, rate=rate, eta_s=eta_s, message=message
+        )
+        self._queue.changed(self.job)
+
+
+class JobQueue:
+    """Runs one job of each kind at a time, in the order they were submitted."""
+
+    def __init__(self, environment: Environment, kinds: Mapping[str, Kind]) -> None:
+        self._environment = environment
+        self._kinds = dict(kinds)
+        self._lock = threading.Condition()
+        self._waiting: dict[str, deque[int]] = {kind: deque() for kind in kinds}
+        self._current: dict[int, Job] = {}  # jobs that have not ended
+        self._running: dict[int, RunningJob] = {}
+        self._saved_at: dict[int, float] = {}
+        self._watchers: dict[int, list[Watcher]] = {}
+        self._stopping = False
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Queue what an earlier process left unended, then begin to run."""
+        with self._environment.read() as txn:
+            unended = job_records.unfinished(txn)
+        for job in unended:
+            if job.attempts >= ATTEMPTS_MAX:
+                error = (
+                    f"gave up after {job.attempts} starts; submit it again, or see the log for why it stopped"
+                )
+                self._end(replace(job, state=JobState.FAILED, error_reason="INTERNAL", error=error))
+                continue
+            self._current[job.number] = job
+            self._waiting[job.kind].append(job.number)
+        for kind in self._kinds:
+            thread = threading.Thread(target=self._run_kind, args=(kind,), name=f"jobs-{kind}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self, timeout_s: float = 10.0) -> None:
+        """Interrupt what runs; it stays unended in the store, and the next start resumes it."""
+        with self._lock:
+            self._stopping = True
+            for running in self._running.values():
+                running.cancel.set()
+            self._lock.notify_all()
+        deadline = time.monotonic() + timeout_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def submit(self, kind: str, project: str, request: dict) -> Job:
+        """Commit a new job and queue it. Raises ProjectBusy while an exclusive one of the project has not ended."""
+        with self._lock:
+            if self._kinds[kind].exclusive:
+                for other in self._current.values():
+                    if other.kind == kind and other.project == project:
+                        raise ProjectBusy(
+                            f"{other.name} of project {project!r} has not ended; watch it with"
+                            f" `reexctl jobs watch {other.name}`, or cancel it first",
+                            job=other.name,
+                        )
+            now = time.time()
+            job = self._environment.write(
+                lambda txn: job_records.create(txn, kind, project, json.dumps(request), now=now)
+            )
+            self._current[job.number] = job
+            self._waiting[kind].append(job.number)
+            self._lock.notify_all()
+        return job
+
+    def get(self, name: str) -> Job:
+        """The job called KIND-NUMBER. Raises JobNotFound."""
+        kind, _, number = name.rpartition("-")
+        if kind in self._kinds and number.isdigit():
+            with self._lock:
+                if current := self._current.get(int(number)):
+                    return current
+            with self._environment.read() as txn:
+                job = job_records.get(txn, int(number))
+            if job.kind == kind:
+                return job
+        raise JobNotFound(f"there is no job {name!r}; `reexctl jobs list` shows those there are", job=name)
+
+    def list(self, project: str, before: int, limit: int) -> list[Job]:
+        """Newest first, numbers below `before` (0: all); of one project when it is not empty."""
+        with self._environment.read() as txn:
+            jobs = job_records.listed(txn, project=project or None, before=before or None, limit=limit)
+        with self._lock:
+            return [self._current.get(job.number, job) for job in jobs]
+
+    def unended(self, project: str = "") -> list[Job]:
+        with self._lock:
+            return [job for job in self._current.values() if not project or job.project == project]
+
+    def cancel(self, name: str) -> Job:
+        """Ask the job to stop. Raises Unready when it has ended already."""
+        job = self.get(name)
+        if job.state.ended:
+            raise Unready(f"{name} has already ended ({job.state.name.lower()}); there is nothing to cancel")
+        with self._lock:
+            if running := self._running.get(job.number):
+                running.cancel.set()
+                return running.job
+            if job.number in self._waiting[job.kind]:
+                self._waiting[job.kind].remove(job.number)
+        return self._end(replace(job, state=JobState.CANCELLED, message="cancelled before it began"))
+
+    def watch(self, number: int, watcher: Watcher) -> Callable[[], None]:
+        """Call `watcher` (from any thread, quickly) at each change. Returns the way to stop."""
+        with self._lock:
+            self._watchers.setdefault(number, []).append(watcher)
+
+        def unwatch() -> None:
+            with self._lock:
+                self._watchers[number].remove(watcher)
+                if not self._watchers[number]:
+                    del self._watchers[number]
+
+        return unwatch
+
+    def changed(self, job: Job) -> None:
+        """Publish a report; commit it when the last commit is older than a second or the phase is new."""
+        now = time.time()
+        job = replace(job, updated_at=now)
+        with self._lock:
+            previous = self._current.get(job.number)
+            self._current[job.number] = job
+            watchers = list(self._watchers.get(job.number, ()))
+            due = now - self._saved_at.get(job.number, 0.0) >= SAVE_INTERVAL_S
+            if due or previous is None or previous.phase != job.phase or previous.state != job.state:
+                self._saved_at[job.number] = now
+                save = True
+            else:
+                save = False
+        if save:
+            self._environment.write(lambda txn: job_records.update(txn, job))
+        for watcher in watchers:
+            watcher(job)
+
+    def _end(self, job: Job) -> Job:
+        now = time.time()
+        job = replace(job, eta_s=-1.0, updated_at=now, ended_at=now)
+        try:
+            self._environment.write(lambda txn: job_records.update(txn, job))
+        except StorageFull:
+            # The record stays unended and is tried again at the next start; the caller still learns the outcome.
+            logger.error("the end of %s could not be written: the disk is full", job.name)
+        with self._lock:
+            self._current.pop(job.number, None)
+            self._running.pop(job.number, None)
+            self._saved_at.pop(job.number, None)
+            watchers = list(self._watchers.get(job.number, ()))
+        for watcher in watchers:
+            watcher(job)
+        return job
+
+    def _run_kind(self, kind: str) -> None:
+        while True:
+            with self._lock:
+                while not self._waiting[kind] and not self._stopping:
+                    self._lock.wait()
+                if self._stopping:
+                    return
+                number = self._waiting[kind].popleft()
+                job = self._current[number]
+                running = RunningJob(
+                    self, replace(job, state=JobState.RUNNING, attempts=job.attempts + 1, message="")
+                )
+                self._running[number] = running
+            self._run(running)
+
+    def _run(self, running: RunningJob) -> None:
+        name = running.job.name
+        try:
+            self.changed(running.job)
+            result = self._attempt(running)
+        except JobCancelled as error:
+            if self._stopping:
+                logger.info("%s is interrupted by the end of the daemon; it resumes at the next start", name)
+                return
+            self._end(replace(running.job, state=JobState.CANCELLED, message=error.message))
+        except ReexError as error:
+            logger.warning("%s failed: %s", name, error.message)
+            self._end(
+                replace(running.job, state=JobState.FAILED, error_reason=error.reason, error=error.message)
+            )
+        except Exception as error:
+            logger.exception("%s failed on a defect", name)
+            message = f"internal error: {type(error).__name__}: {error}; the log has the details"
+            self._end(replace(running.job, state=JobState.FAILED, error_reason="INTERNAL", error=message))
+        else:
+            self._end(replace(running.job, state=JobState.SUCCEEDED, result_json=json.dumps(result)))
+
+    def _attempt(self, running: RunningJob) -> dict:
+        runner = self._kinds[running.job.kind].runner
+        for retry in range(ENGINE_RETRIES + 1):
+            try:
+                return runner(running)
+            except EngineDied as error:
+                if retry == ENGINE_RETRIES:
+                    raise
+                logger.warning("%s goes on after the engine died: %s", running.job.name, error.message)
+        raise AssertionError("unreachable")

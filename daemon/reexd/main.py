@@ -1,0 +1,66 @@
+"""The program `reexd`: serve in the foreground, check an installation, show its places."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+
+from reexd.errors import DaemonRunning, ReexError
+
+EXIT_FAILED, EXIT_CONFLICT = 1, 7
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run one of the commands and exit: 0 done, 1 failed, 2 usage, 7 a daemon runs already."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        parsed.run(parsed)
+    except DaemonRunning as error:
+        print(f"reexd: {error.message}", file=sys.stderr)
+        raise SystemExit(EXIT_CONFLICT) from error
+    except ReexError as error:
+        print(f"reexd: {error.message}", file=sys.stderr)
+        raise SystemExit(EXIT_FAILED) from error
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="reexd", description="The reex daemon. People use reexctl; a service manager uses `reexd serve`."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    serve = commands.add_parser("serve", help="run in the foreground until SIGTERM or SIGINT")
+    serve.add_argument("--offline", action="store_const", const=True, help="refuse every download")
+    serve.add_argument("--workers", type=int, metavar="N", help="engine processes; 0: one per core")
+    serve.add_argument("--log-level", choices=("debug", "info", "warning", "error"), help="default: info")
+    serve.set_defaults(run=_serve)
+    check = commands.add_parser("check", help="start the engine once and say what it runs on")
+    check.set_defaults(run=_check)
+    paths = commands.add_parser("paths", help="print every file and folder, as JSON")
+    paths.set_defaults(run=_paths)
+    return parser
+
+
+def _serve(parsed: argparse.Namespace) -> None:
+    # Imported here: `reexd paths` and usage errors must not pay for gRPC and NumPy.
+    from reexd.server import serve
+
+    serve(flags={"offline": parsed.offline, "workers": parsed.workers, "log_level": parsed.log_level})
+
+
+def _check(_: argparse.Namespace) -> None:
+    from reexd.server import check
+
+    print(json.dumps(check(), indent=2))
+
+
+def _paths(_: argparse.Namespace) -> None:
+    from reex.location import Location
+
+    from reexd.config import load
+    from reexd.paths import Paths
+
+    location = Location.from_environment()
+    settings = load(location.config).settings
+    print(json.dumps(Paths(location, settings.models).table(), indent=2))

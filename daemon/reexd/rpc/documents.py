@@ -1,0 +1,112 @@
+"""DocumentService over steps.upload and steps.documents."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import grpc
+from reex.v1 import documents_pb2, documents_pb2_grpc
+
+from reexd.records import UNLABELLED
+from reexd.rpc import convert, pages
+from reexd.steps.documents import Documents
+from reexd.steps.upload import ChunkOutcome, Line, Upload
+
+
+class DocumentService(documents_pb2_grpc.DocumentServiceServicer):
+    def __init__(self, upload: Upload, documents: Documents) -> None:
+        self._upload = upload
+        self._documents = documents
+
+    async def UploadDocuments(
+        self,
+        requests: AsyncIterator[documents_pb2.UploadDocumentsRequest],
+        context: grpc.aio.ServicerContext,
+    ) -> AsyncIterator[documents_pb2.UploadDocumentsResponse]:
+        session = None
+        async for request in requests:
+            if session is None:
+                session = await asyncio.to_thread(
+                    self._upload.open, request.project, request.split, request.validate_only
+                )
+            lines = [_line(line) for line in request.lines]
+            outcome = await asyncio.to_thread(session.store, lines)
+            yield _acknowledgement(outcome)
+
+    async def GetDocument(
+        self, request: documents_pb2.GetDocumentRequest, context: grpc.aio.ServicerContext
+    ) -> documents_pb2.GetDocumentResponse:
+        document = await asyncio.to_thread(self._documents.get, request.project, request.id)
+        return documents_pb2.GetDocumentResponse(document=convert.document(document))
+
+    async def ListDocuments(
+        self, request: documents_pb2.ListDocumentsRequest, context: grpc.aio.ServicerContext
+    ) -> documents_pb2.ListDocumentsResponse:
+        size = pages.size(request.page_size)
+        label = request.label if request.HasField("label") else None
+        listing = (request.project, request.split, label)
+        after = int(pages.position(request.page_token, *listing) or -1)
+        documents = await asyncio.to_thread(
+            self._documents.list, request.project, request.split, label, after, size + 1
+        )
+        token = pages.token(str(documents[size - 1].number), *listing) if len(documents) > size else ""
+        return documents_pb2.ListDocumentsResponse(
+            documents=[convert.document(document) for document in documents[:size]], next_page_token=token
+        )
+
+    async def SummarizeSplits(
+        self, request: documents_pb2.SummarizeSplitsRequest, context: grpc.aio.ServicerContext
+    ) -> documents_pb2.SummarizeSplitsResponse:
+        classes, summary = await asyncio.to_thread(self._documents.summary, request.project)
+        return documents_pb2.SummarizeSplitsResponse(splits=split_summaries(classes, summary))
+
+
+def split_summaries(
+    classes: tuple[str, ...], summary: dict[str, dict[int, int]]
+) -> list[documents_pb2.SplitSummary]:
+    """Splits in the order they stand for (train, calibration, test, then by name), labels in numeric order."""
+    return [
+        documents_pb2.SplitSummary(
+            split=split,
+            documents=sum(counts.values()),
+            labels=[
+                documents_pb2.LabelCount(label=label, name=convert.label_name(label, classes), count=count)
+                for label, count in sorted(counts.items())
+            ],
+        )
+        for split, counts in summary.items()
+    ]
+
+
+def _line(message: documents_pb2.DocumentLine) -> Line:
+    document = message.document
+    form = document.WhichOneof("label_form")
+    return Line(
+        line=message.line,
+        id=document.id,
+        text=document.text,
+        label=document.label if form == "label" else UNLABELLED,
+        label_name=document.label_name if form == "label_name" else None,
+        split=document.split,
+        prompt=document.prompt,
+        info=document.info,
+        group=document.group,
+        attributes=tuple(document.attributes),
+        extra_json=document.extra_json,
+    )
+
+
+def _acknowledgement(outcome: ChunkOutcome) -> documents_pb2.UploadDocumentsResponse:
+    return documents_pb2.UploadDocumentsResponse(
+        added=outcome.added,
+        replaced=outcome.replaced,
+        unchanged=outcome.unchanged,
+        repeated_ids=outcome.repeated_ids,
+        rejections=[
+            documents_pb2.Rejection(
+                line=rejection.line, field=rejection.field, reason=rejection.reason, id=rejection.id
+            )
+            for rejection in outcome.rejections
+        ],
+    )

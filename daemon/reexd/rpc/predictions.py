@@ -1,0 +1,79 @@
+"""PredictionService over steps.predict."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+
+import grpc
+from reex.v1 import predictions_pb2, predictions_pb2_grpc
+
+from reexd.records import UNLABELLED
+from reexd.rpc import convert
+from reexd.steps.predict import Answers, Predict, TextInput
+
+NEIGHBORS_DEFAULT = 5
+
+
+class PredictionService(predictions_pb2_grpc.PredictionServiceServicer):
+    def __init__(self, predict: Predict) -> None:
+        self._predict = predict
+
+    async def Query(
+        self, request: predictions_pb2.QueryRequest, context: grpc.aio.ServicerContext
+    ) -> predictions_pb2.QueryResponse:
+        answers = await asyncio.to_thread(
+            self._predict.query, request.project, _texts(request.texts), _neighbors(request)
+        )
+        return predictions_pb2.QueryResponse(predictions=_messages(answers))
+
+    async def PredictSplit(
+        self, request: predictions_pb2.PredictSplitRequest, context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[predictions_pb2.PredictSplitResponse]:
+        batches = await asyncio.to_thread(
+            self._predict.split, request.project, request.split, _neighbors(request)
+        )
+        while (answers := await asyncio.to_thread(_next, batches)) is not None:
+            yield predictions_pb2.PredictSplitResponse(predictions=_messages(answers))
+
+    async def Predict(
+        self, requests: AsyncIterator[predictions_pb2.PredictRequest], context: grpc.aio.ServicerContext
+    ) -> AsyncIterator[predictions_pb2.PredictResponse]:
+        project, neighbors = "", NEIGHBORS_DEFAULT
+        async for request in requests:
+            if not project:
+                project, neighbors = request.project, _neighbors(request)
+            answers = await asyncio.to_thread(self._predict.query, project, _texts(request.texts), neighbors)
+            yield predictions_pb2.PredictResponse(predictions=_messages(answers))
+
+
+def _next(batches: Iterator[Answers]) -> Answers | None:
+    return next(batches, None)
+
+
+def _neighbors(
+    request: predictions_pb2.QueryRequest
+    | predictions_pb2.PredictSplitRequest
+    | predictions_pb2.PredictRequest,
+) -> int:
+    return request.neighbors if request.HasField("neighbors") else NEIGHBORS_DEFAULT
+
+
+def _texts(messages: Sequence[predictions_pb2.Text]) -> list[TextInput]:
+    return [
+        TextInput(
+            id=message.id,
+            text=message.text,
+            attributes=tuple(message.attributes),
+            prompt=message.prompt,
+            label=message.label if message.HasField("label") else UNLABELLED,
+        )
+        for message in messages
+    ]
+
+
+def _messages(answers: Answers) -> list[predictions_pb2.Prediction]:
+    return [
+        convert.prediction(record, answers.classes, stale=answers.stale, text=text)
+        for record, text in zip(answers.predictions, answers.texts, strict=True)
+    ]

@@ -1,0 +1,256 @@
+"""The composition root: builds store, engine, steps and services, and takes them down in order. Only builder.
+
+Start: claim the home, open the store, bind the socket, start engine and jobs, serve. Stop (SIGTERM, SIGINT): health
+says NOT_SERVING, running calls are given `drain_s`, jobs are interrupted where they can resume, the store is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import grpc
+import reex
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1._async import HealthServicer
+from grpc_reflection.v1alpha import reflection
+from reex.location import Location
+from reex.v1 import (
+    documents_pb2,
+    documents_pb2_grpc,
+    evaluation_pb2,
+    evaluation_pb2_grpc,
+    jobs_pb2,
+    jobs_pb2_grpc,
+    models_pb2,
+    models_pb2_grpc,
+    predictions_pb2,
+    predictions_pb2_grpc,
+    projects_pb2,
+    projects_pb2_grpc,
+    search_pb2,
+    search_pb2_grpc,
+    server_pb2,
+    server_pb2_grpc,
+    training_pb2,
+    training_pb2_grpc,
+)
+
+from reexd import logs
+from reexd.claim import Claim, claim
+from reexd.config import Settings, load
+from reexd.engine.client import Engine
+from reexd.engine.tasks import EngineSettings
+from reexd.jobs import JobQueue, Kind
+from reexd.paths import Paths
+from reexd.registry import Registry
+from reexd.rpc.documents import DocumentService
+from reexd.rpc.evaluation import EvaluationService
+from reexd.rpc.jobs import JobService
+from reexd.rpc.models import ModelService
+from reexd.rpc.predictions import PredictionService
+from reexd.rpc.projects import ProjectService
+from reexd.rpc.search import SearchService
+from reexd.rpc.server import ServerService
+from reexd.rpc.status import TranslateErrors
+from reexd.rpc.training import TrainingService
+from reexd.steps.documents import Documents
+from reexd.steps.embed import Embed
+from reexd.steps.evaluate import Evaluate
+from reexd.steps.live import Live
+from reexd.steps.models import Models
+from reexd.steps.predict import Predict
+from reexd.steps.projects import Projects
+from reexd.steps.search import Search
+from reexd.steps.staleness import Staleness
+from reexd.steps.status import ServerFacts, Status
+from reexd.steps.train import Train
+from reexd.steps.upload import Upload
+from reexd.store.catalogue import Catalogue
+
+logger = logging.getLogger(__name__)
+
+STEP_THREADS = 64  # a waiting call holds one; queries beyond that wait their turn in the executor
+READER_CHECK_INTERVAL_S = 3_600.0
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What is built once and shared: the store, the engine, the queue, and the services over them."""
+
+    catalogue: Catalogue
+    engine: Engine
+    jobs: JobQueue
+    services: list[tuple[object, object, object]]  # (proto module, registration, servicer)
+
+
+def serve(flags: Mapping[str, object]) -> None:
+    """Run the daemon in the foreground. Raises DaemonRunning, InvalidSetting, StoreCorrupt, StoreTooNew."""
+    location = Location.from_environment()
+    settings = load(location.config, flags=flags).settings
+    paths = Paths(location, settings.models)
+    with claim(location) as held:
+        paths.prepare()
+        logs.configure(
+            paths.log,
+            level=settings.log_level,
+            size_max_bytes=settings.log_size_max_bytes,
+            files_max=settings.log_files_max,
+            foreground=sys.stderr.isatty(),
+        )
+        shutil.rmtree(paths.scratch, ignore_errors=True)
+        paths.scratch.mkdir(mode=0o700)
+        with _parts(settings, paths) as parts:
+            asyncio.run(_serve(parts, held, settings))
+
+
+def check() -> dict[str, object]:
+    """Start the engine alone and say what it runs on."""
+    location = Location.from_environment()
+    settings = load(location.config).settings
+    paths = Paths(location, settings.models)
+    paths.prepare()
+    engine = Engine(EngineSettings(workers=1), paths.scratch)
+    engine.start()
+    try:
+        status = engine.status()
+    finally:
+        engine.stop()
+    return {"backend": status.backend, "blas": status.blas, "blas_fast": status.blas_fast}
+
+
+@contextlib.contextmanager
+def _parts(settings: Settings, paths: Paths) -> Iterator[Parts]:
+    catalogue = Catalogue(paths.catalogue, settings.project_map_size_bytes)
+    engine = Engine(
+        EngineSettings(workers=settings.workers, queued_max=settings.queries_queued_max), paths.scratch
+    )
+    try:
+        engine.start()
+        yield _compose(settings, paths, catalogue, engine)
+    finally:
+        engine.stop()
+        catalogue.close()
+
+
+def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Engine) -> Parts:
+    registry = Registry(paths.models)
+    staleness = Staleness(catalogue)
+    live = Live(catalogue, paths.scratch)
+    embed = Embed(catalogue, engine, registry)
+    predict = Predict(catalogue, engine, embed, live, staleness, settings)
+    models = Models(registry, settings.offline)
+    train = Train(catalogue, engine, embed, registry, settings.checkpoint_s)
+    jobs = JobQueue(
+        catalogue.environment,
+        {"train": Kind(train.run, exclusive=True), "pull": Kind(models.pull, exclusive=False)},
+    )
+    models.attach(jobs)
+    train.attach(jobs)
+    facts = ServerFacts(reex.__version__, settings, paths.location.data, paths.models)
+    services = [
+        (
+            projects_pb2,
+            projects_pb2_grpc.add_ProjectServiceServicer_to_server,
+            ProjectService(Projects(catalogue, jobs)),
+        ),
+        (
+            documents_pb2,
+            documents_pb2_grpc.add_DocumentServiceServicer_to_server,
+            DocumentService(Upload(catalogue, settings), Documents(catalogue)),
+        ),
+        (jobs_pb2, jobs_pb2_grpc.add_JobServiceServicer_to_server, JobService(jobs)),
+        (training_pb2, training_pb2_grpc.add_TrainingServiceServicer_to_server, TrainingService(train)),
+        (
+            predictions_pb2,
+            predictions_pb2_grpc.add_PredictionServiceServicer_to_server,
+            PredictionService(predict),
+        ),
+        (
+            evaluation_pb2,
+            evaluation_pb2_grpc.add_EvaluationServiceServicer_to_server,
+            EvaluationService(Evaluate(predict)),
+        ),
+        (
+            search_pb2,
+            search_pb2_grpc.add_SearchServiceServicer_to_server,
+            SearchService(Search(catalogue, embed)),
+        ),
+        (models_pb2, models_pb2_grpc.add_ModelServiceServicer_to_server, ModelService(models)),
+        (
+            server_pb2,
+            server_pb2_grpc.add_ServerServiceServicer_to_server,
+            ServerService(Status(facts, catalogue, engine, jobs, staleness)),
+        ),
+    ]
+    return Parts(catalogue, engine, jobs, services)
+
+
+async def _serve(parts: Parts, held: Claim, settings: Settings) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(STEP_THREADS, thread_name_prefix="step"))
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    server = grpc.aio.server(
+        interceptors=[TranslateErrors()],
+        options=[
+            ("grpc.max_receive_message_length", 4 * settings.document_size_max_bytes),
+            ("grpc.so_reuseport", 0),
+        ],
+    )
+    names = []
+    for module, register, servicer in parts.services:
+        register(servicer, server)
+        names.extend(service.full_name for service in module.DESCRIPTOR.services_by_name.values())
+    health = HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(health, server)
+    reflection.enable_server_reflection(
+        (*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name), server
+    )
+    with held.binding():
+        server.add_insecure_port(held.target)
+    parts.jobs.start()
+    await server.start()
+    for name in ("", *names):
+        await health.set(name, health_pb2.HealthCheckResponse.SERVING)
+    _notify("READY=1")
+    logger.info("serving on %s, pid %d", held.target, os.getpid())
+    housekeeping = asyncio.create_task(_housekeeping(parts.catalogue))
+    await stop.wait()
+    logger.info("stopping")
+    _notify("STOPPING=1")
+    await health.enter_graceful_shutdown()
+    housekeeping.cancel()
+    # Jobs first: a watcher's stream ends only when it is cut off, an interrupted job frees the engine for the rest.
+    await asyncio.to_thread(parts.jobs.stop, settings.drain_s)
+    await server.stop(settings.drain_s)
+    logger.info("stopped")
+
+
+async def _housekeeping(catalogue: Catalogue) -> None:
+    """Free LMDB reader slots of threads that died, hourly."""
+    while True:
+        await asyncio.to_thread(catalogue.reader_check)
+        await asyncio.sleep(READER_CHECK_INTERVAL_S)
+
+
+def _notify(state: str) -> None:
+    """Tell systemd (Type=notify) how we are; elsewhere NOTIFY_SOCKET is not set."""
+    address = os.environ.get("NOTIFY_SOCKET", "")
+    if not address:
+        return
+    if address.startswith("@"):
+        address = "\0" + address[1:]
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifier:
+        notifier.connect(address)
+        notifier.send(state.encode())

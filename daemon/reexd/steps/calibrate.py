@@ -1,0 +1,160 @@
+"""Calibrate: from a fit to an immutable version. Builds F_c, G_c and the regions, writes, switches, in one transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+
+import numpy as np
+
+from reexd import sdm
+from reexd.engine.adaptor.settings import FitSettings
+from reexd.records import Classifier, ClassifierArrays, Project, Role
+from reexd.steps.fit import Fitted
+from reexd.steps.pool import Pool
+from reexd.store import classifiers
+from reexd.store.environment import Environment, Txn
+from reexd.store.spaces import Space
+
+
+class Calibrate:
+    def run(
+        self,
+        project: Project,
+        environment: Environment,
+        space: Space,
+        pool: Pool,
+        settings: FitSettings,
+        fitted: Fitted,
+        durations: Mapping[str, float],
+    ) -> Classifier:
+        """Write the next version and make it live; it names why rungs are missing in its training record."""
+        started = time.monotonic()
+        calibration = calibrate(fitted, len(project.classes), settings)
+        durations = {**durations, "calibrate_s": time.monotonic() - started}
+        report = _report(project, pool, settings, fitted, calibration, durations)
+        arrays = _arrays(pool, fitted, calibration)
+
+        def work(txn: Txn) -> Classifier:
+            record = Classifier(
+                version=classifiers.next_version(txn),
+                classes=project.classes,
+                model=project.model,
+                fingerprint=space.fingerprint,
+                space=space.number,
+                prompt=project.prompt,
+                hidden_size=space.dimension,
+                attribute_count=pool.attributes.shape[1],
+                exemplar_size=settings.exemplar_size,
+                mean=float(fitted.outcome.facts["mean"]),
+                standard_deviation=float(fitted.outcome.facts["standard_deviation"]),
+                neighbors_max=settings.neighbors_max,
+                regions=calibration.regions,
+                training_json=json.dumps(report),
+                created_at=time.time(),
+            )
+            classifiers.put(txn, record, arrays)
+            classifiers.set_live(txn, record.version)
+            return record
+
+        return environment.write(work)
+
+
+def calibrate(fitted: Fitted, class_count: int, settings: FitSettings) -> sdm.Calibration:
+    """The calibration products of the shuffle that was kept (sdm.md 8)."""
+    found = fitted.outcome.arrays
+    return sdm.calibrate(
+        found["calibration_labels"],
+        found["calibration_logits"],
+        found["calibration_q"],
+        found["calibration_d0"],
+        class_count,
+        pooled_classes_min=settings.pooled_classes_min,
+    )
+
+
+def _arrays(pool: Pool, fitted: Fitted, calibration: sdm.Calibration) -> ClassifierArrays:
+    found = fitted.outcome.arrays
+    training, held = fitted.shuffle.training_index, fitted.shuffle.calibration_index
+    rows = calibration.rows
+    assert rows is not None
+    roles = np.full(len(pool.documents), Role.CALIBRATION, np.uint8)
+    roles[training] = Role.SUPPORT
+    order = np.argsort(pool.documents)  # ascending, so that a document's role is found by bisection
+    return ClassifierArrays(
+        projection_weight=found["projection_weight"],
+        projection_bias=found["projection_bias"],
+        classifier_weight=found["classifier_weight"],
+        classifier_bias=found["classifier_bias"],
+        support_rows=pool.rows[training],
+        support_documents=pool.documents[training],
+        support_labels=pool.labels[training].astype(np.int32),
+        support_predictions=found["support_predictions"].astype(np.int32),
+        support_attributes=pool.attributes[training],
+        calibration_documents=pool.documents[held],
+        calibration_table=np.column_stack(
+            [rows.predictions, rows.q, rows.d0, rows.d, rows.q_prime, rows.sdm, rows.logits]
+        ).astype(np.float32),
+        calibration_labels=pool.labels[held].astype(np.int32),
+        distance_cdfs=calibration.distance_cdfs,
+        q_prime_cdfs=calibration.q_prime_cdfs,
+        pool_documents=pool.documents[order],
+        pool_revisions=pool.revisions[order],
+        pool_labels=pool.labels[order].astype(np.int32),
+        pool_roles=roles[order],
+    )
+
+
+def _report(
+    project: Project,
+    pool: Pool,
+    settings: FitSettings,
+    fitted: Fitted,
+    calibration: sdm.Calibration,
+    durations: Mapping[str, float],
+) -> dict:
+    """The training record: what was used, what was chosen, how it went, and what is missing."""
+    facts = fitted.outcome.facts
+    training, held = fitted.shuffle.training_index, fitted.shuffle.calibration_index
+    class_count = len(project.classes)
+    rows = calibration.rows
+    assert rows is not None
+    admitted = sdm.region_alphas(rows.q_prime, rows.sdm, rows.predictions, calibration.regions)
+    right = rows.labels == rows.predictions
+    return {
+        "documents": len(pool.documents),
+        "left_out": pool.left_out,
+        "support_rows": np.bincount(pool.labels[training], minlength=class_count).tolist(),
+        "calibration_rows": np.bincount(pool.labels[held], minlength=class_count).tolist(),
+        "settings": settings.to_dict(),
+        "shuffle_losses": fitted.losses,
+        "shuffle": fitted.number + 1,
+        "best_epoch": facts["best_epoch"],
+        "best_loss": facts["best_loss"],
+        "stopped_early": facts["stopped_early"],
+        "history": facts["history"],
+        "regions": [
+            {
+                "alpha": region.alpha,
+                "q_prime_min": region.q_prime_min,
+                "thresholds": list(region.thresholds),
+                "calibration_admitted": int(np.count_nonzero(admitted >= region.alpha)),
+                "calibration_accuracy": float(right[admitted >= region.alpha].mean()),
+            }
+            for region in calibration.regions
+        ],
+        "pooled_classes": [project.classes[label] for label in calibration.pooled_classes],
+        "warnings": sdm.explain_regions(calibration, project.classes),
+        "weights_sha256": _weights_digest(fitted),
+        "durations": {name: round(seconds, 3) for name, seconds in durations.items()},
+    }
+
+
+def _weights_digest(fitted: Fitted) -> str:
+    """SHA-256 over the little-endian Float32 bytes of W, b, W', b', in that order."""
+    digest = hashlib.sha256()
+    for name in ("projection_weight", "projection_bias", "classifier_weight", "classifier_bias"):
+        digest.update(np.ascontiguousarray(fitted.outcome.arrays[name], "<f4").tobytes())
+    return digest.hexdigest()

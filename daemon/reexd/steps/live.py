@@ -1,0 +1,122 @@
+"""Live: the trained version that answers, loaded once and kept while it is the one pointed at.
+
+A switch of the pointer is seen by the next call; a call that holds a version keeps it to its end, so no reply mixes two.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from reexd import sdm
+from reexd.engine.client import MatchHandle, write_classifier
+from reexd.errors import NotTrained
+from reexd.records import Classifier, ClassifierArrays, Role
+from reexd.store import classifiers, hidden_states, spaces
+from reexd.store.catalogue import Catalogue
+from reexd.store.environment import Environment, Txn
+
+KEPT_MAX = 8  # loaded versions over all projects
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """One version, ready to score with."""
+
+    record: Classifier
+    calibration: sdm.Calibration
+    handle: MatchHandle
+    support_documents: np.ndarray  # (N,) int64
+    support_rows: np.ndarray  # (N,) int64
+    support_labels: np.ndarray  # (N,) int32
+    support_predictions: np.ndarray  # (N,) int32
+    pool_documents: np.ndarray  # (n,) int64, ascending
+    pool_revisions: np.ndarray  # (n,) int64
+    pool_roles: np.ndarray  # (n,) uint8
+    support_order: np.ndarray  # (N,) int64, argsort of support_documents
+
+    def roles(self, numbers: np.ndarray, revisions: np.ndarray) -> np.ndarray:
+        """What this version used each document for: (n,) uint8, 0 when unseen or replaced since."""
+        at = np.minimum(np.searchsorted(self.pool_documents, numbers), len(self.pool_documents) - 1)
+        same = (self.pool_documents[at] == numbers) & (self.pool_revisions[at] == revisions)
+        return np.where(same, self.pool_roles[at], 0)
+
+    def exclusions(self, numbers: np.ndarray, roles: np.ndarray) -> np.ndarray:
+        """The support row each document is itself: (n,) int64, -1 when it is none."""
+        ordered = self.support_documents[self.support_order]
+        at = np.minimum(np.searchsorted(ordered, numbers), len(ordered) - 1)
+        return np.where(roles == Role.SUPPORT, self.support_order[at], -1)
+
+
+class Live:
+    def __init__(self, catalogue: Catalogue, scratch: Path) -> None:
+        self._catalogue = catalogue
+        self._scratch = scratch
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[str, float, int], Loaded] = OrderedDict()
+
+    def get(self, project: str) -> Loaded:
+        """The live version of a project. Raises ProjectNotFound, NotTrained."""
+        record = self._catalogue.get(project)
+        environment = self._catalogue.open(project)
+        with environment.read() as txn:
+            version = classifiers.live(txn)
+        if version is None:
+            raise NotTrained(
+                f"project {project!r} has no classifier yet; upload labelled documents to the splits train and"
+                f" calibration, then run `reexctl train {project}`",
+                project=project,
+            )
+        key = (project, record.created_at, version)
+        with self._lock:
+            if loaded := self._kept.get(key):
+                self._kept.move_to_end(key)
+                return loaded
+            # Loading stays under the lock: two callers of a fresh version must not both write its folder.
+            loaded = self._load(environment, version, f"{project}-{record.created_at:.6f}-v{version}")
+            self._kept[key] = loaded
+            while len(self._kept) > KEPT_MAX:
+                self._kept.popitem(last=False)
+        return loaded
+
+    def _load(self, environment: Environment, version: int, name: str) -> Loaded:
+        with environment.read() as txn:
+            record = classifiers.get(txn, version)
+            arrays = classifiers.arrays(txn, version)
+            vectors = support_vectors(txn, record, arrays)
+        folder = self._scratch / "classifiers" / name
+        shutil.rmtree(folder, ignore_errors=True)
+        handle = write_classifier(folder, record, arrays, vectors)
+        return Loaded(
+            record=record,
+            calibration=calibration_of(record, arrays),
+            handle=handle,
+            support_documents=arrays.support_documents,
+            support_rows=arrays.support_rows,
+            support_labels=arrays.support_labels,
+            support_predictions=arrays.support_predictions,
+            pool_documents=arrays.pool_documents,
+            pool_revisions=arrays.pool_revisions,
+            pool_roles=arrays.pool_roles,
+            support_order=np.argsort(arrays.support_documents),
+        )
+
+
+def support_vectors(txn: Txn, record: Classifier, arrays: ClassifierArrays) -> np.ndarray:
+    """Hidden states of the support with their attributes appended: (N, D) float32, not normalised."""
+    hidden = hidden_states.gather(txn, spaces.get(txn, record.space), arrays.support_rows)
+    return np.concatenate([hidden, arrays.support_attributes], axis=1)
+
+
+def calibration_of(record: Classifier, arrays: ClassifierArrays) -> sdm.Calibration:
+    """The part of a version that scores are calibrated with."""
+    return sdm.Calibration(
+        distance_cdfs=arrays.distance_cdfs,
+        q_prime_cdfs=arrays.q_prime_cdfs,
+        regions=record.regions,
+    )

@@ -1,0 +1,88 @@
+"""The pool of one training job: which documents, revisions and rows it works on, frozen in its checkpoint."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from reexd.errors import NotEnoughData
+from reexd.records import CALIBRATION, TRAIN, Project
+from reexd.store import checkpoints, documents, hidden_states, references, spaces, splits
+from reexd.store.environment import Environment, Txn
+from reexd.store.references import Holder
+
+SLOT = 0  # of the job's checkpoint; the shuffles have the slots after it
+ARRAYS = ("documents", "revisions", "labels", "rows", "attributes")
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """What one job trains on. n documents, all labelled 0..C-1, those of train before those of calibration."""
+
+    space: int
+    documents: np.ndarray  # (n,) int64, numbers
+    revisions: np.ndarray  # (n,) int64
+    labels: np.ndarray  # (n,) int32
+    rows: np.ndarray  # (n,) int64, hidden states
+    attributes: np.ndarray  # (n, attribute_count) float32
+    left_out: int  # documents of train and calibration labelled -1 or -99
+
+
+def features(txn: Txn, space: spaces.Space, pool: Pool) -> np.ndarray:
+    """(n, D) float32: hidden states of the pool with the attributes appended, not normalised."""
+    return np.concatenate([hidden_states.gather(txn, space, pool.rows), pool.attributes], axis=1)
+
+
+def numbers(txn: Txn, class_count: int) -> np.ndarray:
+    """Numbers of the labelled documents of train, then of calibration."""
+    members = [splits.members(txn, name) for name in (TRAIN, CALIBRATION)]
+    return np.concatenate(
+        [part.numbers[(part.labels >= 0) & (part.labels < class_count)] for part in members]
+    )
+
+
+def freeze(txn: Txn, space: spaces.Space, project: Project, job: int) -> Pool | None:
+    """Write the pool into the job's checkpoint and pin its rows; None while a document lacks its hidden state."""
+    chosen = numbers(txn, len(project.classes))
+    rows = references.rows(txn, space, chosen)
+    if (rows < 0).any():
+        return None
+    states = documents.states(txn, chosen)
+    attributes = documents.attributes(txn, chosen)
+    if np.isnan(attributes).any():
+        bare = int(np.isnan(attributes).any(axis=1).sum())
+        raise NotEnoughData(
+            f"{bare} documents of train and calibration have no attributes, the others have {attributes.shape[1]} each;"
+            " upload those again with theirs",
+            project=project.name,
+        )
+    members = sum(len(splits.members(txn, name).numbers) for name in (TRAIN, CALIBRATION))
+    pool = Pool(
+        space=space.number,
+        documents=chosen,
+        revisions=states.revisions,
+        labels=states.labels,
+        rows=rows,
+        attributes=attributes,
+        left_out=members - len(chosen),
+    )
+    facts = json.dumps({"space": pool.space, "left_out": pool.left_out})
+    checkpoints.put(txn, job, facts, {name: getattr(pool, name) for name in ARRAYS}, slot=SLOT)
+    references.retain(txn, space, rows, Holder.VERSION)
+    return pool
+
+
+def load(environment: Environment, job: int) -> Pool | None:
+    with environment.read() as txn:
+        checkpoint = checkpoints.get(txn, job, slot=SLOT)
+    if checkpoint is None:
+        return None
+    return Pool(**json.loads(checkpoint.state_json), **checkpoint.arrays)
+
+
+def forget(txn: Txn, space: spaces.Space, pool: Pool, job: int) -> None:
+    """Delete the job's checkpoint and unpin its rows: a version that was written has pinned its own."""
+    checkpoints.delete(txn, job)
+    references.release(txn, space, pool.rows, Holder.VERSION)

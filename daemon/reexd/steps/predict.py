@@ -1,0 +1,273 @@
+"""Predict: texts and stored documents in, calibrated answers with their evidence out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reexd import sdm
+from reexd.config import Settings
+from reexd.engine.client import Engine, Matches
+from reexd.errors import InvalidDocument, InvalidInput
+from reexd.records import UNLABELLED, Document, Neighbor, Prediction
+from reexd.steps.embed import Embed
+from reexd.steps.live import Live, Loaded
+from reexd.steps.staleness import Staleness
+from reexd.store import documents, hidden_states, predictions, references, spaces
+from reexd.store.catalogue import Catalogue
+from reexd.store.environment import Txn
+
+BATCH = 256  # documents scored, stored and answered together
+QUERY_TEXTS_MAX = 256
+INTERACTIVE_TEXTS_MAX = 16  # a larger batch is bulk work: it must not hold up someone's single question
+NEIGHBORS_STORED = 25
+NEIGHBORS_MAX = 100
+
+
+@dataclass(frozen=True)
+class TextInput:
+    """A text to score that need not be stored."""
+
+    id: str
+    text: str
+    attributes: tuple[float, ...] = ()
+    prompt: str = ""
+    label: int = UNLABELLED
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Answers of one version, in the order of the question."""
+
+    loaded: Loaded
+    stale: str
+    predictions: list[Prediction]
+    texts: list[str]
+    duplicates: list[bool]  # the text equals a support document's, which is not itself
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        return self.loaded.record.classes
+
+
+class Predict:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        engine: Engine,
+        embed: Embed,
+        live: Live,
+        staleness: Staleness,
+        limits: Settings,
+    ) -> None:
+        self._catalogue = catalogue
+        self._engine = engine
+        self._embed = embed
+        self._live = live
+        self._staleness = staleness
+        self._limits = limits
+
+    def query(self, project: str, texts: Sequence[TextInput], neighbors: int) -> Answers:
+        """Score texts that are not stored. Raises NotTrained, InvalidDocument, InvalidInput."""
+        loaded = self._live.get(project)
+        self._check(loaded, texts, neighbors)
+        interactive = len(texts) <= INTERACTIVE_TEXTS_MAX
+        vectors, windows = self._embed.texts(
+            project,
+            [text.text for text in texts],
+            [text.prompt for text in texts],
+            interactive=interactive,
+        )
+        matches, scores = self._score(loaded, _features(vectors, texts), None, neighbors, interactive)
+        answers = Assembly(loaded, matches, scores)
+        with self._catalogue.open(project).read() as txn:
+            named = predictions.named_neighbors(txn, [answers.neighbors(row) for row in range(len(texts))])
+        records = [
+            answers.prediction(row, text, windows=int(windows[row]), neighbors=named[row])
+            for row, text in enumerate(texts)
+        ]
+        stale = self._staleness.report(project, loaded.record.version).reason
+        return Answers(loaded, stale, records, [text.text for text in texts], [False] * len(texts))
+
+    def split(self, project: str, split: str, neighbors: int) -> Iterator[Answers]:
+        """Score the documents of a split, in upload order, batch by batch; stored answers are used while current.
+
+        Raises NotTrained, SplitNotFound before the first batch.
+        """
+        loaded = self._live.get(project)
+        _check_neighbors(neighbors, NEIGHBORS_STORED)
+        with self._catalogue.open(project).read() as txn:
+            numbers = documents.numbers(txn, split)
+            missing = predictions.missing(txn, loaded.record.version, split)
+        return self._batches(project, loaded, numbers, missing, neighbors)
+
+    def _batches(
+        self, project: str, loaded: Loaded, numbers: np.ndarray, missing: np.ndarray, neighbors: int
+    ) -> Iterator[Answers]:
+        for start in range(0, len(numbers), BATCH):
+            batch = numbers[start : start + BATCH]
+            self._score_missing(project, loaded, batch[np.isin(batch, missing)])
+            yield self._stored(project, loaded, batch, neighbors)
+
+    def _score_missing(self, project: str, loaded: Loaded, numbers: np.ndarray) -> None:
+        """Score and store documents that this version has not answered yet, in one transaction."""
+        if not len(numbers):
+            return
+        environment = self._catalogue.open(project)
+        self._embed.documents(project, numbers)
+        with environment.read() as txn:
+            space = spaces.get(txn, loaded.record.space)
+            rows = references.rows(txn, space, numbers)
+            found = documents.read_many(txn, numbers[rows >= 0])
+            rows = rows[rows >= 0]
+            vectors = hidden_states.gather(txn, space, rows)
+            windows = hidden_states.windows(txn, space, rows)
+        self._check_attributes(loaded, found)
+        revisions = np.array([document.revision for document in found], np.int64)
+        kept = np.array([document.number for document in found], np.int64)
+        roles = loaded.roles(kept, revisions)
+        matches, scores = self._score(
+            loaded,
+            _features(vectors, found),
+            loaded.exclusions(kept, roles),
+            NEIGHBORS_STORED,
+            interactive=False,
+        )
+        answers = Assembly(loaded, matches, scores)
+        records = [
+            answers.prediction(row, document, role=int(roles[row]), windows=int(windows[row]))
+            for row, document in enumerate(found)
+        ]
+
+        def work(txn: Txn) -> None:
+            # A document that was replaced while it was scored keeps no answer: it would be about another text.
+            same = documents.states(txn, kept).revisions == revisions
+            predictions.put_many(txn, [record for record, keep in zip(records, same, strict=True) if keep])
+
+        environment.write(work)
+
+    def _stored(self, project: str, loaded: Loaded, numbers: np.ndarray, neighbors: int) -> Answers:
+        """The batch as it stands in the store; documents deleted or replaced meanwhile are passed over."""
+        version = loaded.record.version
+        support_rows = loaded.support_rows
+        with self._catalogue.open(project).read() as txn:
+            records = list(predictions.scan(txn, version, numbers, neighbors=neighbors))
+            found = [record.document for record in records]
+            texts = [text or "" for text in documents.texts(txn, found)]
+            rows = references.rows(txn, spaces.get(txn, loaded.record.space), np.array(found, np.int64))
+        duplicates = np.isin(rows, support_rows) & np.array([record.role == 0 for record in records], bool)
+        stale = self._staleness.report(project, version).reason
+        return Answers(loaded, stale, records, texts, duplicates.tolist())
+
+    def _score(
+        self,
+        loaded: Loaded,
+        features: np.ndarray,
+        exclude: np.ndarray | None,
+        neighbors: int,
+        interactive: bool,
+    ) -> tuple[Matches, sdm.Scores]:
+        matches = self._engine.match(
+            loaded.handle, features, exclude=exclude, neighbors=neighbors, interactive=interactive
+        )
+        return matches, sdm.score(matches.logits, matches.q, matches.d0, loaded.calibration)
+
+    def _check(self, loaded: Loaded, texts: Sequence[TextInput], neighbors: int) -> None:
+        if not 1 <= len(texts) <= QUERY_TEXTS_MAX:
+            raise InvalidInput(f"a query holds 1 to {QUERY_TEXTS_MAX} texts; received {len(texts)}")
+        _check_neighbors(neighbors, NEIGHBORS_MAX)
+        for text in texts:
+            size = len(text.text.encode())
+            if not text.text.strip() or size > self._limits.document_size_max_bytes:
+                raise InvalidDocument(
+                    f"a text has 1 to {self._limits.document_size_max_bytes:,} bytes and is not only white space;"
+                    f" received {size:,} bytes" + (f" in {text.id!r}" if text.id else ""),
+                    field="text",
+                )
+            if not all(np.isfinite(text.attributes)):
+                raise InvalidDocument(
+                    f"attributes are finite numbers; received {text.attributes}", field="attributes"
+                )
+        self._check_attributes(loaded, texts)
+
+    @staticmethod
+    def _check_attributes(loaded: Loaded, texts: Sequence[TextInput | Document]) -> None:
+        count = loaded.record.attribute_count
+        for text in texts:
+            if len(text.attributes) != count:
+                raise InvalidDocument(
+                    f"classifier {loaded.record.name} was trained with {count} attributes per document;"
+                    f" received {len(text.attributes)}" + (f" for {text.id!r}" if text.id else ""),
+                    field="attributes",
+                )
+
+
+class Assembly:
+    """Puts what was matched and what was scored together, one record per row."""
+
+    def __init__(self, loaded: Loaded, matches: Matches, scores: sdm.Scores) -> None:
+        self._loaded = loaded
+        self._matches = matches
+        self._scores = scores
+        self._words = sdm.reliability(scores, loaded.calibration)
+
+    def neighbors(self, row: int) -> tuple[Neighbor, ...]:
+        """Nearest first, without id and text: the store knows those."""
+        loaded = self._loaded
+        return tuple(
+            Neighbor(
+                document=int(loaded.support_documents[index]),
+                document_id="",
+                label=int(loaded.support_labels[index]),
+                prediction=int(loaded.support_predictions[index]),
+                distance=float(distance),
+            )
+            for index, distance in zip(self._matches.indices[row], self._matches.distances[row], strict=True)
+        )
+
+    def prediction(
+        self,
+        row: int,
+        source: Document | TextInput,
+        *,
+        role: int = 0,
+        windows: int = 1,
+        neighbors: tuple[Neighbor, ...] | None = None,
+    ) -> Prediction:
+        scores = self._scores
+        return Prediction(
+            version=self._loaded.record.version,
+            document=source.number if isinstance(source, Document) else -1,
+            document_id=source.id,
+            label=source.label,
+            prediction=int(scores.prediction[row]),
+            logits=tuple(scores.logits[row].tolist()),
+            sdm=tuple(scores.sdm[row].tolist()),
+            q=int(scores.q[row]),
+            d0=float(scores.d0[row]),
+            d=float(scores.d[row]),
+            q_prime=float(scores.q_prime[row]),
+            region_alpha=float(scores.region_alpha[row]),
+            lower_region_alpha=float(scores.lower_region_alpha[row]),
+            lower_d=float(scores.lower_d[row]),
+            lower_q_prime=float(scores.lower_q_prime[row]),
+            effective_sample_sizes=tuple(scores.effective_sample_sizes[row].tolist()),
+            reliability=str(self._words[row]),
+            reason=sdm.Reason(int(scores.reason[row])).word,
+            role=role,
+            windows=windows,
+            neighbors=self.neighbors(row) if neighbors is None else neighbors,
+        )
+
+
+def _features(vectors: np.ndarray, sources: Sequence[Document | TextInput]) -> np.ndarray:
+    """(n, D): hidden states with the attributes appended."""
+    attributes = np.array([source.attributes for source in sources], np.float32).reshape(len(sources), -1)
+    return np.concatenate([vectors, attributes], axis=1)
+
+
+def _check_neighbors(neighbors: int, most: int) -> None:
+    if not 0 <= neighbors <= most:
+        raise InvalidInput(f"neighbors lies between 0 and {most}; received {neighbors}")

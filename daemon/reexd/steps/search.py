@@ -1,0 +1,97 @@
+"""Search: the documents whose hidden states are most like a text's, exactly, over any selection."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reexd.errors import InvalidInput
+from reexd.records import Document
+from reexd.steps.embed import Embed
+from reexd.store import documents, hidden_states, references, splits
+from reexd.store.catalogue import Catalogue
+from reexd.store.environment import Txn
+from reexd.store.spaces import Space
+
+LIMIT_MAX = 1_000
+EMBED_MAX = 2_048  # documents without a hidden state that one search embeds before it answers
+
+
+@dataclass(frozen=True)
+class Found:
+    """`results` are (document, cosine in [-1, 1]), most similar first."""
+
+    classes: tuple[str, ...]
+    results: list[tuple[Document, float]]
+    searched: int
+    not_embedded: int
+
+
+class Search:
+    def __init__(self, catalogue: Catalogue, embed: Embed) -> None:
+        self._catalogue = catalogue
+        self._embed = embed
+
+    def nearest(
+        self, project: str, text: str, limit: int, wanted: Sequence[str], labels: Sequence[int]
+    ) -> Found:
+        """The `limit` nearest documents of the splits and labels given (none: all). Raises SplitNotFound, ModelMissing."""
+        if not 1 <= limit <= LIMIT_MAX:
+            raise InvalidInput(f"a search returns 1 to {LIMIT_MAX:,} results; received a limit of {limit}")
+        if not text.strip():
+            raise InvalidInput("expected a text to search for; received none")
+        record = self._catalogue.get(project)
+        environment = self._catalogue.open(project)
+        space = self._embed.space(record)
+        with environment.read() as txn:
+            numbers = _selection(txn, wanted, labels)
+            missing = numbers[references.rows(txn, space, numbers) < 0]
+        self._embed.documents(project, missing[:EMBED_MAX])
+        vectors, _ = self._embed.texts(project, [text], [""], interactive=True)
+        with environment.read() as txn:
+            rows = references.rows(txn, space, numbers)
+            embedded = np.flatnonzero(rows >= 0)
+            similarities = _cosines(txn, space, vectors[0], rows[embedded])
+            best = _largest(similarities, limit)
+            results = [
+                (documents.read(txn, int(numbers[embedded[at]])), float(similarities[at])) for at in best
+            ]
+        return Found(record.classes, results, len(embedded), len(numbers) - len(embedded))
+
+
+def _selection(txn: Txn, wanted: Sequence[str], labels: Sequence[int]) -> np.ndarray:
+    """(n,) int64, ascending: documents of any of the splits and any of the labels."""
+    names = list(wanted) or list(splits.names(txn).values())
+    members = [splits.members(txn, name) for name in dict.fromkeys(names)]
+    numbers = np.concatenate([part.numbers for part in members])
+    if labels:
+        numbers = numbers[np.isin(np.concatenate([part.labels for part in members]), labels)]
+    return np.sort(numbers)
+
+
+def _cosines(txn: Txn, space: Space, query: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """(n,) float32 cosine of the query with each row. Walks the blocks in place: no copy of the vectors is made."""
+    found = np.zeros(len(rows), np.float32)
+    order = np.argsort(rows, kind="stable")
+    ordered = rows[order]
+    query = query / max(float(np.linalg.norm(query)), 1e-12)
+    for block in hidden_states.scan(txn, space):
+        first, last = np.searchsorted(ordered, (block.rows[0], block.rows[-1] + 1))
+        if first == last:
+            continue
+        norms = np.sqrt(np.einsum("nd,nd->n", block.vectors, block.vectors))
+        cosines = (block.vectors @ query) / np.maximum(norms, 1e-12)
+        found[order[first:last]] = cosines[np.searchsorted(block.rows, ordered[first:last])]
+    return np.clip(found, -1.0, 1.0)
+
+
+def _largest(values: np.ndarray, count: int) -> np.ndarray:
+    """Positions of the `count` largest, largest first; ties by position."""
+    if len(values) > count:
+        least = np.partition(values, len(values) - count)[len(values) - count]
+        among = np.flatnonzero(values >= least)
+    else:
+        among = np.arange(len(values))
+    return among[np.argsort(-values[among], kind="stable")][:count]

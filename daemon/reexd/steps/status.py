@@ -1,0 +1,114 @@
+"""Status: the daemon, its engine, and every project at a glance."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from reexd.config import Settings
+from reexd.engine.client import Engine, EngineStatus
+from reexd.errors import StoreCorrupt, StoreTooNew
+from reexd.jobs import JobQueue
+from reexd.records import Classifier, Job, Project, Role
+from reexd.steps.staleness import Staleness
+from reexd.store import classifiers, documents, hidden_states, spaces, splits
+from reexd.store.catalogue import Catalogue
+
+
+@dataclass(frozen=True)
+class ServerFacts:
+    version: str
+    limits: Settings
+    home: Path
+    models_folder: Path
+    pid: int = field(default_factory=os.getpid)
+    started_at: float = field(default_factory=time.time)
+
+
+@dataclass(frozen=True)
+class ClassifierStatus:
+    record: Classifier
+    support_count: int
+    calibration_count: int
+    stale: str
+    unused_count: int
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class ProjectStatus:
+    project: Project
+    splits: dict[str, dict[int, int]]
+    classifier: ClassifierStatus | None
+    version_count: int
+    embedded_count: int
+    store_size_bytes: int
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class Overview:
+    engine: EngineStatus
+    projects: list[ProjectStatus]
+    jobs: list[Job]
+    warnings: list[str]
+
+
+class Status:
+    def __init__(
+        self,
+        server: ServerFacts,
+        catalogue: Catalogue,
+        engine: Engine,
+        jobs: JobQueue,
+        staleness: Staleness,
+    ) -> None:
+        self._server = server
+        self._catalogue = catalogue
+        self._engine = engine
+        self._jobs = jobs
+        self._staleness = staleness
+
+    def server(self) -> ServerFacts:
+        return self._server
+
+    def overview(self, name: str = "") -> Overview:
+        """Everything, or one project. A project that cannot be opened is shown with the reason."""
+        projects = [self._catalogue.get(name)] if name else self._catalogue.listed()
+        statuses = [self._project(project) for project in projects]
+        engine = self._engine.status()
+        warnings = [f"{status.project.name}: {status.problem}" for status in statuses if status.problem]
+        if not engine.blas_fast:
+            warnings.append(engine.blas)
+        return Overview(engine, statuses, self._jobs.unended(name), warnings)
+
+    def _project(self, project: Project) -> ProjectStatus:
+        try:
+            environment = self._catalogue.open(project.name)
+        except (StoreCorrupt, StoreTooNew) as error:
+            return ProjectStatus(project, {}, None, 0, 0, 0, problem=error.message)
+        with environment.read() as txn:
+            summary = splits.summary(txn)
+            project = replace(project, attribute_count=documents.attribute_count(txn))
+            versions = classifiers.listed(txn)
+            live = classifiers.live(txn)
+            record = classifiers.get(txn, live) if live else None
+            roles = classifiers.array(txn, live, "pool_roles") if live else np.empty(0, np.uint8)
+            embedded = sum(hidden_states.count(txn, space) for space in spaces.listed(txn))
+        classifier = None
+        if record is not None:
+            report = self._staleness.report(project.name, record.version)
+            classifier = ClassifierStatus(
+                record,
+                support_count=int(np.count_nonzero(roles == Role.SUPPORT)),
+                calibration_count=int(np.count_nonzero(roles == Role.CALIBRATION)),
+                stale=report.reason,
+                unused_count=report.unused_count,
+                warnings=json.loads(record.training_json).get("warnings", []),
+            )
+        return ProjectStatus(project, summary, classifier, len(versions), embedded, environment.size_bytes)

@@ -1,0 +1,148 @@
+"""Train: the job that embeds what is missing, fits the adaptor, calibrates, and makes a new version live.
+
+The store is the only hand-over between phases. The pool is frozen once everything in it is embedded: from there on
+the job's checkpoint says which documents, revisions and rows it works on, so that a resumed job ends in the same
+classifier as an uninterrupted one, whatever happens to the documents meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+
+import numpy as np
+
+from reexd.engine.adaptor.settings import FitSettings, choose, official
+from reexd.engine.client import Engine
+from reexd.errors import InvalidSetting, NotEnoughData
+from reexd.jobs import JobQueue, RunningJob
+from reexd.records import CALIBRATION, TRAIN, Job, Project
+from reexd.registry import Registry
+from reexd.steps import pool as pool_record
+from reexd.steps.calibrate import Calibrate
+from reexd.steps.embed import Embed
+from reexd.steps.fit import Fit
+from reexd.steps.pool import Pool
+from reexd.store import documents, spaces, splits
+from reexd.store.catalogue import Catalogue
+from reexd.store.environment import Environment
+
+BOUNDS = {
+    "epochs": (1, 10_000),
+    "shuffles": (1, 100),
+    "batch_size": (1, 65_536),
+    "exemplar_size": (1, 4_096),
+    "patience": (0, 10_000),
+}
+
+
+class Train:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        engine: Engine,
+        embed: Embed,
+        registry: Registry,
+        checkpoint_s: float,
+    ) -> None:
+        self._catalogue = catalogue
+        self._embed = embed
+        self._registry = registry
+        self._fit = Fit(engine, checkpoint_s)
+        self._calibrate = Calibrate()
+        self._jobs: JobQueue | None = None
+
+    def attach(self, jobs: JobQueue) -> None:
+        """The queue takes this step's runner, and this step submits to the queue: the root ties the knot."""
+        self._jobs = jobs
+
+    def submit(self, project: str, settings: Mapping[str, object]) -> Job:
+        """Check what can be checked at once, then queue. Raises ModelMissing, NotEnoughData, InvalidSetting, ProjectBusy."""
+        assert self._jobs is not None
+        record = self._catalogue.get(project)
+        self._registry.find(record.model)
+        with self._catalogue.open(project).read() as txn:
+            counts = [splits.summary(txn).get(name, {}) for name in (TRAIN, CALIBRATION)]
+        rows = [sum(count.get(label, 0) for count in counts) for label in range(len(record.classes))]
+        fit_settings(record, rows, 1, settings)
+        return self._jobs.submit("train", project, dict(settings))
+
+    def run(self, running: RunningJob) -> dict:
+        """The runner of training jobs: embed, fit, calibrate."""
+        started = time.monotonic()
+        project = self._catalogue.get(running.job.project)
+        environment = self._catalogue.open(project.name)
+        pool = pool_record.load(environment, running.job.number)
+        if pool is None:
+            pool = self._embed_and_freeze(running, project, environment)
+        embedded = time.monotonic()
+        with environment.read() as txn:
+            space = spaces.get(txn, pool.space)
+            features = pool_record.features(txn, space, pool)
+        counts = np.bincount(pool.labels, minlength=len(project.classes)).tolist()
+        settings = fit_settings(project, counts, features.shape[1], running.request)
+        best = self._fit.run(running, environment, features, pool.labels, settings)
+        fitted = time.monotonic()
+        running.report("calibrate", 0, 1)
+        durations = {"embed_s": embedded - started, "fit_s": fitted - embedded}
+        record = self._calibrate.run(project, environment, space, pool, settings, best, durations)
+
+        environment.write(lambda txn: pool_record.forget(txn, space, pool, running.job.number))
+        running.report("calibrate", 1, 1)
+        return {"version": record.name, **json.loads(record.training_json)}
+
+    def _embed_and_freeze(self, running: RunningJob, project: Project, environment: Environment) -> Pool:
+        """Embed the pool, then everything else of the project; freeze what the pool is then."""
+        pool = self._embed_pool(running, project, environment)
+        with environment.read() as txn:
+            rest = np.setdiff1d(documents.numbers(txn), pool.documents)
+        base, total = len(pool.documents), len(pool.documents) + len(rest)
+        self._embed.documents(
+            project.name,
+            rest,
+            cancel=running.cancel,
+            progress=lambda done: running.report("embed", base + done, total),
+        )
+        return pool
+
+    def _embed_pool(self, running: RunningJob, project: Project, environment: Environment) -> Pool:
+        """Rounds until nothing in the pool lacks a hidden state: documents may change while others are read."""
+        while True:
+            with environment.read() as txn:
+                numbers = pool_record.numbers(txn, len(project.classes))
+                total = len(documents.numbers(txn))
+            self._embed.documents(
+                project.name,
+                numbers,
+                cancel=running.cancel,
+                progress=lambda done, total=total: running.report("embed", done, total),
+            )
+            space = self._embed.space(project)
+            pool = environment.write(lambda txn: pool_record.freeze(txn, space, project, running.job.number))  # noqa: B023
+            if pool is not None:
+                return pool
+
+
+def fit_settings(
+    project: Project, class_rows: list[int], feature_count: int, requested: Mapping[str, object]
+) -> FitSettings:
+    """The settings of one training: what was asked for, and what the data's size suggests for the rest.
+
+    Raises InvalidSetting, NotEnoughData.
+    """
+    changes = {name: value for name, value in requested.items() if name != "official"}
+    for name, (least, most) in BOUNDS.items():
+        value = changes.get(name)
+        if value is not None and not least <= value <= most:
+            raise InvalidSetting(f"{name} lies between {least} and {most:,}; received {value}", name=name)
+    absent = [project.classes[label] for label, count in enumerate(class_rows) if count == 0]
+    if absent:
+        raise NotEnoughData(
+            f"every class needs labelled documents in the splits train and calibration; there are none of"
+            f" {', '.join(absent[:5])}{' and others' if len(absent) > 5 else ''}",
+            project=project.name,
+        )
+    if requested.get("official"):
+        return official(len(project.classes), **changes)
+    return choose(class_rows, feature_count, **changes)
