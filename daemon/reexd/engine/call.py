@@ -1,0 +1,96 @@
+"""One caller's work in the engine: units go out to the event loop, answers to its thread."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+from collections.abc import Sequence
+
+from reexd.engine.frames import Frame
+from reexd.engine.pool import Pool
+from reexd.engine.process import FitRun
+from reexd.engine.schedule import Unit
+from reexd.errors import EngineDied, JobCancelled, ReexError
+
+_POLL_S = 0.1  # how soon a cancelled caller notices
+
+
+class Call:
+    """Use as a context manager in the calling thread: leaving it cancels whatever has not come back."""
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, pool: Pool, cancel: threading.Event | None = None
+    ) -> None:
+        self._loop = loop
+        self._pool = pool
+        self._cancel = cancel
+        self._answers: queue.SimpleQueue[tuple[object, Frame | ReexError]] = queue.SimpleQueue()
+        self._outstanding = 0
+
+    def __enter__(self) -> Call:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._outstanding and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._pool.drop, self)
+
+    @property
+    def outstanding(self) -> int:
+        return self._outstanding
+
+    def unit(self, tag: object, header: dict, arrays: dict, *, interactive: bool, **merging: object) -> Unit:
+        """A unit of this call; its answer comes back under `tag`."""
+        return Unit(
+            group=self,
+            header=header,
+            arrays=arrays,
+            deliver=lambda frame: self._answers.put((tag, frame)),
+            fail=lambda error: self._answers.put((tag, error)),
+            interactive=interactive,
+            **merging,
+        )
+
+    def submit(self, units: Sequence[Unit]) -> None:
+        self._outstanding += len(units)
+        self._post(lambda: [self._pool.submit(unit) for unit in units])
+
+    def submit_fit(self, tag: object, folder, settings: dict) -> None:
+        self._outstanding += 1
+        run = FitRun(self, folder, settings, tell=lambda frame: self._answers.put((tag, frame)))
+        self._post(lambda: self._pool.submit_fit(run))
+
+    def next(self, *, ends: bool = True) -> tuple[object, Frame]:
+        """The next answer; `ends` as long as one answer ends one submission (a fit tells its own end).
+
+        Raises the error the work ended in, and JobCancelled once `cancel` is set.
+        """
+        while True:
+            if self._cancel is not None and self._cancel.is_set():
+                raise JobCancelled("the work was cancelled")
+            try:
+                tag, answer = self._answers.get(timeout=_POLL_S if self._cancel is not None else 1.0)
+            except queue.Empty:
+                if self._loop.is_closed():
+                    raise EngineDied("the engine was stopped") from None
+                continue
+            if isinstance(answer, ReexError):
+                raise answer
+            if ends:
+                self._outstanding -= 1
+            return tag, answer
+
+    def ended(self) -> None:
+        """One submission told its end."""
+        self._outstanding -= 1
+
+    def ask(self, header: dict) -> Frame:
+        """One request without arrays, answered before bulk work."""
+        self.submit([self.unit(None, header, {}, interactive=True)])
+        return self.next()[1]
+
+    def _post(self, action) -> None:
+        try:
+            self._loop.call_soon_threadsafe(action)
+        except RuntimeError as error:
+            raise EngineDied("the engine is not running; start the daemon again") from error

@@ -1,0 +1,258 @@
+"""The handle the daemon calls: language models, matching and fits, run by worker processes.
+
+Thread-safe, blocking, free of mlx. One thread of its own runs an event loop that talks to the workers; every
+call waits in its caller's thread, so nothing here may be called from an event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from reexd.engine import fits, numerics, states
+from reexd.engine.call import Call
+from reexd.engine.embedding import EmbedStream, OpenModel
+from reexd.engine.opening import read_model
+from reexd.engine.pool import Pool
+from reexd.engine.tasks import (
+    Embedded,
+    EmbeddedBatch,
+    EngineSettings,
+    EngineStatus,
+    FitResult,
+    FitTask,
+    Matches,
+    MatchHandle,
+    Shuffle,
+    State,
+    WorkerStatus,
+)
+from reexd.errors import EngineDied
+from reexd.records import Classifier, ClassifierArrays, ModelFacts, ModelFiles
+
+__all__ = [
+    "Embedded",
+    "EmbeddedBatch",
+    "Engine",
+    "EngineSettings",
+    "EngineStatus",
+    "FitResult",
+    "FitTask",
+    "MatchHandle",
+    "Matches",
+    "Shuffle",
+    "State",
+    "WorkerStatus",
+    "write_classifier",
+]
+
+_MATCH_ROWS_MAX = 1024
+
+
+class Engine:
+    """`start` before use, `stop` at the end. `scratch` is a private folder for files that pass by."""
+
+    def __init__(self, settings: EngineSettings, scratch: Path) -> None:
+        self._settings = settings
+        self._scratch = scratch
+        self._pool = Pool(settings, scratch)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="engine", daemon=True)
+        self._lock = threading.Lock()  # one model is opened at a time
+        self._open: dict[tuple, tuple[ModelFacts, OpenModel]] = {}
+
+    def start(self) -> None:
+        """Start the workers; returns when the first is ready. Raises EngineDied when it does not come up."""
+        self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._thread.start()
+        try:
+            asyncio.run_coroutine_threadsafe(self._pool.start(), self._loop).result()
+        except BaseException:
+            self._end_loop()
+            raise
+
+    def stop(self) -> None:
+        """End the workers. Calls that still wait raise EngineDied. May be called twice."""
+        if not self._loop.is_closed():
+            asyncio.run_coroutine_threadsafe(self._pool.stop(), self._loop).result()
+            self._end_loop()
+
+    def open(self, model: ModelFiles) -> ModelFacts:
+        """Read a model, verify its digests, and say what it is. Remembered once it went well.
+
+        Raises ModelCorrupt, ModelTooLarge, InvalidSetting (unknown architecture or pooling), EngineDied.
+        """
+        return self._opened(model)[0]
+
+    def embed(
+        self,
+        model: ModelFiles,
+        texts: Sequence[str],
+        *,
+        prompt: str = "",
+        interactive: bool = False,
+        cancel: threading.Event | None = None,
+        progress: Callable[[int], None] | None = None,
+    ) -> Embedded:
+        """Hidden states of texts, in their order. `progress` takes the number of texts done so far.
+
+        Raises what `open` does, and InvalidDocument (not Unicode), JobCancelled, QueueFull.
+        """
+        facts = self.open(model)
+        vectors = np.empty((len(texts), facts.hidden_size), dtype=np.float32)
+        windows = np.empty(len(texts), dtype=np.int32)
+        tokens = np.empty(len(texts), dtype=np.int32)
+        done = 0
+        for batch in self.embed_stream(model, texts, prompt=prompt, interactive=interactive, cancel=cancel):
+            vectors[batch.indices] = batch.vectors
+            windows[batch.indices] = batch.windows
+            tokens[batch.indices] = batch.tokens
+            done += len(batch.indices)
+            if progress is not None:
+                progress(done)
+        return Embedded(vectors, windows, tokens)
+
+    def embed_stream(
+        self,
+        model: ModelFiles,
+        texts: Sequence[str],
+        *,
+        prompt: str = "",  # noqa: ARG002  encoders ignore it; decoders will put it before the text
+        interactive: bool = False,
+        cancel: threading.Event | None = None,
+    ) -> Iterator[EmbeddedBatch]:
+        """Hidden states as they are finished, so that a step can commit them as they come.
+
+        Memory is bounded by a wave of texts. Closing the iterator early cancels the rest. Raises as `embed`.
+        """
+        _, opened = self._opened(model)
+        with self._call(cancel) as call:
+            yield from EmbedStream(call, opened, interactive=interactive).run(texts)
+
+    def match(
+        self,
+        handle: MatchHandle,
+        vectors: np.ndarray,
+        *,
+        exclude: np.ndarray | None = None,
+        neighbors: int = 25,
+        interactive: bool = False,
+        cancel: threading.Event | None = None,
+    ) -> Matches:
+        """Rows (n, D), attributes included and not normalised, against a classifier's support (sdm.md 4).
+
+        `exclude` (n,) int64: the support row a row must not see (itself), -1 for none. `neighbors`: how many
+        to return, at most the support's count. Raises InvalidInput for vectors that are not finite or do not
+        fit the classifier, JobCancelled, QueueFull, EngineDied.
+        """
+        vectors = np.ascontiguousarray(vectors, dtype=np.float32)
+        exclude = np.full(len(vectors), -1) if exclude is None else exclude
+        exclude = np.ascontiguousarray(exclude, dtype=np.int64)
+        header = {
+            "op": "match",
+            "key": handle.key,
+            "folder": str(handle.path),
+            "neighbors": min(neighbors, handle.support_count),
+        }
+        step = self._match_rows(handle)
+        with self._call(cancel) as call:
+            starts = range(0, max(1, len(vectors)), step)
+            call.submit(
+                [
+                    call.unit(
+                        start,
+                        header,
+                        {"vectors": vectors[start : start + step], "exclude": exclude[start : start + step]},
+                        interactive=interactive,
+                    )
+                    for start in starts
+                ]
+            )
+            parts = dict(call.next() for _ in starts)
+        names = Matches.__slots__
+        return Matches(*(np.concatenate([parts[start].arrays[name] for start in starts]) for name in names))
+
+    def fit(
+        self,
+        task: FitTask,
+        *,
+        on_progress: Callable[[int, dict], None],
+        on_checkpoint: Callable[[int, State], None],
+        cancel: threading.Event | None = None,
+    ) -> FitResult:
+        """Fit the shuffles of a task, several at a time. Handlers run in this thread; they get the shuffle.
+
+        Raises EngineDied when a worker ends under a shuffle (resume from the last checkpoints), JobCancelled,
+        NotEnoughData and InvalidInput for data that cannot be fitted.
+        """
+        with self._call(cancel) as call:
+            return fits.run(call, task, self._scratch, fits.FitHandlers(on_progress, on_checkpoint))
+
+    def status(self) -> EngineStatus:
+        hello = self._pool.hello.header if self._pool.hello is not None else {}
+        return EngineStatus(
+            backend=hello.get("backend", ""),
+            blas=hello.get("blas", ""),
+            blas_fast=hello.get("blas_fast", False),
+            workers=self._pool.statuses(),
+            models_loaded=tuple(sorted({facts.name for facts, _ in self._open.values()})),
+        )
+
+    def _call(self, cancel: threading.Event | None = None) -> Call:
+        if self._loop.is_closed() or not self._thread.is_alive():
+            raise EngineDied("the engine is not running; start the daemon again")
+        return Call(self._loop, self._pool, cancel)
+
+    def _end_loop(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
+    def _match_rows(self, handle: MatchHandle) -> int:
+        """Rows whose product with the support takes one unit of time."""
+        status = self.status()
+        operations = numerics.operations_per_s(status.backend, status.blas_fast) * self._settings.unit_s
+        return int(min(_MATCH_ROWS_MAX, max(1, operations // (4 * handle.support_count * handle.width))))
+
+    def _opened(self, model: ModelFiles) -> tuple[ModelFacts, OpenModel]:
+        key = (model.name, model.folder, model.pooling, model.window_tokens, model.query_prefix)
+        key = (*key, tuple(sorted(model.digests.items())))
+        if found := self._open.get(key):
+            return found
+        with self._lock:
+            if key not in self._open:
+                with self._call() as call:
+                    self._open[key] = read_model(call, model, self._settings, self.status())
+            return self._open[key]
+
+
+def write_classifier(
+    folder: Path, record: Classifier, arrays: ClassifierArrays, vectors: np.ndarray
+) -> MatchHandle:
+    """Lay a classifier out for the workers: `vectors` (N, D) float32 are its support's hidden states with
+    attributes, not normalised, in the order of `arrays.support_rows`. The folder must not exist yet."""
+    exemplar_size, feature_count = arrays.projection_weight.shape
+    state = State(
+        {
+            "projection_weight": arrays.projection_weight,
+            "projection_bias": arrays.projection_bias,
+            "classifier_weight": arrays.classifier_weight,
+            "classifier_bias": arrays.classifier_bias,
+            "support": vectors,
+            "support_labels": arrays.support_labels,
+            "support_predictions": arrays.support_predictions,
+        },
+        {
+            "mean": record.mean,
+            "standard_deviation": record.standard_deviation,
+            "neighbors_max": record.neighbors_max,
+        },
+    )
+    states.save(folder, state)
+    return MatchHandle(
+        key=str(folder), path=folder, support_count=len(vectors), width=min(exemplar_size, feature_count)
+    )

@@ -1,0 +1,151 @@
+"""Texts to hidden states, as the daemon sees it: tokens, windows, units for the workers, and back together.
+
+Memory is bounded by a wave of texts, not by the corpus: one wave is tokenised, sorted by length and cut into
+units while the workers are still busy with the one before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reexd.engine.call import Call
+from reexd.engine.schedule import Unit
+from reexd.engine.tasks import EmbeddedBatch
+from reexd.engine.tokens import TextReader, Window
+
+_WAVE_TEXTS = 2048
+_WAVE_CHARACTERS = 4 << 20
+_LOW_WATER_UNITS = 12  # the next wave is prepared when so few units are left
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenModel:
+    """What embedding with one model takes."""
+
+    spec: dict  # as workers are told
+    reader: TextReader
+    dimension: int  # D of the pooled vectors
+    hidden_size: int  # of one pooled part; the first D components are the mean
+    unit_tokens: int  # padded tokens of a unit of bulk work
+    interactive_tokens: int
+
+
+@dataclass(slots=True, eq=False)
+class _Text:
+    """A text some of whose windows are still on their way."""
+
+    windows: int
+    missing: int
+    tokens: int
+    vector: np.ndarray | None = None  # (D,) float64, token-weighted sum of the means; the first token's state
+
+
+class EmbedStream:
+    """One run over a sequence of texts."""
+
+    def __init__(self, call: Call, model: OpenModel, *, interactive: bool) -> None:
+        self._call = call
+        self._model = model
+        self._interactive = interactive
+        self._texts: dict[int, _Text] = {}
+
+    def run(self, texts: Sequence[str]) -> Iterator[EmbeddedBatch]:
+        """Batches of finished texts, in the order the workers finish them."""
+        waves = _waves(texts)
+        more = True
+        while True:
+            while more and self._call.outstanding <= _LOW_WATER_UNITS:
+                wave = next(waves, None)
+                more = wave is not None
+                if wave is not None:
+                    self._call.submit(self._units(wave[0], wave[1]))
+            if not self._call.outstanding:
+                return
+            windows, frame = self._call.next()
+            finished = self._finished(windows, frame.arrays["vectors"])
+            if len(finished.indices):
+                yield finished
+
+    def _units(self, start: int, texts: Sequence[str]) -> list[Unit]:
+        windows = self._model.reader.read(texts, start)
+        for window in windows:
+            text = self._texts.setdefault(window.text, _Text(0, 0, 0))
+            text.windows += 1
+            text.missing += 1
+            text.tokens += window.end - window.begin
+        budget = self._model.interactive_tokens if self._interactive else self._model.unit_tokens
+        # Longest first: the last units of a run are short, so that the workers end together.
+        windows.sort(key=lambda window: -len(window.ids))
+        return [self._unit(batch) for batch in _batches(windows, budget)]
+
+    def _unit(self, windows: list[Window]) -> Unit:
+        width = len(windows[0].ids)
+        ids = np.zeros((len(windows), width), dtype=np.int32)
+        for row, window in zip(ids, windows, strict=True):
+            row[: len(window.ids)] = window.ids
+        arrays = {
+            "ids": ids,
+            "lengths": np.array([len(window.ids) for window in windows], dtype=np.int32),
+            "begin": np.array([window.begin for window in windows], dtype=np.int32),
+            "end": np.array([window.end for window in windows], dtype=np.int32),
+        }
+        return self._call.unit(
+            windows,
+            {"op": "embed", "model": self._model.spec},
+            arrays,
+            interactive=self._interactive,
+            key=f"embed {self._model.spec}",
+            width=width,
+            budget=self._model.interactive_tokens,
+        )
+
+    def _finished(self, windows: Sequence[Window], vectors: np.ndarray) -> EmbeddedBatch:
+        done, hidden = [], self._model.hidden_size
+        for window, vector in zip(windows, vectors, strict=True):
+            text = self._texts[window.text]
+            text.missing -= 1
+            if text.windows == 1:
+                text.vector = vector
+            else:
+                if text.vector is None:
+                    text.vector = np.zeros(self._model.dimension)
+                text.vector[:hidden] += vector[:hidden].astype(np.float64) * (
+                    (window.end - window.begin) / text.tokens
+                )
+                if window.first:
+                    text.vector[hidden:] = vector[hidden:]
+            if text.missing == 0:
+                done.append((window.text, self._texts.pop(window.text)))
+        return EmbeddedBatch(
+            indices=np.array([index for index, _ in done], dtype=np.int64),
+            vectors=np.array([text.vector for _, text in done], dtype=np.float32),
+            windows=np.array([text.windows for _, text in done], dtype=np.int32),
+            tokens=np.array([text.tokens for _, text in done], dtype=np.int32),
+        )
+
+
+def _waves(texts: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+    start, wave, characters = 0, [], 0
+    for index, text in enumerate(texts):
+        if wave and (len(wave) == _WAVE_TEXTS or characters + len(text) > _WAVE_CHARACTERS):
+            yield start, wave
+            start, wave, characters = index, [], 0
+        wave.append(text)
+        characters += len(text)
+    if wave:
+        yield start, wave
+
+
+def _batches(windows: Sequence[Window], budget: int) -> Iterator[list[Window]]:
+    """Consecutive windows, longest first, whose padded tokens stay within the budget; at least one each."""
+    batch: list[Window] = []
+    for window in windows:
+        if batch and len(batch[0].ids) * (len(batch) + 1) > budget:
+            yield batch
+            batch = []
+        batch.append(window)
+    if batch:
+        yield batch

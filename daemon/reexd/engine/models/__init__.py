@@ -1,0 +1,88 @@
+"""The language models, one file per architecture, found by Hugging Face's `model_type`.
+
+A model file holds `ModelArgs` (a dataclass filled from config.json) and `Model` (attribute names are the
+checkpoint's; `sanitize` adapts its tensors; `reads_prompts`). To add one: write the file, name it here.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from reexd.errors import InvalidSetting, ModelCorrupt
+
+if TYPE_CHECKING:
+    import mlx.nn as nn
+
+ARCHITECTURES = ("bert",)
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A model whose weights are in memory."""
+
+    model: nn.Module
+    architecture: str
+    hidden_size: int
+    parameters: int
+    size_bytes: int
+
+
+def load(folder: Path, digests: dict[str, str]) -> Loaded:
+    """Open a Hugging Face folder: config.json and one or more safetensors files, never pickle.
+
+    `digests`: file name -> hex SHA-256, verified where given. Raises ModelCorrupt for files that are damaged
+    or do not fit together, InvalidSetting for an architecture this build does not know.
+    """
+    import mlx.core as mx
+    from mlx.utils import tree_flatten
+
+    from reexd.engine.models import safetensors
+
+    config = read_config(folder)
+    architecture = config["model_type"]
+    module = importlib.import_module(f"reexd.engine.models.{architecture}")
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise ModelCorrupt(f"{folder.name}: expected *.safetensors, found none. Pull the model again.")
+    tensors: dict[str, mx.array] = {}
+    for path in files:
+        tensors.update(safetensors.load(path, digests.get(path.name)))
+    try:
+        args = module.ModelArgs.from_dict(config)
+        model = module.Model(args)
+        weights = model.sanitize({name: value.astype(mx.float32) for name, value in tensors.items()})
+        model.load_weights(list(weights.items()), strict=True)
+    except (ValueError, TypeError, KeyError) as error:
+        raise ModelCorrupt(f"{folder.name}: config.json and weights do not fit together: {error}") from error
+    model.eval()
+    leaves = [value for _, value in tree_flatten(model.parameters())]
+    mx.eval(leaves)
+    return Loaded(
+        model=model,
+        architecture=architecture,
+        hidden_size=args.hidden_size,
+        parameters=sum(leaf.size for leaf in leaves),
+        size_bytes=sum(leaf.nbytes for leaf in leaves),
+    )
+
+
+def read_config(folder: Path) -> dict:
+    """config.json of a model whose architecture is known here."""
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        architecture = config["model_type"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelCorrupt(
+            f"{folder.name}: config.json with a model_type expected: {error}. Pull the model again."
+        ) from error
+    if architecture not in ARCHITECTURES:
+        raise InvalidSetting(
+            f"model {folder.name} is of type {architecture!r}; this build reads {', '.join(ARCHITECTURES)}. "
+            "Choose another model: reexctl models list",
+            architecture=architecture,
+        )
+    return config

@@ -1,0 +1,105 @@
+"""Opening a language model: files checked, facts gathered, fingerprint made, sizes of units chosen.
+
+Runs in the daemon, which reads configuration and tokenizer; a worker reads the weights. No mlx here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from reexd.engine import models, numerics
+from reexd.engine.call import Call
+from reexd.engine.embedding import OpenModel
+from reexd.engine.tasks import EngineSettings, EngineStatus
+from reexd.engine.tokens import TextReader, window_tokens
+from reexd.errors import InvalidSetting, ModelCorrupt, ModelTooLarge
+from reexd.records import ModelFacts, ModelFiles
+
+POOLINGS = ("mean", "mean-first")
+_READ_HERE = ("config.json", "tokenizer.json", "sentence_bert_config.json")
+_MEMORY_SHARE_MAX = 0.8
+_UNIT_TOKENS_MAX = 16_384  # a tiny model would otherwise be sent whole waves
+
+
+def read_model(
+    call: Call, model: ModelFiles, settings: EngineSettings, engine: EngineStatus
+) -> tuple[ModelFacts, OpenModel]:
+    """See `Engine.open`, which remembers the answer."""
+    if model.pooling not in POOLINGS:
+        raise InvalidSetting(f"pooling {' or '.join(POOLINGS)} expected, got {model.pooling!r}")
+    digests = _verified_digests(model)
+    config = models.read_config(model.folder)
+    window = window_tokens(model.folder, config, model.window_tokens)
+    reader = TextReader.open(model.folder, window, model.query_prefix)
+    _refuse_too_large(model, max(1, len(engine.workers)))
+    # Workers verify the weights: they are the ones that read them.
+    weights = {name: value for name, value in digests.items() if name.endswith(".safetensors")}
+    spec = {"folder": str(model.folder), "digests": weights, "pooling": model.pooling}
+    told = call.ask({"op": "open", "model": spec}).header
+    dimension = told["hidden_size"] * (2 if model.pooling == "mean-first" else 1)
+    facts = ModelFacts(
+        name=model.name,
+        architecture=told["architecture"],
+        hidden_size=dimension,
+        window_tokens=window,
+        parameters=told["parameters"],
+        size_bytes=told["size_bytes"],
+        reads_prompts=told["reads_prompts"],
+        fingerprint=numerics.fingerprint(
+            model, digests, window=window, stride=reader.stride, backend=engine.backend
+        ),
+    )
+    opened = OpenModel(
+        spec=spec,
+        reader=reader,
+        dimension=dimension,
+        hidden_size=told["hidden_size"],
+        unit_tokens=_unit_tokens(told, config, settings, engine),
+        interactive_tokens=settings.interactive_tokens,
+    )
+    return facts, opened
+
+
+def _unit_tokens(told: dict, config: dict, settings: EngineSettings, engine: EngineStatus) -> int:
+    """Padded tokens that take one unit of time: two operations per parameter that is multiplied."""
+    looked_up = (config["vocab_size"] + config["max_position_embeddings"]) * told["hidden_size"]
+    per_token = 2 * max(1, told["parameters"] - looked_up)
+    operations = numerics.operations_per_s(engine.backend, engine.blas_fast) * settings.unit_s
+    return int(min(_UNIT_TOKENS_MAX, max(1, operations // per_token)))
+
+
+def _refuse_too_large(model: ModelFiles, workers: int) -> None:
+    needed = workers * sum(path.stat().st_size for path in model.folder.glob("*.safetensors"))
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if needed > memory * _MEMORY_SHARE_MAX:
+        raise ModelTooLarge(
+            f"model {model.name} takes {needed / 1e9:.1f} GB in {workers} workers, this machine has"
+            f" {memory / 1e9:.1f} GB. Set fewer workers, or choose a smaller model: reexctl models list",
+            model=model.name,
+        )
+
+
+def _verified_digests(model: ModelFiles) -> dict[str, str]:
+    """SHA-256 of every file that changes the numbers; small ones are read now and compared with the pins."""
+    digests = {}
+    for name in _READ_HERE:
+        path = model.folder / name
+        if not path.is_file():
+            continue
+        digests[name] = _digest(path)
+        if digests[name] != model.digests.get(name, digests[name]):
+            raise ModelCorrupt(
+                f"{name} of {model.name}: SHA-256 {model.digests[name]} was pinned when it was pulled, the file"
+                f" has {digests[name]}. Pull it again: reexctl models pull {model.name}",
+                file=name,
+            )
+    for path in sorted(model.folder.glob("*.safetensors")):
+        digests[path.name] = model.digests.get(path.name) or _digest(path)
+    return digests
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,235 @@
+"""The worker processes and who does what next. Owns dispatch, retries and restarts.
+
+CPU: one worker per core does bulk work at low priority, and one more is kept for interactive work. Metal: one
+worker does both. An interactive unit goes to the reserved worker, or to any that is not busy; a worker that
+fits a classifier takes interactive units only when there is no reserved one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+import os
+from collections import deque
+from pathlib import Path
+
+from reexd import errors
+from reexd.engine.frames import Frame
+from reexd.engine.process import FitRun, WorkerProcess
+from reexd.engine.schedule import Schedule, Unit, merge, split
+from reexd.engine.tasks import EngineSettings, WorkerStatus
+from reexd.errors import EngineDied, QueueFull, ReexError
+
+logger = logging.getLogger(__name__)
+
+_STOP_GRACE_S = 2.0
+_LOST_GRACE_S = 0.5
+_RESTART_DELAY_S = 0.1
+_RESTART_DELAY_MAX_S = 5.0
+_FAILURES_MAX = 5  # failed starts in a row of every worker, until those who wait are told
+
+
+class Pool:
+    """All methods but the constructor belong to the event loop."""
+
+    def __init__(self, settings: EngineSettings, scratch: Path) -> None:
+        self._settings = settings
+        self._scratch = scratch
+        self._schedule = Schedule()
+        self._fits: deque[FitRun] = deque()
+        self._workers: list[WorkerProcess] = []
+        self._tasks: set[asyncio.Task] = set()
+        self._identities = itertools.count(1)
+        self._stopping = False
+        self.hello: Frame | None = None
+
+    async def start(self) -> None:
+        """Start the workers; returns when the first is ready. Raises EngineDied when it does not come up."""
+        first = WorkerProcess(slot=0, reserved=True, niced=False)
+        self._workers.append(first)
+        self.hello = await first.start(self._settings, self._scratch)
+        if self.hello is None:
+            await first.end()
+            raise EngineDied(
+                f"the engine's worker ended before it was ready ({first.exit_reason}); see the daemon's log"
+            )
+        self._keep(self._serve(first))
+        if self.hello.header["backend"] == "metal":
+            first.reserved = False
+            return
+        for slot in range(1, 1 + (self._settings.workers or os.cpu_count() or 1)):
+            worker = WorkerProcess(slot=slot, reserved=False, niced=True)
+            self._workers.append(worker)
+            self._keep(self._run(worker))
+
+    async def stop(self) -> None:
+        """End all workers; what still waits fails with EngineDied."""
+        self._stopping = True
+        await asyncio.gather(*(worker.end(_STOP_GRACE_S) for worker in self._workers))
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._fail_all(EngineDied("the engine was stopped"))
+
+    def submit(self, unit: Unit) -> None:
+        if self._stopping:
+            unit.fail(EngineDied("the engine was stopped"))
+            return
+        if unit.interactive and len(self._schedule.interactive) >= self._settings.queued_max:
+            unit.fail(QueueFull(f"{self._settings.queued_max} queries wait for the engine; try again later"))
+            return
+        self._schedule.add(unit)
+        self._dispatch()
+
+    def submit_fit(self, run: FitRun) -> None:
+        if self._stopping:
+            run.tell(_failure(EngineDied("the engine was stopped")))
+            return
+        run.identity = next(self._identities)
+        self._fits.append(run)
+        self._dispatch()
+
+    def drop(self, group: object) -> None:
+        """Cancel a call: forget what waits, stop its fits, let a unit in flight end unheard."""
+        self._schedule.drop(group)
+        self._fits = deque(run for run in self._fits if run.group is not group)
+        for worker in self._workers:
+            for unit in worker.units:
+                if unit.group is group:
+                    unit.deliver = unit.fail = _unheard
+            if worker.fit is not None and worker.fit.group is group:
+                cancel = Frame({"op": "cancel", "fit": worker.fit.identity})
+                worker.send(next(self._identities), cancel, bulk=False)
+                worker.fit = None
+        self._dispatch()
+
+    def statuses(self) -> tuple[WorkerStatus, ...]:
+        return tuple(
+            WorkerStatus(
+                worker.pid,
+                "busy" if worker.fit is not None and worker.ready else worker.state,
+                worker.restarts,
+                worker.memory_bytes,
+                worker.reserved,
+            )
+            for worker in self._workers
+        )
+
+    def _keep(self, coroutine) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self, worker: WorkerProcess) -> None:
+        """Start a slot's process, again and again until it is ready, and serve it."""
+        while not self._stopping:
+            if await worker.start(self._settings, self._scratch) is not None:
+                await self._serve(worker)
+                return
+            await worker.end()
+            if self._stopping:
+                return
+            worker.failures += 1
+            logger.error("engine worker in slot %d ended at its start: %s", worker.slot, worker.exit_reason)
+            if all(other.failures >= _FAILURES_MAX for other in self._workers):
+                self._fail_all(
+                    EngineDied(f"no engine worker can start ({worker.exit_reason}); see the daemon's log")
+                )
+            await asyncio.sleep(min(_RESTART_DELAY_S * 2**worker.failures, _RESTART_DELAY_MAX_S))
+            worker.state = "starting"
+
+    async def _serve(self, worker: WorkerProcess) -> None:
+        """Hear a ready worker out until it ends; then see to what it left behind and fill its slot again."""
+        self._dispatch()
+        while (frame := await worker.read()) is not None:
+            worker.memory_bytes = frame.header["memory"]
+            if frame.header["id"] == worker.request:
+                self._answered(worker, frame)
+            elif worker.fit is not None and frame.header["id"] == worker.fit.identity:
+                self._fit_event(worker, frame)
+            self._dispatch()
+        await worker.end(_LOST_GRACE_S)
+        self._lost(worker)
+        if not self._stopping:
+            worker.restarts += 1
+            worker.state = "starting"
+            self._keep(self._run(worker))
+            self._dispatch()
+
+    def _answered(self, worker: WorkerProcess, frame: Frame) -> None:
+        units, worker.units, worker.request, worker.state = worker.units, [], 0, "idle"
+        if "error" in frame.header:
+            for unit in units:
+                unit.fail(error_of(frame))
+            return
+        for unit, part in zip(units, split(frame, units), strict=True):
+            unit.deliver(part)
+
+    def _fit_event(self, worker: WorkerProcess, frame: Frame) -> None:
+        run = worker.fit
+        if "error" in frame.header or frame.header["event"] == "result":
+            worker.fit = None
+        run.tell(frame)
+
+    def _lost(self, worker: WorkerProcess) -> None:
+        """Retry what a dead worker had in hand, alone from now on: one of several may be what kills it."""
+        units, worker.units, worker.request = worker.units, [], 0
+        run, worker.fit = worker.fit, None
+        if not self._stopping:
+            logger.error("engine worker %d died of %s", worker.pid, worker.exit_reason)
+        died = EngineDied(
+            f"an engine worker died of {worker.exit_reason} under this work; try again, see the daemon's log"
+        )
+        again = []
+        for unit in units:
+            unit.attempts += 1
+            unit.key = ""
+            if unit.attempts > self._settings.retries_max or self._stopping:
+                unit.fail(died)
+            else:
+                again.append(unit)
+        self._schedule.put_back(again)
+        if run is not None:
+            run.tell(_failure(died))
+
+    def _fail_all(self, error: ReexError) -> None:
+        for unit in self._schedule.drain():
+            unit.fail(error)
+        while self._fits:
+            self._fits.popleft().tell(_failure(error))
+
+    def _dispatch(self) -> None:
+        """Give every worker that has nothing in hand the next thing it may do."""
+        reserved_ready = any(worker.reserved and worker.ready for worker in self._workers)
+        # The reserved worker first, those that fit last.
+        for worker in sorted(self._workers, key=lambda worker: (not worker.reserved, worker.fit is not None)):
+            if worker.ready and worker.fit is None and not worker.reserved and self._fits:
+                worker.fit = self._fits.popleft()
+                request = Frame(
+                    {"op": "fit", "folder": str(worker.fit.folder), "settings": worker.fit.settings}
+                )
+                worker.send(worker.fit.identity, request, bulk=True)
+            if worker.state != "idle":
+                continue
+            units = self._schedule.take(
+                interactive=worker.fit is None or not reserved_ready, bulk=not worker.reserved
+            )
+            if units:
+                worker.units, worker.request, worker.state = units, next(self._identities), "busy"
+                worker.send(worker.request, merge(units), bulk=not units[0].interactive)
+
+
+def error_of(frame: Frame) -> ReexError:
+    """The error a worker reported, as it was raised there."""
+    told = frame.header["error"]
+    kind = getattr(errors, told["type"], ReexError)
+    return kind(told["message"], **told["metadata"])
+
+
+def _failure(error: ReexError) -> Frame:
+    return Frame(
+        {"error": {"type": type(error).__name__, "message": error.message, "metadata": error.metadata}}
+    )
+
+
+def _unheard(_: object) -> None:
+    """Where the answers of a cancelled call go."""

@@ -1,0 +1,34 @@
+"""Named arrays and plain facts in a folder: how large things pass between daemon and workers.
+
+One `.npy` file per array, which readers may memory-map, and `facts.json`, written last: a folder without it
+was not finished. Never pickle. Free of mlx.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from reexd.engine.tasks import State
+
+_FACTS = "facts.json"
+
+
+def save(folder: Path, state: State) -> None:
+    """Write a state into a new folder."""
+    folder.mkdir(mode=0o700, parents=True)
+    for name, array in state.arrays.items():
+        np.save(folder / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
+    (folder / _FACTS).write_text(json.dumps(dict(state.facts)), encoding="utf-8")
+
+
+def load(folder: Path, *, mapped: bool = False) -> State:
+    """Read a state; `mapped` arrays are read-only views of the files."""
+    facts = json.loads((folder / _FACTS).read_text(encoding="utf-8"))
+    mode = "r" if mapped else None
+    arrays = {
+        path.stem: np.load(path, mmap_mode=mode, allow_pickle=False) for path in sorted(folder.glob("*.npy"))
+    }
+    return State(arrays, facts)

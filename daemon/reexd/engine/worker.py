@@ -1,0 +1,194 @@
+"""One engine process: owns MLX and nothing else. Reads frames, answers them, and ends with its socket.
+
+One thread and one stream touch MLX. Operations are short; the one long one, a fit, is a generator that is
+advanced step by step, and between two steps whatever came in is answered first. Started by `pool`.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import select
+import socket
+import sys
+import time
+import traceback
+from pathlib import Path
+
+from reexd.engine import blas
+from reexd.engine.frames import Frame, receive, send
+from reexd.errors import ReexError
+
+_REST_AFTER_S = 10.0
+
+
+class Worker:
+    """The loop of one process."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        # Imported here, in the process that prepared the libraries they link to.
+        from reexd.engine.classifying import Classifiers
+        from reexd.engine.encoding import Encoders
+
+        self._connection = connection
+        self._encoders = Encoders()
+        self._classifiers = Classifiers()
+        self._fit = None
+        self._operations = {
+            "open": self._open,
+            "embed": self._embed,
+            "match": self._match,
+            "fit": self._start_fit,
+            "cancel": self._cancel,
+        }
+
+    def run(self) -> None:
+        """Serve until the other side closes."""
+        while True:
+            if self._fit is None or self._readable(0):
+                if self._fit is None and not self._readable(_REST_AFTER_S):
+                    self._rest()
+                frame = receive(self._connection)
+                if frame is None:
+                    return
+                self._answer(frame)
+                # Bulk units and fit steps alternate; anything interactive goes before the next step.
+                if not frame.header.get("bulk"):
+                    continue
+            if self._fit is not None:
+                self._advance()
+
+    def _readable(self, timeout_s: float) -> bool:
+        return bool(select.select([self._connection], [], [], timeout_s)[0])
+
+    def _rest(self) -> None:
+        import mlx.core as mx
+
+        gc.collect()
+        mx.clear_cache()
+        blas.return_freed_memory()
+
+    def _answer(self, frame: Frame) -> None:
+        identity = frame.header["id"]
+        start = time.perf_counter()
+        try:
+            reply = self._operations[frame.header["op"]](frame)
+        except Exception as error:
+            reply = Frame({"error": _described(error)})
+        if reply is not None:
+            self._send(identity, reply, time.perf_counter() - start)
+
+    def _send(self, identity: int, reply: Frame, seconds: float = 0.0) -> None:
+        facts = {"id": identity, "seconds": seconds, "memory": memory_bytes()}
+        send(self._connection, Frame({**reply.header, **facts}, reply.arrays))
+
+    def _open(self, frame: Frame) -> Frame:
+        loaded = self._encoders.open(frame.header["model"])
+        return Frame(
+            {
+                "architecture": loaded.architecture,
+                "hidden_size": loaded.hidden_size,
+                "parameters": loaded.parameters,
+                "size_bytes": loaded.size_bytes,
+                "reads_prompts": loaded.model.reads_prompts,
+            }
+        )
+
+    def _embed(self, frame: Frame) -> Frame:
+        given = frame.arrays
+        return Frame(
+            {},
+            {
+                "vectors": self._encoders.embed(
+                    frame.header["model"], given["ids"], given["lengths"], given["begin"], given["end"]
+                )
+            },
+        )
+
+    def _match(self, frame: Frame) -> Frame:
+        header, given = frame.header, frame.arrays
+        return Frame(
+            {},
+            self._classifiers.match(
+                header["key"], Path(header["folder"]), given["vectors"], given["exclude"], header["neighbors"]
+            ),
+        )
+
+    def _start_fit(self, frame: Frame) -> None:
+        from reexd.engine.fitting import Fit
+
+        self._fit = Fit(frame.header["id"], Path(frame.header["folder"]), frame.header["settings"])
+
+    def _advance(self) -> None:
+        fit = self._fit
+        try:
+            event = fit.advance()
+        except Exception as error:
+            event = Frame({"error": _described(error)})
+        if event is not None:
+            if "error" in event.header or event.header.get("event") == "result":
+                self._fit = None
+            self._send(fit.identity, event)
+
+    def _cancel(self, frame: Frame) -> Frame:
+        if self._fit is not None and self._fit.identity == frame.header["fit"]:
+            self._fit.close()
+            self._fit = None
+        return Frame({})
+
+
+def memory_bytes() -> int:
+    """MLX's active and cached memory in this process."""
+    import mlx.core as mx
+
+    return mx.get_active_memory() + mx.get_cache_memory()
+
+
+def _described(error: Exception) -> dict:
+    """An error as the daemon can raise it again."""
+    if isinstance(error, ReexError):
+        return {"type": type(error).__name__, "message": error.message, "metadata": error.metadata}
+    traceback.print_exception(error, file=sys.stderr)
+    return {"type": "ReexError", "message": f"{type(error).__name__}: {error}", "metadata": {}}
+
+
+def prepare(settings: dict) -> Frame:
+    """Set the process up, in the order the libraries need; what was found is the first frame it sends."""
+    os.nice(settings["niceness"])
+    found = blas.load(settings["openblas"])
+    blas.keep_freed_memory()
+    import mlx.core as mx
+
+    from reexd.engine.models import kernels
+
+    mx.set_cache_limit(settings["cache_max_bytes"])
+    metal = kernels.on_metal()
+    return Frame(
+        {
+            "id": 0,
+            "pid": os.getpid(),
+            "backend": "metal" if metal else "cpu",
+            "blas": "MLX on Metal" if metal else found.text,
+            "blas_fast": metal or found.fast,
+            "memory": memory_bytes(),
+        }
+    )
+
+
+def main(arguments: list[str]) -> int:
+    """`python -m reexd.engine.worker DESCRIPTOR SETTINGS`: serve the socket with that number."""
+    connection = socket.socket(fileno=int(arguments[0]))
+    try:
+        send(connection, prepare(json.loads(arguments[1])))
+        from reexd.engine.models import kernels
+
+        kernels.prepare()  # after the greeting: the very first start compiles them, which takes a second
+        Worker(connection).run()
+    except (BrokenPipeError, ConnectionResetError):
+        return 0  # the daemon went away in the middle of an answer
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
