@@ -19,7 +19,7 @@ Symbols of "act" (arXiv 2509.12760v5) and where they are computed; docs/calibrat
     eps               DKW error of d                              dkw_errors, distance_bands       act A.5
 """
 
-from reexd.sdm.activation import CROSS_ENTROPY_Q, Q_OFFSET, log_sdm_activation, sdm_activation
+from reexd.sdm.activation import Q_OFFSET, log_sdm_activation, sdm_activation
 from reexd.sdm.calibration import Calibration, CalibrationRows, calibrate
 from reexd.sdm.digest import feature_digest
 from reexd.sdm.distance import class_distances, distance_cdfs, distance_quantiles, pool_small_cdfs
@@ -46,7 +46,6 @@ from reexd.sdm.similarity import NEIGHBORS_MAX, Similarity, nearest_neighbors, s
 
 __all__ = [
     "ALPHA_RESOLUTION",
-    "CROSS_ENTROPY_Q",
     "NEIGHBORS_MAX",
     "Q_OFFSET",
     "AdaptorWeights",

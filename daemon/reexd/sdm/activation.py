@@ -10,9 +10,6 @@ import math
 import numpy as np
 
 Q_OFFSET = 2.0
-CROSS_ENTROPY_Q = np.float32(
-    math.e - Q_OFFSET
-)  # with d = 1 the activation is softmax, the loss cross-entropy
 
 
 def sdm_activation(

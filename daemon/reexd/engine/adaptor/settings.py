@@ -1,0 +1,149 @@
+"""What a fit is told: the official package's settings, or ours chosen from the data's size (sdm.md 1, 16).
+
+Owns: defaults, their bounds, and the split they imply. Must not know: MLX, documents or jobs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+
+import numpy as np
+
+from reexd.errors import InvalidSetting, NotEnoughData
+from reexd.sdm import NEIGHBORS_MAX, Q_OFFSET, check_split, iteration_seed, official_split, stratified_split
+from reexd.sdm.shuffling import SEED_LIMIT
+
+EXEMPLAR_SIZE = 1000
+ROWS_PER_CLASS_MIN = 2
+
+
+@dataclass(frozen=True, slots=True)
+class FitSettings:
+    """Settings of one fit, and of the J shuffles it is one of. The defaults are the official package's."""
+
+    class_count: int  # C >= 2
+    exemplar_size: int = EXEMPLAR_SIZE  # M
+    epochs: int = 20  # E, at most
+    batch_size: int = 64
+    learning_rate: float = 1e-5
+    seed: int = 0  # of this fit: the job's seed plus the shuffle's number
+    neighbors_max: int = NEIGHBORS_MAX  # K >= 2
+    cross_entropy_epochs: int = 1  # E0 <= E: epochs before q and d shape the loss
+    balanced: bool = False  # weight rows by inverse class frequency; else the plain mean
+    patience: int = 0  # epochs without a better balanced calibration loss before a phase ends; 0 never
+    shuffles: int = 1  # J
+    training_share: float = 0.5  # of each class, when stratified
+    stratified: bool = False  # else the package's halves
+    pooled_classes_min: int = 0  # classes with fewer calibrated rows share a distance CDF; 0 never
+    q_offset: float = Q_OFFSET  # in (1, e]
+    ood_limit: int = 0  # rows with q up to it stay out of the distance CDFs
+
+    def __post_init__(self) -> None:
+        for name, least in (
+            ("class_count", 2),
+            ("exemplar_size", 1),
+            ("epochs", 1),
+            ("batch_size", 1),
+            ("neighbors_max", 2),
+            ("cross_entropy_epochs", 1),
+            ("patience", 0),
+            ("shuffles", 1),
+            ("pooled_classes_min", 0),
+            ("ood_limit", 0),
+        ):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < least:
+                raise InvalidSetting(
+                    f"{name} must be an integer of at least {least}, got {value!r}", name=name
+                )
+        if self.cross_entropy_epochs > self.epochs:
+            raise InvalidSetting(
+                f"cross_entropy_epochs must be in 1..{self.epochs} (epochs), got {self.cross_entropy_epochs}",
+                name="cross_entropy_epochs",
+            )
+        if not 0 <= self.seed < SEED_LIMIT:
+            raise InvalidSetting(f"seed must be in 0..2^64-1, got {self.seed}", name="seed")
+        rate = np.float32(self.learning_rate)
+        if not math.isfinite(rate) or rate <= 0:
+            raise InvalidSetting(
+                f"learning_rate must be a positive Float32, got {self.learning_rate}", name="learning_rate"
+            )
+        if not 1.0 < self.q_offset <= math.e:
+            raise InvalidSetting(f"q_offset must be in (1, e], got {self.q_offset}", name="q_offset")
+        if not 0.0 < self.training_share < 1.0:
+            raise InvalidSetting(
+                f"training_share must be in (0, 1), got {self.training_share}", name="training_share"
+            )
+
+    def to_dict(self) -> dict[str, object]:
+        """A JSON-able mapping; `from_dict` is its inverse."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, object]) -> FitSettings:
+        known = {field.name for field in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise InvalidSetting(f"unknown settings {unknown}; known are {sorted(known)}")
+        return cls(**values)  # type: ignore[arg-type]
+
+    @property
+    def cross_entropy_q(self) -> np.float32:
+        """The q that, with d = 1, turns the SDM loss into cross-entropy: e - q_offset (sdm.md 6)."""
+        return np.float32(math.e - self.q_offset)
+
+    def iteration_seed(self, iteration: int) -> int:
+        """Seed of the 0-based shuffle: (seed + i) mod 2^64."""
+        return iteration_seed(self.seed, iteration)
+
+    def split(self, labels: np.ndarray, iteration: int) -> tuple[np.ndarray, np.ndarray]:
+        """(training_index, calibration_index) of one shuffle over the pool's labels, (n,) in 0..C-1.
+
+        Raises NotEnoughData when a side would lack a class.
+        """
+        seed = self.iteration_seed(iteration)
+        try:
+            if self.stratified:
+                halves = stratified_split(labels, self.training_share, seed)
+            else:
+                halves = official_split(len(labels), seed)
+            for index, name in zip(halves, ("training", "calibration"), strict=True):
+                check_split(labels[index], self.class_count, name)
+        except ValueError as error:
+            raise NotEnoughData(f"shuffle {iteration + 1}: {error}") from error
+        return halves
+
+
+def official(class_count: int, **changes: object) -> FitSettings:
+    """The package's own: halves, plain mean loss, no early stopping; `changes` are fields to set
+    otherwise."""
+    return FitSettings(class_count, **changes)  # type: ignore[arg-type]
+
+
+def choose(class_rows: Sequence[int], **changes: object) -> FitSettings:
+    """Settings that suit the data: rows per class in the pool (C entries).
+
+    `changes` are fields the caller fixes. Raises NotEnoughData when a class has fewer than two rows.
+    """
+    smallest, class_count = min(class_rows), len(class_rows)
+    if smallest < ROWS_PER_CLASS_MIN:
+        raise NotEnoughData(
+            f"every class needs at least {ROWS_PER_CLASS_MIN} labelled documents in train and calibration; "
+            f"class {list(class_rows).index(smallest)} has {smallest}"
+        )
+    settings: dict[str, object] = {
+        "exemplar_size": EXEMPLAR_SIZE,
+        "epochs": 60,
+        "batch_size": 64,
+        "learning_rate": 1e-4,
+        "cross_entropy_epochs": 10,
+        "balanced": True,
+        "patience": 10,
+        "shuffles": 3,
+        "training_share": 0.7,
+        "stratified": True,
+        "pooled_classes_min": 10,
+    }
+    return FitSettings(class_count, **{**settings, **changes})  # type: ignore[arg-type]
