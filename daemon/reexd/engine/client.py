@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from reexd.engine import fits, numerics, states
+from reexd.engine.adaptor.settings import FitSettings, choose, official
 from reexd.engine.call import Call
 from reexd.engine.embedding import EmbedStream, OpenModel
 from reexd.engine.opening import read_model
@@ -27,7 +28,6 @@ from reexd.engine.tasks import (
     FitTask,
     Matches,
     MatchHandle,
-    Shuffle,
     State,
     WorkerStatus,
 )
@@ -41,12 +41,14 @@ __all__ = [
     "EngineSettings",
     "EngineStatus",
     "FitResult",
+    "FitSettings",
     "FitTask",
     "MatchHandle",
     "Matches",
-    "Shuffle",
     "State",
     "WorkerStatus",
+    "choose",
+    "official",
     "write_classifier",
 ]
 
@@ -182,15 +184,21 @@ class Engine:
         *,
         on_progress: Callable[[int, dict], None],
         on_checkpoint: Callable[[int, State], None],
+        on_outcome: Callable[[int, State], None] | None = None,
         cancel: threading.Event | None = None,
     ) -> FitResult:
         """Fit the shuffles of a task, several at a time. Handlers run in this thread; they get the shuffle.
+
+        `on_progress` facts: epoch, epochs, share of it done, and `record` when it ended. `on_checkpoint`: what
+        `FitTask.resume` takes. `on_outcome`: a shuffle has ended, what `FitTask.finished` takes.
 
         Raises EngineDied when a worker ends under a shuffle (resume from the last checkpoints), JobCancelled,
         NotEnoughData and InvalidInput for data that cannot be fitted.
         """
         with self._call(cancel) as call:
-            return fits.run(call, task, self._scratch, fits.FitHandlers(on_progress, on_checkpoint))
+            return fits.run(
+                call, task, self._scratch, fits.FitHandlers(on_progress, on_checkpoint, on_outcome)
+            )
 
     def status(self) -> EngineStatus:
         hello = self._pool.hello.header if self._pool.hello is not None else {}

@@ -2,69 +2,65 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from reexd import sdm
 from reexd.engine import states
 from reexd.engine.call import Call
 from reexd.engine.pool import error_of
 from reexd.engine.tasks import FitResult, FitTask, State
 
-RESUME = "resume"
-
 
 @dataclass(frozen=True, slots=True)
 class FitHandlers:
-    """Whom to tell, in the calling thread. Both take the shuffle's number first."""
+    """Whom to tell, in the calling thread. All take the shuffle's number first."""
 
     progress: Callable[[int, dict], None]
     checkpoint: Callable[[int, State], None]
+    outcome: Callable[[int, State], None] | None
 
 
 def run(call: Call, task: FitTask, scratch: Path, handlers: FitHandlers) -> FitResult:
     """Fit all shuffles; see `Engine.fit`."""
     folder = scratch / "fits" / uuid.uuid4().hex
+    outcomes = dict(task.finished)
     try:
         states.save(folder, State({"features": task.features, "labels": task.labels}, {}))
-        for number in range(len(task.shuffles)):
-            _submit(call, task, number, folder)
-        outcomes: dict[int, State] = {}
-        while len(outcomes) < len(task.shuffles):
+        for number in range(task.settings.shuffles):
+            if number not in outcomes:
+                _submit(call, task, number, folder)
+        while call.outstanding:
             number, frame = call.next(ends=False)
             if "error" in frame.header:
                 raise error_of(frame)
-            event = frame.header["event"]
-            if event == "progress":
+            if frame.header["event"] == "progress":
                 handlers.progress(number, frame.header["facts"])
                 continue
             state = states.load(Path(frame.header["folder"]))
             shutil.rmtree(frame.header["folder"], ignore_errors=True)
-            if event == "checkpoint":
+            if frame.header["event"] == "checkpoint":
                 handlers.checkpoint(number, state)
-            else:
-                call.ended()
-                outcomes[number] = state
-        return FitResult(tuple(outcomes[number] for number in range(len(task.shuffles))))
+                continue
+            call.ended()
+            outcomes[number] = state
+            if handlers.outcome is not None:
+                handlers.outcome(number, state)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+    ordered = tuple(outcomes[number] for number in range(task.settings.shuffles))
+    return FitResult(ordered, sdm.best_iteration([outcome.facts["best_loss"] for outcome in ordered]))
 
 
 def _submit(call: Call, task: FitTask, number: int, folder: Path) -> None:
-    shuffle = task.shuffles[number]
+    training, calibration = task.settings.split(task.labels, number)
     own = folder / f"shuffle-{number}"
-    states.save(
-        own,
-        State(
-            {
-                "training_index": shuffle.training_index,
-                "calibration_index": shuffle.calibration_index,
-            },
-            {"seed": shuffle.seed},
-        ),
-    )
+    states.save(own, State({"training_index": training, "calibration_index": calibration}, {}))
     if number in task.resume:
-        states.save(own / RESUME, task.resume[number])
-    call.submit_fit(number, own, dict(task.settings))
+        states.save(own / states.RESUME, task.resume[number])
+    settings = dataclasses.replace(task.settings, seed=task.settings.iteration_seed(number))
+    call.submit_fit(number, own, settings.to_dict())

@@ -14,6 +14,7 @@ import numpy as np
 from reexd.engine.tasks import State
 
 _FACTS = "facts.json"
+RESUME = "resume"  # where a fit finds the checkpoint it goes on from
 
 
 def save(folder: Path, state: State) -> None:

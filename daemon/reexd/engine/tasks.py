@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from reexd.engine.adaptor.settings import FitSettings
+
 
 @dataclass(frozen=True, slots=True)
 class EngineSettings:
@@ -72,30 +74,22 @@ class State:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shuffle:
-    """One independent fit: which rows train, which calibrate, from which seed."""
-
-    training_index: np.ndarray  # (n_train,) int64, rows of the task's features
-    calibration_index: np.ndarray  # (n_calibration,) int64
-    seed: int
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class FitTask:
     """J independent fits over the same pool; they spread over the workers."""
 
     features: np.ndarray  # (n, D) float32, not normalised
-    labels: np.ndarray  # (n,) int32, 0..C-1
-    shuffles: tuple[Shuffle, ...]
-    settings: Mapping[str, object]  # fields of engine.adaptor's FitSettings; the seed comes from the shuffle
+    labels: np.ndarray  # (n,) integers, 0..C-1
+    settings: FitSettings  # `shuffles` is J; shuffle i splits the pool by `settings.split(labels, i)`
     resume: Mapping[int, State] = field(default_factory=dict)  # shuffle -> its last checkpoint
+    finished: Mapping[int, State] = field(default_factory=dict)  # shuffle -> its outcome, not fitted again
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FitResult:
-    """What each shuffle ended in, in their order; which one to keep is the caller's to choose (sdm.md 7)."""
+    """What each shuffle ended in, in their order (see `engine.adaptor.fit`), and the one to keep."""
 
     outcomes: tuple[State, ...]
+    best: int  # smallest balanced calibration loss, the last of equals (sdm.md 7)
 
 
 @dataclass(frozen=True, slots=True)
