@@ -45,10 +45,13 @@ def upsert(
     """
     written_at = time.time() if now is None else now
     split_numbers = {name: splits.find_or_create(txn, name) for name in {d.split for d in documents}}
-    return [
+    outcomes = [
         _upsert(txn, document, split_numbers[document.split], overwrite_labels, written_at)
         for document in documents
     ]
+    if any(outcome is not Outcome.UNCHANGED for outcome in outcomes):
+        meta.take(txn, keys.Meta.GENERATION)
+    return outcomes
 
 
 def find(txn: lmdb.Transaction, document_id: str) -> int | None:
@@ -77,13 +80,15 @@ def page(
     txn: lmdb.Transaction,
     split: str | None = None,
     *,
+    label: int | None = None,
     after: int = -1,
     limit: int = 100,
     with_text: bool = False,
 ) -> list[Document]:
     """Up to `limit` documents in the order of their numbers, from the one after number `after`.
 
-    Costs the page, whatever the size of the project. Raises SplitNotFound.
+    Costs the page, whatever the size of the project; with a label, the records passed over too. Raises
+    SplitNotFound.
     """
     if split is None:
         prefix, start = keys.kind(keys.Kind.DOCUMENT), keys.document(after + 1)
@@ -96,9 +101,34 @@ def page(
         if len(found) >= limit:
             break
         number = keys.number_of(key)
-        record = codec.decode_document(txn.get(keys.document(number)))
+        value = txn.get(keys.document(number))
+        if label is not None and codec.decode_document_header(value).label != label:
+            continue
+        record = codec.decode_document(value)
         found.append(_document(txn, number, record, split_names, with_text))
     return found
+
+
+def read_many(txn: lmdb.Transaction, numbers: Sequence[int] | np.ndarray) -> list[Document]:
+    """Documents with their texts, in the order asked; deleted ones are passed over."""
+    split_names = splits.names(txn)
+    found = ((int(number), txn.get(keys.document(int(number)))) for number in numbers)
+    return [
+        _document(txn, number, codec.decode_document(value), split_names, True)
+        for number, value in found
+        if value is not None
+    ]
+
+
+def text_sizes(txn: lmdb.Transaction, numbers: Sequence[int] | np.ndarray) -> np.ndarray:
+    """(n,) int64 bytes of each text; 0 for a deleted document."""
+    values = (txn.get(keys.document_text(int(number))) for number in numbers)
+    return np.fromiter((0 if value is None else len(value) for value in values), np.int64, len(numbers))
+
+
+def generation(txn: lmdb.Transaction) -> int:
+    """Rises with every commit that changes a document: what was derived at the same generation still holds."""
+    return meta.get(txn, keys.Meta.GENERATION)
 
 
 def texts(txn: lmdb.Transaction, numbers: Sequence[int] | np.ndarray) -> list[str | None]:
@@ -147,6 +177,7 @@ def relabel(txn: lmdb.Transaction, number: int, label: int, *, now: float | None
     old = codec.decode_document(value)
     new = replace(old, label=label, labelled_by_person=True, updated_at=time.time() if now is None else now)
     _put_record(txn, number, old, new)
+    meta.take(txn, keys.Meta.GENERATION)
 
 
 def delete(txn: lmdb.Transaction, numbers: Sequence[int] | np.ndarray) -> int:
@@ -168,6 +199,8 @@ def delete(txn: lmdb.Transaction, numbers: Sequence[int] | np.ndarray) -> int:
         references.unlink(txn, number, forget=True)
         predictions.delete_document(txn, number)
         deleted += 1
+    if deleted:
+        meta.take(txn, keys.Meta.GENERATION)
     return deleted
 
 

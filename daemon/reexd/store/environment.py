@@ -20,7 +20,8 @@ import lmdb
 
 from reexd.errors import ReexError, Unready
 from reexd.store import migrations
-from reexd.store.failures import repair_length, translate
+from reexd.store.failures import translate
+from reexd.store.soundness import check_length
 
 Txn = lmdb.Transaction
 T = TypeVar("T")
@@ -162,7 +163,7 @@ def _open(path: Path, map_size_bytes: int) -> lmdb.Environment:
     except (lmdb.Error, OSError) as error:
         raise translate(error, path) from error
     try:
-        repair_length(environment, path)
+        check_length(environment, path)
         environment.reader_check()
         migrations.bring_up_to_date(environment, path)
         _sync_folders(path)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -40,23 +39,6 @@ def translate(error: Exception, path: Path) -> ReexError:
         "Restore this one from a backup, or check the disk and its permissions",
         path=path,
     )
-
-
-def repair_length(environment: lmdb.Environment, path: Path) -> None:
-    """Keeps a file that is shorter than its header says from killing the process.
-
-    LMDB may leave the last pages unwritten when they were freed in the transaction that took them, so a short
-    file can be sound; but reading a missing page through the map is SIGBUS. Extended with zeros it is
-    harmless, and where the missing pages did matter, one walk over the tree finds them: lmdb.CorruptedError.
-    """
-    expected = (environment.info()["last_pgno"] + 1) * environment.stat()["psize"]
-    data = path / "data.mdb"
-    if data.stat().st_size >= expected:
-        return
-    os.truncate(data, expected)
-    with environment.begin() as txn, txn.cursor() as cursor:
-        for _ in cursor.iternext(values=False):
-            pass
 
 
 def _free(path: Path) -> str:

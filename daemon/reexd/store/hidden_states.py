@@ -23,6 +23,8 @@ from reexd.store.codecs import hidden_state as codec
 from reexd.store.codecs.fields import decode_u64, encode_u64
 from reexd.store.spaces import Space
 
+_OFFSETS = np.arange(BLOCK_ROWS)
+
 
 class Block(NamedTuple):
     """A run of stored rows, ascending. `vectors` is a view that dies with the transaction."""
@@ -118,11 +120,14 @@ def scan(txn: lmdb.Transaction, space: Space) -> Iterator[Block]:
     """Every stored row in order: sealed blocks as views, then the tail as one copy. For read transactions."""
     for key, value in ranges.walk(txn, keys.hidden_blocks(space.number)):
         block = keys.block_of(key)
-        offsets = np.flatnonzero(blocks.stored(txn, space, block))
         vectors = codec.decode_vectors(value, space.dimension)
+        offsets, alive = _OFFSETS, blocks.live(txn, space, block)
+        if len(vectors) < BLOCK_ROWS:
+            stored = blocks.stored(txn, space, block)
+            offsets, alive = np.flatnonzero(stored), alive[stored]
         if len(vectors) != len(offsets):
             raise blocks.missing(space, block)
-        yield Block(block * BLOCK_ROWS + offsets, vectors, blocks.live(txn, space, block)[offsets])
+        yield Block(block * BLOCK_ROWS + offsets, vectors, alive)
     found = list(ranges.walk(txn, keys.hidden_tails(space.number)))
     if found:
         rows = np.array([keys.number_of(key) for key, _ in found], np.int64)

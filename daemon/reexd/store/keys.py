@@ -58,6 +58,7 @@ class Meta(IntEnum):
     ATTRIBUTE_COUNT = 4
     NEXT_VERSION = 5
     LIVE_VERSION = 6
+    GENERATION = 7
 
 
 class Index(IntEnum):

@@ -7,14 +7,14 @@ what is here is current for its version.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import lmdb
 import numpy as np
 
 from reexd.errors import InvalidInput
-from reexd.records import UNLABELLED, Prediction
+from reexd.records import UNLABELLED, Neighbor, Prediction
 from reexd.store import keys, ranges, splits
 from reexd.store.codecs.document import decode_document_header, decode_document_id
 from reexd.store.codecs.fields import text
@@ -22,6 +22,9 @@ from reexd.store.codecs.prediction import decode_prediction, encode_prediction, 
 from reexd.store.keys import Index
 
 Range = tuple[float, float]  # both ends included
+
+DELETED = "(deleted)"  # in place of the text of a neighbour that is gone
+NEIGHBORS_ALL = 1 << 16
 
 
 def put_many(txn: lmdb.Transaction, predictions: Iterable[Prediction]) -> int:
@@ -46,35 +49,30 @@ def put_many(txn: lmdb.Transaction, predictions: Iterable[Prediction]) -> int:
     return stored
 
 
-def get(txn: lmdb.Transaction, version: int, number: int, *, with_texts: bool = True) -> Prediction | None:
-    """One prediction with its neighbours, or None. A deleted neighbour has an empty id and text."""
-    value = txn.get(keys.prediction(version, number))
-    if value is None:
-        return None
-    prediction = _joined(txn, version, number, value, neighbors=True)
-    joined = tuple(
-        replace(
-            neighbor,
-            document_id=_id(txn, neighbor.document),
-            text=_text(txn, neighbor.document) if with_texts else "",
-        )
-        for neighbor in prediction.neighbors
-    )
-    return replace(prediction, neighbors=joined)
+def get(txn: lmdb.Transaction, version: int, number: int) -> Prediction | None:
+    """One prediction with all its neighbours, or None."""
+    return next(scan(txn, version, [number], neighbors=NEIGHBORS_ALL), None)
 
 
-def scan(txn: lmdb.Transaction, version: int, numbers: Iterable[int] | None = None) -> Iterator[Prediction]:
-    """Predictions without neighbours: all of a version by document number, or those of `numbers` in that
-    order. Documents that have none are passed over.
+def scan(
+    txn: lmdb.Transaction, version: int, numbers: Iterable[int] | None = None, *, neighbors: int = 0
+) -> Iterator[Prediction]:
+    """All predictions of a version by document number, or those of `numbers` in that order, each with its
+    first `neighbors`. Documents that have none are passed over.
     """
     if numbers is None:
         for key, value in ranges.walk(txn, keys.predictions(version)):
-            yield _joined(txn, version, keys.number_of(key), value, neighbors=False)
+            yield _with_neighbors(txn, version, keys.number_of(key), value, neighbors)
         return
     for number in map(int, numbers):
         value = txn.get(keys.prediction(version, number))
         if value is not None:
-            yield _joined(txn, version, number, value, neighbors=False)
+            yield _with_neighbors(txn, version, number, value, neighbors)
+
+
+def named(txn: lmdb.Transaction, neighbors: Sequence[Neighbor]) -> tuple[Neighbor, ...]:
+    """The same with ids and texts; `DELETED` stands for the text of one that was deleted since."""
+    return tuple(_named(txn, neighbor) for neighbor in neighbors)
 
 
 def scored(txn: lmdb.Transaction, version: int, split: str | None = None) -> np.ndarray:
@@ -197,10 +195,16 @@ def _joined(
     return decode_prediction(value, version, number, identity, label, neighbors=neighbors)
 
 
-def _id(txn: lmdb.Transaction, number: int) -> str:
-    record = txn.get(keys.document(number))
-    return "" if record is None else decode_document_id(record)
+def _with_neighbors(
+    txn: lmdb.Transaction, version: int, number: int, value: memoryview, count: int
+) -> Prediction:
+    prediction = _joined(txn, version, number, value, neighbors=count > 0)
+    return replace(prediction, neighbors=named(txn, prediction.neighbors[:count])) if count else prediction
 
 
-def _text(txn: lmdb.Transaction, number: int) -> str:
-    return text(txn.get(keys.document_text(number), b""), "document text")
+def _named(txn: lmdb.Transaction, neighbor: Neighbor) -> Neighbor:
+    record = txn.get(keys.document(neighbor.document))
+    if record is None:
+        return replace(neighbor, document_id="", text=DELETED)
+    written = text(txn.get(keys.document_text(neighbor.document), b""), "document text")
+    return replace(neighbor, document_id=decode_document_id(record), text=written)

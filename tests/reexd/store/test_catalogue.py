@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-
 from reexd.errors import InvalidName, ProjectExists, ProjectNotFound, StoreCorrupt
 from reexd.records import Document, Project
 from reexd.store import documents

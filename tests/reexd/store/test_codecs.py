@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from reexd.errors import InvalidInput, StoreCorrupt
 from reexd.records import Classifier, Job, JobState, Neighbor, Prediction, Project, Region
 from reexd.store.codecs import array, checkpoint, classifier, document, hidden_state, job, prediction, project
@@ -68,7 +67,9 @@ CLASSIFIERS = st.builds(
     training_json=TEXT,
     created_at=REAL,
 )
-NEIGHBORS = st.builds(Neighbor, document=I64, document_id=st.just(""), label=I32, prediction=I32, distance=REAL)
+NEIGHBORS = st.builds(
+    Neighbor, document=I64, document_id=st.just(""), label=I32, prediction=I32, distance=REAL
+)
 PREDICTIONS = st.builds(
     Prediction,
     version=U32,
@@ -168,7 +169,10 @@ def test_references(seed: int) -> None:
 
 @given(TEXT, tuples(TEXT))
 def test_checkpoint(state_json: str, names: tuple[str, ...]) -> None:
-    assert checkpoint.decode_checkpoint(checkpoint.encode_checkpoint(state_json, names)) == (state_json, names)
+    assert checkpoint.decode_checkpoint(checkpoint.encode_checkpoint(state_json, names)) == (
+        state_json,
+        names,
+    )
 
 
 @pytest.mark.parametrize("dtype", ["f4", "f8", "i4", "i8", "u1", "u4", "u8", "b1", ">f4"])

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from reexd.errors import DocumentNotFound, InvalidDocument, InvalidInput, SplitNotFound
 from reexd.records import Document, Outcome
 from reexd.store import attributes, documents, hidden_states, references, spaces, splits
@@ -117,16 +116,24 @@ def test_text_that_is_not_unicode_is_refused(environment: Environment) -> None:
 
 
 def test_pages_follow_each_other_without_texts(environment: Environment) -> None:
-    put(environment, *(Document(f"d{n}", "text", split="train" if n % 2 else "test") for n in range(10)))
+    put(
+        environment,
+        *(
+            Document(f"d{n}", "text", label=int(n in (0, 1, 5)), split="train" if n % 2 else "test")
+            for n in range(10)
+        ),
+    )
     with environment.read() as txn:
         first = documents.page(txn, "train", limit=3)
         second = documents.page(txn, "train", after=first[-1].number, limit=3)
         everything = documents.page(txn, limit=100, with_text=True)
-        with pytest.raises(SplitNotFound, match="'absent'.*train, calibration, test"):
+        labelled = documents.page(txn, "train", label=1, after=1)
+        with pytest.raises(SplitNotFound, match=r"'absent'.*train, calibration, test"):
             documents.page(txn, "absent")
     assert [d.id for d in first + second] == ["d1", "d3", "d5", "d7", "d9"]
     assert {d.text for d in first} == {""} and {d.text for d in everything} == {"text"}
     assert len(everything) == 10
+    assert [d.id for d in labelled] == ["d5"]
 
 
 def test_many_are_read_at_once_and_the_deleted_are_told_apart(environment: Environment) -> None:
@@ -136,12 +143,39 @@ def test_many_are_read_at_once_and_the_deleted_are_told_apart(environment: Envir
         numbers = np.array([3, 1, 0])
         assert documents.texts(txn, numbers) == ["text 3", None, "text 0"]
         assert documents.ids(txn, numbers) == ["d3", "", "d0"]
+        assert [(d.id, d.text) for d in documents.read_many(txn, numbers)] == [
+            ("d3", "text 3"),
+            ("d0", "text 0"),
+        ]
+        assert documents.text_sizes(txn, numbers).tolist() == [6, 0, 6]
         found = documents.states(txn, numbers)
         assert found.labels.tolist() == [3, 0, 0] and found.revisions.tolist() == [1, -1, 1]
         with pytest.raises(DocumentNotFound, match="number 1"):
             documents.read(txn, 1)
         with pytest.raises(DocumentNotFound, match="'d1'"):
             documents.get(txn, "d1")
+
+
+def test_the_generation_rises_with_what_changes_and_only_then(environment: Environment) -> None:
+    def generation() -> int:
+        with environment.read() as txn:
+            return documents.generation(txn)
+
+    seen = [generation()]
+    for work in (
+        lambda txn: documents.upsert(txn, [FULL]),
+        lambda txn: documents.upsert(txn, [replace(FULL, label=0)]),
+        lambda txn: documents.relabel(txn, 0, 1),
+        lambda txn: documents.delete(txn, [0]),
+    ):
+        environment.write(work)
+        seen.append(generation())
+    assert seen == sorted(set(seen))
+    environment.write(lambda txn: documents.delete(txn, [0]))
+    put(environment, FULL)
+    last = generation()
+    put(environment, FULL)
+    assert generation() == last
 
 
 def test_a_number_is_never_given_again(environment: Environment) -> None:
@@ -151,7 +185,9 @@ def test_a_number_is_never_given_again(environment: Environment) -> None:
     assert get(environment, "a").number == 1
 
 
-def test_new_content_ends_the_link_to_the_hidden_state_and_a_new_label_does_not(environment: Environment) -> None:
+def test_new_content_ends_the_link_to_the_hidden_state_and_a_new_label_does_not(
+    environment: Environment,
+) -> None:
     put(environment, FULL)
     vector = np.ones((1, 4), np.float32)
 
@@ -175,7 +211,9 @@ def test_new_content_ends_the_link_to_the_hidden_state_and_a_new_label_does_not(
 ids, split_names = st.sampled_from(["a", "b", "c", "d"]), st.sampled_from(["train", "test", "other"])
 operations = st.lists(
     st.one_of(
-        st.builds(Document, id=ids, text=st.sampled_from(["x", "y"]), label=st.integers(-1, 2), split=split_names),
+        st.builds(
+            Document, id=ids, text=st.sampled_from(["x", "y"]), label=st.integers(-1, 2), split=split_names
+        ),
         ids,
     ),
     max_size=20,
@@ -184,7 +222,9 @@ operations = st.lists(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
 @given(operations)
-def test_counters_always_agree_with_the_documents(environment: Environment, operations: list[Document | str]) -> None:
+def test_counters_always_agree_with_the_documents(
+    environment: Environment, operations: list[Document | str]
+) -> None:
     """An upload, or a deletion by id, in any order: the counters and the split index equal a recount."""
     model: dict[str, Document] = {}
     with environment.read() as txn:

@@ -1,10 +1,9 @@
-"""Hidden states: found by content, gathered in any order, scanned in place, and freed when nothing needs them."""
+"""Hidden states: found by content, gathered in any order, scanned in place, freed when nothing needs them."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-
 from reexd.errors import InvalidInput, StoreCorrupt
 from reexd.store import compaction, hidden_states, references, spaces
 from reexd.store.blocks import BLOCK_ROWS
@@ -50,7 +49,11 @@ def compact_all(environment: Environment, space: Space, blocks_max: int = 16) ->
         done = environment.write(
             lambda txn, first=first: compaction.compact(txn, space, first_block=first, blocks_max=blocks_max)
         )
-        freed, rewritten, next_block = freed + done.rows_freed, rewritten + done.blocks_rewritten, done.next_block
+        freed, rewritten, next_block = (
+            freed + done.rows_freed,
+            rewritten + done.blocks_rewritten,
+            done.next_block,
+        )
     return freed, rewritten
 
 
@@ -72,7 +75,9 @@ def test_rows_are_gathered_in_any_order_from_tail_and_blocks(
         assert hidden_states.gather(txn, space, np.array([], np.int64)).shape == (0, DIMENSION)
 
 
-def test_a_scan_yields_every_row_in_order_and_blocks_without_a_copy(environment: Environment, space: Space) -> None:
+def test_a_scan_yields_every_row_in_order_and_blocks_without_a_copy(
+    environment: Environment, space: Space
+) -> None:
     values = fill(environment, space, 2 * BLOCK_ROWS + 100)
     with environment.read() as txn:
         found = list(hidden_states.scan(txn, space))

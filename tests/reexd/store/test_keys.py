@@ -7,7 +7,6 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from reexd.store import keys
 
 U16, U32, U64 = (st.integers(0, 2**bits - 1) for bits in (16, 32, 64))
@@ -91,5 +90,5 @@ def test_released_numbers_stand() -> None:
         "CHECKPOINT": 64,
         "CHECKPOINT_ARRAY": 65,
     }
-    assert [meta.value for meta in keys.Meta] == [1, 2, 3, 4, 5, 6]
+    assert [meta.value for meta in keys.Meta] == [1, 2, 3, 4, 5, 6, 7]
     assert [index.value for index in keys.Index] == [1, 2, 3, 4, 5, 6, 7]

@@ -51,12 +51,20 @@ def decode_row(buffer: Buffer) -> tuple[bytes, int]:
     return _ROW.unpack(buffer)
 
 
+_FULL = b"\xff" * _BITMAP_SIZE
+_ALL = np.ones(BLOCK_ROWS, bool)
+_ALL.flags.writeable = False
+
+
 def encode_bitmap(bits: np.ndarray) -> bytes:
     """(1024,) bool; bit i of byte j is row 8 j + i of the block."""
     return np.packbits(bits, bitorder="little").tobytes()
 
 
 def decode_bitmap(buffer: Buffer) -> np.ndarray:
+    """(1024,) bool; read-only where every bit is set, the usual case, which costs scans no allocation."""
+    if buffer == _FULL:
+        return _ALL
     _expect(buffer, _BITMAP_SIZE, "row bitmap")
     return np.unpackbits(np.frombuffer(buffer, np.uint8), bitorder="little").astype(bool)
 
