@@ -17,6 +17,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.metadata import version
 
 import grpc
 import reex
@@ -143,20 +144,20 @@ def _parts(settings: Settings, paths: Paths) -> Iterator[Parts]:
 
 
 def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Engine) -> Parts:
-    registry = Registry(paths.models)
+    registry = Registry(paths.models, offline=settings.offline)
     staleness = Staleness(catalogue)
     live = Live(catalogue, paths.scratch)
     embed = Embed(catalogue, engine, registry)
     predict = Predict(catalogue, engine, embed, live, staleness, settings)
     models = Models(registry, settings.offline)
-    train = Train(catalogue, engine, embed, registry, settings.checkpoint_s)
+    train = Train(catalogue, engine, embed, registry)
     jobs = JobQueue(
         catalogue.environment,
         {"train": Kind(train.run, exclusive=True), "pull": Kind(models.pull, exclusive=False)},
     )
     models.attach(jobs)
     train.attach(jobs)
-    facts = ServerFacts(reex.__version__, settings, paths.location.data, paths.models)
+    facts = ServerFacts(version("reex"), settings, paths.location.data, paths.models)
     services = [
         (
             projects_pb2,

@@ -77,7 +77,7 @@ def calibrate(fitted: Fitted, class_count: int, settings: FitSettings) -> sdm.Ca
 
 def _arrays(pool: Pool, fitted: Fitted, calibration: sdm.Calibration) -> ClassifierArrays:
     found = fitted.outcome.arrays
-    training, held = fitted.shuffle.training_index, fitted.shuffle.calibration_index
+    training, held = fitted.training, fitted.calibration
     rows = calibration.rows
     assert rows is not None
     roles = np.full(len(pool.documents), Role.CALIBRATION, np.uint8)
@@ -117,7 +117,7 @@ def _report(
 ) -> dict:
     """The training record: what was used, what was chosen, how it went, and what is missing."""
     facts = fitted.outcome.facts
-    training, held = fitted.shuffle.training_index, fitted.shuffle.calibration_index
+    training, held = fitted.training, fitted.calibration
     class_count = len(project.classes)
     rows = calibration.rows
     assert rows is not None

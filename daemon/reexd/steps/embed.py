@@ -134,12 +134,10 @@ class Embed:
         for prompt, group in _by_prompt(project, facts, [same[0].prompt for _, same in groups]):
             texts = [groups[at][1][0].text for at in group]
             batch = _Batch([], [], [])
-            for indices, vectors, windows in self._engine.embed_stream(
-                files, texts, prompt=prompt, cancel=cancel
-            ):
-                batch.groups.extend(groups[at] for at in group[indices])
-                batch.vectors.append(vectors)
-                batch.windows.append(windows)
+            for part in self._engine.embed_stream(files, texts, prompt=prompt, cancel=cancel):
+                batch.groups.extend(groups[at] for at in group[part.indices])
+                batch.vectors.append(part.vectors)
+                batch.windows.append(part.windows)
                 if len(batch.groups) >= COMMIT_ROWS:
                     yield batch.commit(environment, space)
                     batch = _Batch([], [], [])

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import threading
 from dataclasses import dataclass
 
 import numpy as np
 
-from reexd import sdm
 from reexd.engine.adaptor.settings import FitSettings
 from reexd.engine.client import Engine
-from reexd.engine.tasks import FitTask, Shuffle, State
+from reexd.engine.tasks import FitTask, State
 from reexd.jobs import RunningJob
 from reexd.store import checkpoints
 from reexd.store.environment import Environment
@@ -23,16 +21,24 @@ FIRST_SLOT = 1  # slots of the shuffles' checkpoints follow the pool's
 class Fitted:
     """The shuffle that was kept, and what all of them came to."""
 
-    shuffle: Shuffle
     outcome: State
     losses: list[float]  # best balanced calibration loss of each shuffle
     number: int  # 0-based
 
+    @property
+    def training(self) -> np.ndarray:
+        """(n_train,) int64: rows of the pool that became the support."""
+        return self.outcome.arrays["training_index"]
+
+    @property
+    def calibration(self) -> np.ndarray:
+        """(n_calibration,) int64: the other rows of the pool."""
+        return self.outcome.arrays["calibration_index"]
+
 
 class Fit:
-    def __init__(self, engine: Engine, checkpoint_s: float) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._checkpoint_s = checkpoint_s
 
     def run(
         self,
@@ -44,56 +50,55 @@ class Fit:
     ) -> Fitted:
         """Fit every shuffle, from its checkpoint where there is one. Raises NotEnoughData, JobCancelled, EngineDied."""
         job = running.job.number
-        shuffles = tuple(
-            Shuffle(*settings.split(labels, number), seed=settings.iteration_seed(number))
-            for number in range(settings.shuffles)
-        )
-        resume = {}
-        with environment.read() as txn:
-            for number in range(settings.shuffles):
-                checkpoint = checkpoints.get(txn, job, slot=FIRST_SLOT + number)
-                if checkpoint is not None:
-                    resume[number] = State(checkpoint.arrays, json.loads(checkpoint.state_json))
+        resume, finished = _saved(environment, job)
         progress = _Progress(running, settings)
 
-        def keep(number: int, state: State) -> None:
-            text = json.dumps(state.facts)
-            environment.write(
-                lambda txn: checkpoints.put(txn, job, text, state.arrays, slot=FIRST_SLOT + number)
-            )
+        def keep(number: int, state: State, *, ended: bool) -> None:
+            text = json.dumps({"ended": ended, "facts": dict(state.facts)})
+            slot = FIRST_SLOT + number
+            environment.write(lambda txn: checkpoints.put(txn, job, text, state.arrays, slot=slot))
 
-        task = FitTask(features, labels.astype(np.int32), shuffles, settings.to_dict(), resume)
         result = self._engine.fit(
-            task,
+            FitTask(features, labels.astype(np.int64), settings, resume, finished),
             on_progress=progress.tell,
-            on_checkpoint=keep,
-            checkpoint_s=self._checkpoint_s,
+            on_checkpoint=lambda number, state: keep(number, state, ended=False),
+            on_outcome=lambda number, state: keep(number, state, ended=True),
             cancel=running.cancel,
         )
         losses = [float(outcome.facts["best_loss"]) for outcome in result.outcomes]
-        best = sdm.best_iteration(losses)
-        return Fitted(shuffles[best], result.outcomes[best], losses, best)
+        return Fitted(result.outcomes[result.best], losses, result.best)
+
+
+def _saved(environment: Environment, job: int) -> tuple[dict[int, State], dict[int, State]]:
+    """Shuffles that a checkpoint has under way, and those that had ended."""
+    resume: dict[int, State] = {}
+    finished: dict[int, State] = {}
+    with environment.read() as txn:
+        for slot in checkpoints.slots(txn, job):
+            checkpoint = checkpoints.get(txn, job, slot=slot) if slot >= FIRST_SLOT else None
+            if checkpoint is not None:
+                saved = json.loads(checkpoint.state_json)
+                state = State(checkpoint.arrays, saved["facts"])
+                (finished if saved["ended"] else resume)[slot - FIRST_SLOT] = state
+    return resume, finished
 
 
 class _Progress:
-    """Epochs over all shuffles, reported as one count. Shuffles tell from several threads."""
+    """Epochs over all shuffles, reported as one count; a shuffle that stops early leaves its rest undone."""
 
     def __init__(self, running: RunningJob, settings: FitSettings) -> None:
         self._running = running
         self._total = settings.epochs * settings.shuffles
-        self._epochs = [0] * settings.shuffles
-        self._lock = threading.Lock()
+        self._epochs = [0.0] * settings.shuffles
+        self._message = ""
 
     def tell(self, number: int, facts: dict) -> None:
-        """One epoch of one shuffle has ended, or (`ended`) the shuffle stopped early."""
-        with self._lock:
-            self._epochs[number] = (
-                self._total // len(self._epochs) if facts.get("ended") else int(facts["epoch"])
+        """One slice of one shuffle's work; `record` is there when an epoch ended."""
+        self._epochs[number] = facts["epoch"] - 1 + facts["share"]
+        if record := facts.get("record"):
+            loss = record.get("balanced_calibration_loss", record.get("balanced_calibration_cross_entropy"))
+            accuracy = record["balanced_calibration_accuracy"]
+            self._message = (
+                f"shuffle {number + 1}, epoch {record['epoch']}: calibration loss {loss:.4f}, accuracy {accuracy:.3f}"
             )
-            message = ""
-            if "calibration_loss" in facts:
-                message = (
-                    f"shuffle {number + 1}, epoch {facts['epoch']}: calibration loss {facts['calibration_loss']:.4f},"
-                    f" balanced accuracy {facts['calibration_accuracy']:.3f}"
-                )
-            self._running.report("fit", sum(self._epochs), self._total, message)
+        self._running.report("fit", int(sum(self._epochs)), self._total, self._message)

@@ -9,7 +9,7 @@ import numpy as np
 
 from reexd.errors import NotEnoughData
 from reexd.records import CALIBRATION, TRAIN, Project
-from reexd.store import checkpoints, documents, hidden_states, references, spaces, splits
+from reexd.store import attributes, checkpoints, documents, hidden_states, references, spaces, splits
 from reexd.store.environment import Environment, Txn
 from reexd.store.references import Holder
 
@@ -50,11 +50,11 @@ def freeze(txn: Txn, space: spaces.Space, project: Project, job: int) -> Pool | 
     if (rows < 0).any():
         return None
     states = documents.states(txn, chosen)
-    attributes = documents.attributes(txn, chosen)
-    if np.isnan(attributes).any():
-        bare = int(np.isnan(attributes).any(axis=1).sum())
+    numbered = attributes.matrix(txn, chosen)
+    if np.isnan(numbered).any():
+        bare = int(np.isnan(numbered).any(axis=1).sum())
         raise NotEnoughData(
-            f"{bare} documents of train and calibration have no attributes, the others have {attributes.shape[1]} each;"
+            f"{bare} documents of train and calibration have no attributes, the others have {numbered.shape[1]} each;"
             " upload those again with theirs",
             project=project.name,
         )
@@ -65,7 +65,7 @@ def freeze(txn: Txn, space: spaces.Space, project: Project, job: int) -> Pool | 
         revisions=states.revisions,
         labels=states.labels,
         rows=rows,
-        attributes=attributes,
+        attributes=numbered,
         left_out=members - len(chosen),
     )
     facts = json.dumps({"space": pool.space, "left_out": pool.left_out})

@@ -83,7 +83,7 @@ class Predict:
         matches, scores = self._score(loaded, _features(vectors, texts), None, neighbors, interactive)
         answers = Assembly(loaded, matches, scores)
         with self._catalogue.open(project).read() as txn:
-            named = predictions.named_neighbors(txn, [answers.neighbors(row) for row in range(len(texts))])
+            named = [predictions.named(txn, answers.neighbors(row)) for row in range(len(texts))]
         records = [
             answers.prediction(row, text, windows=int(windows[row]), neighbors=named[row])
             for row, text in enumerate(texts)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from reexd.errors import InvalidLabel, InvalidName, InvalidSetting, ProjectBusy, StoreCorrupt, StoreTooNew
 from reexd.jobs import JobQueue
 from reexd.records import Project
-from reexd.store import classifiers, documents, splits
+from reexd.store import attributes, classifiers, splits
 from reexd.store.catalogue import Catalogue
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
@@ -88,7 +88,7 @@ class Projects:
     def _summary(self, project: Project) -> ProjectSummary:
         with self._catalogue.open(project.name).read() as txn:
             count = sum(sum(counts.values()) for counts in splits.summary(txn).values())
-            project = replace(project, attribute_count=documents.attribute_count(txn))
+            project = replace(project, attribute_count=attributes.count(txn))
             return ProjectSummary(project, classifiers.live(txn) or 0, count)
 
 

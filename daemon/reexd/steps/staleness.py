@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
-from reexd.store import staleness
+from reexd.store import documents, staleness
 from reexd.store.catalogue import Catalogue
 
 
@@ -27,7 +27,7 @@ class Staleness:
         """What changed since `version` was trained. Raises ProjectNotFound, ClassifierNotFound."""
         created_at = self._catalogue.get(project).created_at
         with self._catalogue.open(project).read() as txn:
-            key = (created_at, staleness.generation(txn), version)
+            key = (created_at, documents.generation(txn), version)
             with self._lock:
                 known = self._known.get(project)
             if known is not None and known[0] == key:

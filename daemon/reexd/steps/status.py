@@ -16,7 +16,7 @@ from reexd.errors import StoreCorrupt, StoreTooNew
 from reexd.jobs import JobQueue
 from reexd.records import Classifier, Job, Project, Role
 from reexd.steps.staleness import Staleness
-from reexd.store import classifiers, documents, hidden_states, spaces, splits
+from reexd.store import attributes, classifiers, hidden_states, spaces, splits
 from reexd.store.catalogue import Catalogue
 
 
@@ -94,7 +94,7 @@ class Status:
             return ProjectStatus(project, {}, None, 0, 0, 0, problem=error.message)
         with environment.read() as txn:
             summary = splits.summary(txn)
-            project = replace(project, attribute_count=documents.attribute_count(txn))
+            project = replace(project, attribute_count=attributes.count(txn))
             versions = classifiers.listed(txn)
             live = classifiers.live(txn)
             record = classifiers.get(txn, live) if live else None

@@ -44,12 +44,11 @@ class Train:
         engine: Engine,
         embed: Embed,
         registry: Registry,
-        checkpoint_s: float,
     ) -> None:
         self._catalogue = catalogue
         self._embed = embed
         self._registry = registry
-        self._fit = Fit(engine, checkpoint_s)
+        self._fit = Fit(engine)
         self._calibrate = Calibrate()
         self._jobs: JobQueue | None = None
 
@@ -65,7 +64,7 @@ class Train:
         with self._catalogue.open(project).read() as txn:
             counts = [splits.summary(txn).get(name, {}) for name in (TRAIN, CALIBRATION)]
         rows = [sum(count.get(label, 0) for count in counts) for label in range(len(record.classes))]
-        fit_settings(record, rows, 1, settings)
+        fit_settings(record, rows, settings)
         return self._jobs.submit("train", project, dict(settings))
 
     def run(self, running: RunningJob) -> dict:
@@ -81,7 +80,7 @@ class Train:
             space = spaces.get(txn, pool.space)
             features = pool_record.features(txn, space, pool)
         counts = np.bincount(pool.labels, minlength=len(project.classes)).tolist()
-        settings = fit_settings(project, counts, features.shape[1], running.request)
+        settings = fit_settings(project, counts, running.request)
         best = self._fit.run(running, environment, features, pool.labels, settings)
         fitted = time.monotonic()
         running.report("calibrate", 0, 1)
@@ -90,7 +89,9 @@ class Train:
 
         environment.write(lambda txn: pool_record.forget(txn, space, pool, running.job.number))
         running.report("calibrate", 1, 1)
-        return {"version": record.name, **json.loads(record.training_json)}
+        report = json.loads(record.training_json)
+        del report["history"]  # curves are read from the version
+        return {"version": record.name, **report}
 
     def _embed_and_freeze(self, running: RunningJob, project: Project, environment: Environment) -> Pool:
         """Embed the pool, then everything else of the project; freeze what the pool is then."""
@@ -125,7 +126,7 @@ class Train:
 
 
 def fit_settings(
-    project: Project, class_rows: list[int], feature_count: int, requested: Mapping[str, object]
+    project: Project, class_rows: list[int], requested: Mapping[str, object]
 ) -> FitSettings:
     """The settings of one training: what was asked for, and what the data's size suggests for the rest.
 
@@ -145,4 +146,4 @@ def fit_settings(
         )
     if requested.get("official"):
         return official(len(project.classes), **changes)
-    return choose(class_rows, feature_count, **changes)
+    return choose(class_rows, **changes)

@@ -15,7 +15,7 @@ from reexd.config import Settings
 from reexd.errors import InvalidName
 from reexd.records import OUT_OF_DISTRIBUTION, UNLABELLED, Document, Outcome, Project, Rejection
 from reexd.steps.projects import check_name
-from reexd.store import documents
+from reexd.store import attributes, documents
 from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Environment
 
@@ -68,7 +68,7 @@ class Upload:
             check_name("split name", split)
         environment = self._catalogue.open(project)
         with environment.read() as txn:
-            record = replace(record, attribute_count=documents.attribute_count(txn))
+            record = replace(record, attribute_count=attributes.count(txn))
         return UploadSession(environment, record, split, validate_only, self._limits)
 
 
