@@ -82,6 +82,23 @@ class Environment:
             self._queue.put((work, future))
         return future.result()
 
+    def backup(self, folder: Path) -> None:
+        """A consistent copy as `folder`/data.mdb (0600), without unused pages, while others read and write.
+
+        Raises StorageFull; what was written until then stays behind. The folder exists and holds no data.mdb.
+        """
+        try:
+            descriptor = os.open(
+                folder / "data.mdb", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600
+            )
+            try:
+                self._lmdb.copyfd(descriptor, compact=True)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+        except (lmdb.Error, OSError) as error:
+            raise translate(error, folder) from error
+
     def reader_check(self) -> int:
         """Frees the slots of readers whose process died; how many. To be called hourly."""
         try:

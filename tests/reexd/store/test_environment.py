@@ -133,6 +133,17 @@ def test_close_waits_for_readers_and_refuses_the_next(environment: Environment) 
         pass
 
 
+def test_a_backup_is_a_store_of_its_own(environment: Environment, tmp_path: Path) -> None:
+    environment.write(lambda txn: txn.put(b"k", b"v"))
+    (tmp_path / "copy").mkdir()
+    environment.backup(tmp_path / "copy")
+    environment.write(lambda txn: txn.put(b"k", b"later"))
+    assert stat.S_IMODE((tmp_path / "copy" / "data.mdb").stat().st_mode) == 0o600
+    restored = Environment(tmp_path / "copy", MAP_SIZE_BYTES)
+    assert read(restored, b"k") == b"v"
+    restored.close()
+
+
 def test_a_full_map_is_storage_full_and_then_recovers(tmp_path: Path) -> None:
     environment = Environment(tmp_path / "small", 256 << 10)
     environment.write(lambda txn: txn.put(b"kept", b"v"))
