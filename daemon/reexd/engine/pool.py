@@ -8,6 +8,7 @@ fits a classifier takes interactive units only when there is no reserved one.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import os
@@ -42,6 +43,7 @@ class Pool:
         self._tasks: set[asyncio.Task] = set()
         self._identities = itertools.count(1)
         self._stopping = False
+        self._stopped = asyncio.Event()
         self.hello: Frame | None = None
 
     async def start(self) -> None:
@@ -66,6 +68,7 @@ class Pool:
     async def stop(self) -> None:
         """End all workers; what still waits fails with EngineDied."""
         self._stopping = True
+        self._stopped.set()
         await asyncio.gather(*(worker.end(_STOP_GRACE_S) for worker in self._workers))
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._fail_all(EngineDied("the engine was stopped"))
@@ -122,7 +125,8 @@ class Pool:
     async def _run(self, worker: WorkerProcess) -> None:
         """Start a slot's process, again and again until it is ready, and serve it."""
         while not self._stopping:
-            if await worker.start(self._settings, self._scratch) is not None:
+            hello = await worker.start(self._settings, self._scratch)
+            if hello is not None and not self._stopping:
                 await self._serve(worker)
                 return
             await worker.end()
@@ -134,7 +138,9 @@ class Pool:
                 self._fail_all(
                     EngineDied(f"no engine worker can start ({worker.exit_reason}); see the daemon's log")
                 )
-            await asyncio.sleep(min(_RESTART_DELAY_S * 2**worker.failures, _RESTART_DELAY_MAX_S))
+            delay = min(_RESTART_DELAY_S * 2**worker.failures, _RESTART_DELAY_MAX_S)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopped.wait(), delay)
             worker.state = "starting"
 
     async def _serve(self, worker: WorkerProcess) -> None:

@@ -76,7 +76,9 @@ class WorkerProcess:
             "niceness": _BULK_NICENESS if self.niced else 0,
         }
         # A folder per slot, and private: half-written or foreign libraries are never loaded.
-        compiled = scratch / f"compiled-{self.slot}"
+        compiled = (
+            Path(settings.compiled_folder) if settings.compiled_folder else scratch
+        ) / f"kernels-{self.slot}"
         compiled.mkdir(mode=0o700, parents=True, exist_ok=True)
         with theirs:
             # -P: the current folder is no place to import from. A session of its own: Ctrl-C in the terminal
