@@ -11,26 +11,26 @@ Names are loaded at first use, so that `reexctl --help` does not pay for gRPC.
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from reex.aio import AsyncClient as AsyncClient
-    from reex.client import Client as Client
-    from reex.errors import ReexError as ReexError
-    from reex.texts import Text as Text
-
-_HOMES = {
-    "AsyncClient": "reex.aio",
-    "Client": "reex.client",
-    "ReexError": "reex.errors",
-    "Text": "reex.texts",
-}
+    from reex.aio import AsyncClient
+    from reex.client import Client
+    from reex.errors import ReexError
+    from reex.texts import Text
 
 __all__ = ["AsyncClient", "Client", "ReexError", "Text"]
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name == "Client":
+        from reex.client import Client as found
+    elif name == "AsyncClient":
+        from reex.aio import AsyncClient as found
+    elif name == "ReexError":
+        from reex.errors import ReexError as found
+    elif name == "Text":
+        from reex.texts import Text as found
+    else:
         raise AttributeError(f"module 'reex' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return found

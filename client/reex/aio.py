@@ -19,7 +19,8 @@ from reex.calls import Call, Page, TrainSettings
 from reex.checking import Checker
 from reex.failures import from_rpc_error
 from reex.reading import JSON_LINES, OpenSource, Source
-from reex.texts import PredictRequests, TextLike, batch_size_for
+from reex.streaming import PredictRequests
+from reex.texts import TextLike
 from reex.upload import Progress, Target, Upload
 
 T = TypeVar("T")
@@ -172,14 +173,11 @@ class AsyncClient:
         texts: Iterable[TextLike] | AsyncIterable[TextLike],
         *,
         neighbors: int | None = None,
-        batch_size: int | None = None,
     ) -> AsyncIterator[types.Prediction]:
-        """See `Client.predict`. An async iterable is sent text by text, others are read in a thread."""
-        requests = PredictRequests(project, neighbors, batch_size_for(texts, batch_size))
-        if isinstance(texts, AsyncIterable):
-            stream = _one_by_one(requests, texts)
-        else:
-            stream = _in_thread(requests.stream(texts))
+        """See `Client.predict`. An iterable that is not an async one is read in a thread."""
+        requests = PredictRequests(project, neighbors)
+        in_loop = isinstance(texts, AsyncIterable)
+        stream = requests.astream(texts) if in_loop else _in_thread(requests.stream(texts))
         async with aclosing(self._results(calls.predict(), stream)) as batches:
             async for batch in batches:
                 for prediction in batch:
@@ -266,11 +264,3 @@ async def _in_thread(items: Iterator[T]) -> AsyncIterator[T]:
     end = object()
     while (item := await asyncio.to_thread(next, items, end)) is not end:
         yield item  # type: ignore[misc]
-
-
-async def _one_by_one(requests: PredictRequests, texts: AsyncIterable[TextLike]) -> AsyncIterator[Any]:
-    try:
-        async for text in texts:
-            yield requests.message([text])
-    except Exception as error:
-        requests.failure = error

@@ -6,8 +6,9 @@ import json
 import math
 import os
 
-from reex.errors import Unavailable
+from reex.errors import InvalidSetting
 from reex.location import Location, LocationError
+from reex.running import running
 
 TIMEOUT_S = 60.0
 
@@ -44,16 +45,18 @@ OPTIONS: list[tuple[str, int | str]] = [
 def resolve(target: str | os.PathLike[str] | None) -> str:
     """The gRPC target: a path is a Unix socket, a string is taken as it is, None is this user's own daemon.
 
-    Raises Unavailable when the environment leads to no usable socket path.
+    Raises InvalidSetting when the environment leads to no usable socket path.
     """
     if isinstance(target, os.PathLike):
         return f"unix:{os.fspath(target)}"
     if target is not None:
         return target
     try:
-        return Location.from_environment().target
+        location = Location.from_environment()
     except LocationError as error:
-        raise Unavailable(str(error)) from None
+        raise InvalidSetting(str(error)) from None
+    holder = running(location)  # which may have seen another runtime folder than we do
+    return f"unix:{holder.socket}" if holder else location.target
 
 
 def deadline_s(timeout: float | None, default: float) -> float | None:

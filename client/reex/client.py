@@ -17,7 +17,8 @@ from reex.calls import Call, Page, TrainSettings
 from reex.checking import Checker
 from reex.failures import from_rpc_error
 from reex.reading import JSON_LINES, OpenSource, Source
-from reex.texts import PredictRequests, TextLike, batch_size_for
+from reex.streaming import PredictRequests
+from reex.texts import TextLike
 from reex.upload import Progress, Target, Upload
 
 T = TypeVar("T")
@@ -180,14 +181,12 @@ class Client:
         texts: Iterable[TextLike],
         *,
         neighbors: int | None = None,
-        batch_size: int | None = None,
     ) -> Iterator[types.Prediction]:
         """Texts in, answers out, in order, over one stream.
 
-        `batch_size` texts travel together. Default: 32 for a sequence, and 1 for any other iterable, so that
-        a producer that waits for an answer before it gives the next text never stalls.
+        `texts` may be endless, and may wait for an answer before it gives its next text.
         """
-        requests = PredictRequests(project, neighbors, batch_size_for(texts, batch_size))
+        requests = PredictRequests(project, neighbors)
         for batch in self._results(calls.predict(), requests.stream(texts)):
             yield from batch
         if requests.failure is not None:

@@ -1,0 +1,31 @@
+"""`reexctl evaluate`: how right the live classifier is, and on what it may speak."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from reex.cli import answers, completion
+from reex.cli.options import AsJson, Name, example
+from reex.cli.progress import Progress
+from reex.cli.session import connected
+
+EXAMPLES = example(
+    "reexctl evaluate sentiment --split test", "reexctl evaluate sentiment --split test --json"
+)
+
+
+def evaluate(
+    name: Name,
+    split: Annotated[
+        str, typer.Option("--split", help="Documents with labels.", autocompletion=completion.splits)
+    ] = "test",
+    as_json: AsJson = False,
+) -> None:
+    """Accuracy, confusion, and accuracy within each reliability region, on documents the version never used."""
+    with connected() as client:
+        with Progress() as progress:
+            progress.show(f"scoring {split}", 0, 0)
+            figures = client.evaluate(name, split)
+        answers.evaluation(figures, as_json)

@@ -1,0 +1,108 @@
+"""`reexctl jobs`: list, watch, cancel; and `follow`, which every command that waits for a job uses."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import typer
+
+from reex.cli import exits, output, views
+from reex.cli.options import AsJson, JobName, example
+from reex.cli.progress import Progress
+from reex.cli.session import connected
+from reex.errors import DaemonDown, from_reason
+
+if TYPE_CHECKING:
+    from reex import Client
+    from reex.types import Job
+
+app = typer.Typer(no_args_is_help=True, help="Long work: training and downloads.")
+
+UNITS = {"embed": "documents", "fit": "epochs"}
+# A job outlives the daemon: how long a watcher waits for the next one, and how often it looks.
+RETURN_WAIT_S = 30.0
+RETURN_INTERVAL_S = 0.5
+
+
+def states(client: Client, name: str) -> Iterator[Job]:
+    """`watch_job`, carried over a restart of the daemon. Raises DaemonDown when it stays away."""
+    away_since: float | None = None
+    while True:
+        try:
+            for job in client.watch_job(name):
+                away_since = None
+                yield job
+                if job.ended:
+                    return
+        except DaemonDown:
+            now = time.monotonic()
+            if away_since is None:
+                away_since = now
+                output.note(f"the daemon went away; waiting for it to come back to {name}")
+            if now - away_since > RETURN_WAIT_S:
+                raise
+        time.sleep(RETURN_INTERVAL_S)
+
+
+def follow(client: Client, job: Job) -> Job:
+    """Show a job's progress until it has succeeded; returns it as it ended.
+
+    Ctrl-C stops watching, not the job. Raises the error the job ended with.
+    """
+    try:
+        with Progress() as progress:
+            for now in states(client, job.name):
+                job = now
+                _show(progress, now)
+    except KeyboardInterrupt:
+        output.note(f"{job.name} goes on without a watcher")
+        output.note(f"watch it: reexctl jobs watch {job.name}    stop it: reexctl jobs cancel {job.name}")
+        raise typer.Exit(exits.CANCELLED) from None
+    if job.error_reason or job.error:
+        raise from_reason(job.error_reason, f"{job.name} {job.state}: {job.error}")
+    if job.state == "cancelled":
+        output.note(f"{job.name} was cancelled")
+        raise typer.Exit(exits.CANCELLED)
+    return job
+
+
+def _show(progress: Progress, job: Job) -> None:
+    unit = "bytes" if job.kind == "pull" else UNITS.get(job.phase, "")
+    label = f"{job.name}: {job.phase or job.state.value}"
+    if job.message:
+        label = f"{label} ({output.safe(job.message)})"
+    progress.show(label, job.done, job.total, unit=unit, rate=job.rate, eta_s=job.eta_s)
+
+
+@app.command("list", epilog=example("reexctl jobs list", "reexctl jobs list sentiment --json"))
+def list_jobs(
+    name: str | None = typer.Argument(None, metavar="[NAME]", help="Only jobs of this project."),
+    as_json: AsJson = False,
+) -> None:
+    """List jobs, newest first."""
+    with connected() as client:
+        views.jobs(client.list_jobs(name), as_json)
+
+
+@app.command(epilog=example("reexctl jobs watch train-12"))
+def watch(job: JobName, as_json: AsJson = False) -> None:
+    """Follow a job until it ends; Ctrl-C stops watching, not the job. With --json, a line for each change."""
+    with connected() as client:
+        if not as_json:
+            views.ended(client, follow(client, client.get_job(job)))
+            return
+        last = client.get_job(job)
+        for last in states(client, job):
+            output.object_line(last.to_dict())
+    if last.error_reason or last.error:
+        raise from_reason(last.error_reason, f"{last.name} {last.state}: {last.error}")
+
+
+@app.command(epilog=example("reexctl jobs cancel train-12"))
+def cancel(job: JobName, as_json: AsJson = False) -> None:
+    """Ask a job to stop at its next unit of work."""
+    with connected() as client:
+        now = client.cancel_job(job)
+    views.done(now.to_dict(), f"{now.name}: {now.state}; it stops at its next unit of work", as_json)

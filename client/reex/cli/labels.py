@@ -1,0 +1,36 @@
+"""`reexctl labels`: read and write the file of class names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reex.cli import output, views
+from reex.cli.options import AsJson, Name, example
+from reex.cli.session import connected
+
+app = typer.Typer(no_args_is_help=True, help='Class names as lines like {"label": 2, "name": "positive"}.')
+
+
+@app.command("set", epilog=example("reexctl labels set sentiment labels.jsonl"))
+def set_labels(
+    name: Name,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="One JSON object a line.")],
+    as_json: AsJson = False,
+) -> None:
+    """Rename classes, or append new ones."""
+    from reex.labels import merge, read_labels
+
+    with connected() as client:
+        names = merge(client.get_project(name).classes, read_labels(file))
+        views.project(client.update_project(name, classes=names), as_json)
+
+
+@app.command(epilog=example("reexctl labels export sentiment > labels.jsonl"))
+def export(name: Name, _as_json: AsJson = False) -> None:
+    """Print the class names, one JSON object a line, with or without --json."""
+    with connected() as client:
+        for label, class_name in enumerate(client.get_project(name).classes):
+            output.object_line({"label": label, "name": class_name})

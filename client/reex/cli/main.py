@@ -1,0 +1,119 @@
+"""`reexctl`: puts the commands together, and turns what they raise into a message and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from typing import Annotated
+
+import typer
+
+from reex.cli import (
+    daemon,
+    documents,
+    evaluate,
+    exits,
+    jobs,
+    labels,
+    models,
+    output,
+    predict,
+    prepare,
+    project,
+    query,
+    search,
+    service,
+    split,
+    status,
+    train,
+    upload,
+)
+from reex.cli.options import example
+from reex.errors import ReexError
+
+app = typer.Typer(
+    name="reexctl",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Turn labelled documents into a classifier that knows when it does not know. All on this machine.",
+    epilog=example(
+        "reexctl project create sentiment --classes negative,neutral,positive",
+        "reexctl upload sentiment train.jsonl --split train",
+        "reexctl train sentiment",
+        'reexctl query sentiment "Operating profit rose."',
+    ),
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        output.line(f"reexctl {version('reex')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Turn labelled documents into a classifier that knows when it does not know. All on this machine."""
+
+
+app.add_typer(project.app, name="project")
+app.add_typer(labels.app, name="labels")
+app.command("upload", epilog=upload.EXAMPLES)(upload.upload)
+app.add_typer(split.app, name="split")
+app.add_typer(documents.app, name="documents")
+app.command("train", epilog=train.EXAMPLES)(train.train)
+app.add_typer(jobs.app, name="jobs")
+app.command("query", epilog=query.EXAMPLES)(query.query)
+app.command("predict", epilog=predict.EXAMPLES)(predict.predict)
+app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.command("search", epilog=search.EXAMPLES)(search.search)
+app.command("status", epilog=status.EXAMPLES)(status.status)
+app.add_typer(models.app, name="models")
+app.add_typer(prepare.app, name="prepare")
+app.add_typer(daemon.app, name="daemon")
+app.add_typer(service.app, name="service")
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run one command and return its exit code. Messages go to stderr."""
+    try:
+        code = app(arguments, standalone_mode=False)
+    except ReexError as error:
+        output.note(f"error: {output.safe(error.message)}")
+        return exits.code_of(error)
+    except (typer.Abort, KeyboardInterrupt):
+        output.note("interrupted")
+        return exits.CANCELLED
+    except OSError as error:
+        output.note(f"error: {output.safe(str(error))}")
+        return exits.FAILED
+    except Exception as error:
+        # Usage errors: their class has moved between releases of Typer, their two members have not.
+        if not hasattr(error, "show") or not hasattr(error, "exit_code"):
+            raise
+        error.show()
+        return exits.USAGE
+    return code if isinstance(code, int) else exits.OK
+
+
+def main() -> None:
+    """The script `reexctl`."""
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines on stderr say nothing to a user
+    try:
+        code = run()
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else exits.FAILED
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if threading.active_count() > 1:
+        os._exit(code)  # a thread that waits for stdin would hold the interpreter up, or abort it
+    sys.exit(code)

@@ -1,0 +1,31 @@
+"""Arguments and options that several commands share, so that each has one name, one help and one completion."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from reex.cli import completion
+
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="Name of the project.", autocompletion=completion.projects)
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print JSON: an object, or one a line where results are many.")
+]
+Neighbors = Annotated[
+    int, typer.Option("--neighbors", "-n", min=0, help="Nearest training documents to show with each answer.")
+]
+Offline = Annotated[
+    bool, typer.Option("--offline", help="Fail rather than download a missing language model.")
+]
+JobName = Annotated[
+    str, typer.Argument(metavar="JOB", help="Name of the job, like train-12.", autocompletion=completion.jobs)
+]
+
+
+def example(*lines: str) -> str:
+    """The end of a help text. The leading \\b keeps the lines as they are."""
+    title = "Example:" if len(lines) == 1 else "Examples:"
+    return "\n".join(["\b", title, *(f"  {line}" for line in lines)])

@@ -1,0 +1,70 @@
+"""`reexctl predict`: a split or a file against the live classifier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reex.cli import completion, exits
+from reex.cli.answers import predictions as show_predictions
+from reex.cli.options import AsJson, Name, Neighbors, example
+from reex.cli.rejections import Rejections
+from reex.cli.session import connected
+
+if TYPE_CHECKING:
+    from reex import Client
+    from reex.types import Prediction
+
+EXAMPLES = example(
+    "reexctl predict sentiment --split test --json > predictions.jsonl", "reexctl predict sentiment new.csv"
+)
+
+
+def predict(
+    name: Name,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="[FILE]", exists=True, dir_okay=False, help="Lines as for upload; not stored."
+        ),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option("--split", help="Documents that are stored.", autocompletion=completion.splits),
+    ] = None,
+    neighbors: Neighbors = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Predict every document of a split (the answers are kept and reused) or of a file, in order.
+
+    What trained the live version is scored with itself excluded.
+    """
+    if (file is None) == (split is None):
+        raise typer.BadParameter("give either --split NAME or a FILE")
+    rejections = Rejections(str(file))
+    with connected() as client:
+        classes = client.get_project(name).classes
+        if file is None:
+            answers = client.predict_split(name, split or "", neighbors=neighbors)
+        else:
+            answers = _of_file(client, name, file, classes, neighbors, rejections)
+        show_predictions(answers, classes, as_json)
+    if rejections.count:
+        raise typer.Exit(exits.FAILED)
+
+
+def _of_file(
+    client: Client, name: str, file: Path, classes: Sequence[str], neighbors: int, rejections: Rejections
+) -> Iterator[Prediction]:
+    from reex.checking import Checker
+    from reex.reading import JSON_LINES, OpenSource
+    from reex.streaming import file_texts
+
+    limits = client.server_info()
+    with OpenSource(file, None, limits.document_size_max_bytes) as source:
+        checker = Checker(limits, cells=source.form != JSON_LINES, classes=classes)
+        texts = file_texts(source, checker, classes, rejections.add)
+        yield from client.predict(name, texts, neighbors=neighbors)

@@ -1,0 +1,39 @@
+"""`reexctl search`: documents nearest in meaning."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from reex.cli import completion, views
+from reex.cli.options import AsJson, Name, example
+from reex.cli.session import connected, label_of
+
+EXAMPLES = example(
+    'reexctl search sentiment "profit fell sharply" -k 10',
+    'reexctl search sentiment "profit fell" --split train --label negative --json',
+)
+
+
+def search(
+    name: Name,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to look for.")],
+    limit: Annotated[int, typer.Option("-k", "--limit", min=1, max=1000, help="Number of results.")] = 10,
+    split: Annotated[
+        list[str] | None,
+        typer.Option("--split", help="Only this split; may be repeated.", autocompletion=completion.splits),
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option("--label", help="Only this class, by name or index; may be repeated.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Semantic search: by the language model's own reading, not by the classifier's classes."""
+    with connected() as client:
+        labels = []
+        if label:
+            classes = client.get_project(name).classes
+            labels = [label_of(each, classes) for each in label]
+        found = client.search(name, text, limit=limit, splits=split or (), labels=labels)
+    views.search(found, name, as_json)

@@ -1,0 +1,78 @@
+"""`reexctl train`: fit, calibrate, and make the new classifier live."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from reex.cli import output, views
+from reex.cli.jobs import follow
+from reex.cli.options import AsJson, Name, Offline, example
+from reex.cli.pulling import with_model
+from reex.cli.session import connected
+
+EXAMPLES = example(
+    "reexctl train sentiment", "reexctl train sentiment --epochs 200 --shuffles 10 --seed 1 --detach"
+)
+
+
+def train(
+    name: Name,
+    epochs: Annotated[
+        int | None, typer.Option("--epochs", min=1, help="Passes over the training share.")
+    ] = None,
+    shuffles: Annotated[
+        int | None,
+        typer.Option("--shuffles", min=1, help="Independent fits; the best by calibration loss is kept."),
+    ] = None,
+    seed: Annotated[
+        int | None, typer.Option("--seed", min=0, help="The same seed gives the same classifier. Default: 0.")
+    ] = None,
+    learning_rate: Annotated[float | None, typer.Option("--learning-rate")] = None,
+    batch_size: Annotated[int | None, typer.Option("--batch-size", min=1)] = None,
+    exemplar_size: Annotated[
+        int | None, typer.Option("--exemplar-size", min=1, help="Width of the adaptor's vector.")
+    ] = None,
+    patience: Annotated[
+        int | None,
+        typer.Option("--patience", min=0, help="Epochs without progress before a fit stops; 0 never."),
+    ] = None,
+    training_share: Annotated[
+        float | None,
+        typer.Option("--training-share", help="Share of train + calibration that trains, in (0, 1)."),
+    ] = None,
+    official: Annotated[
+        bool, typer.Option("--official", help="Follow the published package exactly, its defaults included.")
+    ] = False,
+    detach: Annotated[bool, typer.Option("--detach", help="Start the job and return.")] = False,
+    offline: Offline = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train on the splits train and calibration. Settings left out are chosen from the size of the data.
+
+    Ctrl-C stops watching, not the job.
+    """
+    given: dict[str, Any] = {
+        "epochs": epochs,
+        "shuffles": shuffles,
+        "seed": seed,
+        "learning_rate": learning_rate,
+        "batch_size": batch_size,
+        "exemplar_size": exemplar_size,
+        "patience": patience,
+        "training_share": training_share,
+        "official": official or None,
+    }
+    settings = {key: value for key, value in given.items() if value is not None}
+    with connected() as client:
+        job = with_model(client, name, lambda: client.train(name, **settings), offline=offline)
+        if detach:
+            views.done(job.to_dict(), f"{job.name} started; watch it: reexctl jobs watch {job.name}", as_json)
+            return
+        output.note(f"{job.name} started")
+        job = follow(client, job)
+        if as_json:
+            output.object_line(job.to_dict())
+        else:
+            views.ended(client, job)

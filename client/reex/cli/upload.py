@@ -1,0 +1,121 @@
+"""`reexctl upload`: documents from a file or stdin into a split."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from reex.cli import completion, exits, output, views
+from reex.cli.options import AsJson, Name, example
+from reex.cli.progress import Progress
+from reex.cli.session import connected
+
+if TYPE_CHECKING:
+    from reex import Client
+    from reex.types import UploadProgress, UploadResult
+
+SPOOLED_MAX_BYTES = 16 << 20  # of stdin, in memory; more goes to a temporary file
+
+EXAMPLES = example(
+    "reexctl upload sentiment train.jsonl --split train",
+    "reexctl upload sentiment reviews.csv --split incoming --dry-run",
+    "zcat *.jsonl.gz | reexctl upload sentiment - --split calibration",
+)
+
+
+def upload(
+    name: Name,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE",
+            exists=True,
+            dir_okay=False,
+            allow_dash=True,
+            help="JSON Lines, CSV or TSV; - is stdin.",
+        ),
+    ],
+    split: Annotated[
+        str,
+        typer.Option(
+            "--split", help="train, calibration, test, or any other name.", autocompletion=completion.splits
+        ),
+    ],
+    form: Annotated[
+        str | None,
+        typer.Option("--format", help="jsonl, csv or tsv. Default: by the file's name; stdin jsonl."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, store nothing.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Check everything first; store nothing when any line is bad.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Store documents. A bad line is reported and costs no good one; exit code 1 when there was any.
+
+    A line holds `document`, and optionally `id`, `label` (an index or a class name; -1 none, -99 belongs to no
+    class), `prompt`, `info`, `group`, `attributes` (numbers); other keys are kept. Sending a document again
+    changes nothing, so an interrupted upload is resumed by running it again.
+    """
+    with ExitStack() as stack:
+        source = _source(file, stack, spool=strict and not dry_run)
+        client = stack.enter_context(connected())
+        result = None
+        if strict or dry_run:
+            result = _run(client, name, source, split, form, check_only=True)
+        if not dry_run and (result is None or not result.rejected):
+            if hasattr(source, "seek") and strict:
+                source.seek(0)
+            result = _run(client, name, source, split, form, check_only=False)
+            stored = True
+        else:
+            stored = False
+    shown = "stdin" if str(file) == "-" else str(file)
+    views.upload(result, shown, stored, as_json)
+    if result.rejected:
+        raise typer.Exit(exits.FAILED)
+
+
+def _source(file: Path, stack: ExitStack, *, spool: bool) -> Path | IO[bytes]:
+    """The file, or stdin; stdin is kept aside when it has to be read twice."""
+    if str(file) != "-":
+        return file
+    if not spool:
+        return sys.stdin.buffer
+    kept = stack.enter_context(tempfile.SpooledTemporaryFile(SPOOLED_MAX_BYTES))
+    while block := sys.stdin.buffer.read(1 << 20):
+        kept.write(block)
+    kept.seek(0)
+    return kept
+
+
+def _run(
+    client: Client, name: str, source: Any, split: str, form: str | None, *, check_only: bool
+) -> UploadResult:
+    from reex.upload import resume_hint
+
+    last: UploadProgress | None = None
+    verb = "checking" if check_only else "uploading"
+    try:
+        with Progress() as progress:
+
+            def show(now: UploadProgress) -> None:
+                nonlocal last
+                last = now
+                if now.total_bytes:
+                    progress.show(verb, now.read_bytes, now.total_bytes, unit="bytes")
+                else:
+                    progress.show(verb, now.documents, 0, unit="documents")
+
+            return client.upload(name, source, split, form=form, validate_only=check_only, on_progress=show)
+    except KeyboardInterrupt:
+        if check_only or last is None:
+            output.note("interrupted; nothing was stored")
+        else:
+            output.note(f"interrupted; {resume_hint(last)}")
+        raise typer.Exit(exits.CANCELLED) from None

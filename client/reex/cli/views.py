@@ -1,0 +1,295 @@
+"""How the records of projects, documents, jobs and the daemon are shown; `answers` shows what a classifier says.
+
+Each function takes a record and whether JSON is wanted, and leaves the writing to `output`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from reex.cli import output
+from reex.cli.output import Column, safe
+from reex.cli.rejections import Rejections
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from reex import Client
+    from reex.status import ClassifierSummary, ProjectStatus, ServerInfo, Status
+    from reex.types import Document, Job, Model, Project, Record, SearchResults, SplitSummary, UploadResult
+
+_NO_CLASS = {-1: "unlabelled", -99: "out-of-distribution"}
+
+
+def class_name(label: int, classes: Sequence[str]) -> str:
+    return safe(_NO_CLASS.get(label) or (classes[label] if 0 <= label < len(classes) else str(label)))
+
+
+def _when(time: datetime | None) -> str:
+    return time.astimezone().strftime("%Y-%m-%d %H:%M") if time else ""
+
+
+def done(facts: dict[str, Any], said: str, as_json: bool) -> None:
+    """The outcome of a command that has no record of its own."""
+    if as_json:
+        output.object_line(facts)
+    else:
+        output.line(safe(said))
+
+
+def _listed(records: Iterable[Record], columns: list[Column], row: Any, as_json: bool, empty: str) -> None:
+    if as_json:
+        for record in records:
+            output.object_line(record.to_dict())
+        return
+    rows = [row(record) for record in records]
+    if rows:
+        output.table(columns, rows)
+    else:
+        output.note(empty)
+
+
+def _facts(pairs: Iterable[tuple[str, str]]) -> None:
+    shown = [(title, value) for title, value in pairs if value]
+    width = max(len(title) for title, _ in shown)
+    for title, value in shown:
+        output.line(f"{title.ljust(width)}  {value}")
+
+
+def project(record: Project, as_json: bool) -> None:
+    if as_json:
+        output.object_line(record.to_dict())
+        return
+    _facts(
+        [
+            ("project", record.name),
+            ("classes", safe(", ".join(f"{label} {name}" for label, name in enumerate(record.classes)))),
+            ("model", safe(record.model)),
+            ("prompt", safe(record.prompt)),
+            ("alpha", f"{record.alpha:g}"),
+            ("attributes", str(record.attribute_count) if record.attribute_count > 0 else ""),
+            ("documents", f"{record.document_count:,}"),
+            ("live", f"v{record.live_version}" if record.live_version else "nothing trained yet"),
+            ("created", _when(record.create_time)),
+        ]
+    )
+
+
+def projects(records: Iterable[Project], as_json: bool) -> None:
+    columns = [Column("project"), Column("documents", right=True), Column("live"), Column("model")]
+    columns.append(Column("classes", long=True))
+
+    def row(each: Project) -> list[str]:
+        live = f"v{each.live_version}" if each.live_version else "-"
+        return [each.name, f"{each.document_count:,}", live, safe(each.model), safe(", ".join(each.classes))]
+
+    empty = "no projects; create one: reexctl project create NAME --classes A,B"
+    _listed(records, columns, row, as_json, empty)
+
+
+def splits(records: Iterable[SplitSummary], as_json: bool) -> None:
+    columns = [Column("split"), Column("documents", right=True), Column("labels", long=True)]
+    empty = "no documents; upload some: reexctl upload NAME FILE --split train"
+    _listed(records, columns, lambda each: [each.split, f"{each.documents:,}", _shares(each)], as_json, empty)
+
+
+def _shares(split: SplitSummary) -> str:
+    return safe(
+        ", ".join(
+            f"{each.name} {each.count:,} ({output.percent(each.count / split.documents)})"
+            for each in split.labels
+        )
+    )
+
+
+def documents(records: Iterable[Document], classes: Sequence[str], as_json: bool) -> None:
+    columns = [Column("id"), Column("split"), Column("label"), Column("document", long=True)]
+
+    def row(each: Document) -> list[str]:
+        return [safe(each.id), each.split, class_name(each.label, classes), safe(each.text)]
+
+    _listed(records, columns, row, as_json, "no such documents")
+
+
+def document(record: Document, classes: Sequence[str], as_json: bool) -> None:
+    if as_json:
+        output.object_line(record.to_dict())
+        return
+    _facts(
+        [
+            ("id", safe(record.id)),
+            ("split", record.split),
+            ("label", class_name(record.label, classes)),
+            ("prompt", safe(record.prompt)),
+            ("info", safe(record.info)),
+            ("group", safe(record.group)),
+            ("attributes", ", ".join(f"{value:g}" for value in record.attributes)),
+            ("other keys", safe(record.extra_json)),
+            ("revision", f"{record.revision}, {_when(record.update_time)}"),
+        ]
+    )
+    output.line()
+    for line in record.text.splitlines():
+        output.line(safe(line))
+
+
+def search(found: SearchResults, project_name: str, as_json: bool) -> None:
+    columns = [Column("similarity", right=True), Column("id"), Column("split"), Column("label")]
+    columns.append(Column("document", long=True))
+    _listed(
+        found.results,
+        columns,
+        lambda each: [
+            f"{each.similarity:.3f}",
+            safe(each.id),
+            each.split,
+            safe(each.label_name),
+            safe(each.text),
+        ],
+        as_json,
+        f"nothing found among {found.searched:,} documents",
+    )
+    if found.not_embedded:
+        output.note(
+            f"{found.not_embedded:,} documents are not embedded yet and were not searched; "
+            f"training embeds them: reexctl train {project_name}"
+        )
+
+
+def models(records: Iterable[Model], as_json: bool) -> None:
+    columns = [Column("model"), Column("installed"), Column("size", right=True), Column("licence")]
+    columns += [Column("digest"), Column("description", long=True)]
+
+    def row(each: Model) -> list[str]:
+        installed = "yes" if each.installed else "no"
+        shown = [
+            each.name,
+            installed,
+            output.size(each.size_bytes),
+            each.licence,
+            each.digest,
+            each.description,
+        ]
+        return [safe(cell) for cell in shown]
+
+    _listed(records, columns, row, as_json, "no models are known")
+
+
+def pulled(job: Job, as_json: bool) -> None:
+    if as_json:
+        output.object_line(job.to_dict())
+    else:
+        output.line(
+            safe(f"{job.result.get('name', job.name)} is installed in {job.result.get('folder', '')}")
+        )
+
+
+def jobs(records: Iterable[Job], as_json: bool) -> None:
+    columns = [Column("job"), Column("project"), Column("state"), Column("phase"), Column("done", right=True)]
+    columns += [Column("started"), Column("message", long=True)]
+
+    def row(each: Job) -> list[str]:
+        amount = f"{each.done:,}/{each.total:,}" if each.total and not each.ended else ""
+        said = safe(each.error or each.message)
+        return [each.name, each.project, each.state, safe(each.phase), amount, _when(each.create_time), said]
+
+    _listed(records, columns, row, as_json, "no jobs")
+
+
+def upload(result: UploadResult, file: str, stored: bool, as_json: bool) -> None:
+    """What became of the lines; the rejected ones go to stderr like a compiler's messages."""
+    if as_json:
+        facts = result.to_dict()
+        facts["rejections"] = [{"file": file, **each} for each in facts["rejections"]]
+        output.object_line({"file": file, "stored": stored, **facts})
+        return
+    rejections = Rejections(file)
+    for rejection in result.rejections:
+        rejections.add(rejection)
+    counts = [("added", result.added), ("replaced", result.replaced), ("unchanged", result.unchanged)]
+    counts += [
+        ("rejected", result.rejected),
+        ("with a text that came before (merged)", result.merged),
+        ("with an id that came before (the last one stands)", result.repeated),
+    ]
+    listed = ", ".join(f"{count:,} {what}" for what, count in counts if count) or "nothing"
+    prefix = "" if stored else "nothing was stored; it would be: "
+    output.line(f"{prefix}{result.total:,} lines: {listed}")
+
+
+def ended(client: Client, job: Job) -> None:
+    """A job that succeeded: for a training, the version, its regions, and why any is missing."""
+    if job.kind != "train":
+        pulled(job, False)
+        return
+    (found,) = client.status(job.project).projects
+    if found.classifier is None:
+        output.line(f"{job.name} succeeded")
+        return
+    _classifier(found.classifier)
+    durations = job.result.get("durations", {})
+    spent = ", ".join(f"{name.removesuffix('_s')} {value:.1f} s" for name, value in durations.items())
+    if spent:
+        output.line(f"  time       {spent}")
+    output.note(f'next: reexctl evaluate {job.project} --split test    reexctl query {job.project} "TEXT"')
+
+
+def _classifier(found: ClassifierSummary) -> None:
+    record = found.training
+    output.line(f"  live       {found.name}, {_when(found.create_time)}, model {safe(found.model)}")
+    output.line(f"  documents  {found.support_count:,} support, {found.calibration_count:,} calibration")
+    for region in record.get("regions", []):
+        output.line(
+            f"  region     alpha {region['alpha']:g}: {region['calibration_admitted']:,} calibration documents, "
+            f"{output.percent(region['calibration_accuracy'])} right"
+        )
+    if not found.regions:
+        output.styled("  NO RELIABILITY REGION: every answer of this version is rejected", "bold red")
+    for warning in found.warnings:
+        output.styled(f"  warning    {safe(warning)}", "yellow")
+    if found.stale:
+        output.styled(f"  stale      {safe(found.stale)}; train again: reexctl train NAME", "yellow")
+    if found.unused_count:
+        output.line(f"  unused     {found.unused_count:,} documents were added since")
+
+
+def status(found: Status, server: ServerInfo, as_json: bool) -> None:
+    if as_json:
+        output.object_line({"server": server.to_dict(), **found.to_dict()})
+        return
+    engine = found.engine
+    busy = sum(worker.state == "busy" for worker in engine.workers)
+    memory = output.size(sum(worker.memory_bytes for worker in engine.workers))
+    output.line(f"daemon {server.version}, pid {server.pid}, since {_when(server.start_time)}, {server.home}")
+    output.line(
+        f"engine {engine.backend}, {len(engine.workers)} workers, {busy} busy, {memory}; {safe(engine.blas)}"
+    )
+    for warning in found.warnings:
+        output.styled(f"warning: {safe(warning)}", "yellow")
+    for each in found.projects:
+        output.line()
+        _project_status(each)
+    if found.jobs:
+        output.line()
+        jobs(found.jobs, False)
+    if not found.projects:
+        output.note("no projects; create one: reexctl project create NAME --classes A,B")
+
+
+def _project_status(each: ProjectStatus) -> None:
+    project = each.project
+    output.styled(f"{project.name}  {safe(', '.join(project.classes[:10]))}", "bold")
+    if each.problem:
+        output.styled(f"  {safe(each.problem)}", "bold red")
+        return
+    for split in each.splits:
+        output.line(f"  {split.split:<10} {split.documents:,}: {_shares(split)}")
+    if each.classifier is None:
+        output.line("  live       nothing trained yet")
+    else:
+        _classifier(each.classifier)
+    output.line(
+        f"  store      {each.version_count} versions, {each.embedded_count:,} texts embedded, "
+        f"{output.size(each.store_size_bytes)}"
+    )
