@@ -41,6 +41,7 @@ class Catalogue:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.environment = Environment(root / "catalogue", map_size_bytes)
         self._open: dict[str, Environment] = {}
+        self._opening: dict[str, threading.RLock] = {}
         self._lock = threading.RLock()
         self._sweep()
 
@@ -100,9 +101,13 @@ class Catalogue:
         with self._lock:
             self.get(name)
             found = self._open.get(name)
-            if found is None:
-                found = self._open[name] = Environment(self._projects / name, self._map_size_bytes)
+            opening = self._opening.setdefault(name, threading.RLock())
+        if found is not None:
             return found
+        with opening:  # a project that opens slowly holds up only those who want it
+            with self._lock:
+                found = self._open.get(name)
+            return found or self._opened(name, Environment(self._projects / name, self._map_size_bytes))
 
     def delete(self, name: str) -> None:
         """Deletes a project and everything in it, once its readers are done. Raises ProjectNotFound.
@@ -113,15 +118,15 @@ class Catalogue:
             self.get(name)
             self.environment.write(lambda txn: txn.delete(keys.project(name)))
             environment = self._open.pop(name, None)
-            if environment is not None:
-                environment.close()
-            self._discard(name)
+            aside = self._aside(name)
+        if environment is not None:
+            environment.close()
+        shutil.rmtree(aside, ignore_errors=True)
 
     def reader_check(self) -> int:
         """Frees reader slots of dead processes in every open environment; how many. To be called hourly."""
-        with self._lock:
-            environments = [self.environment, *self._open.values()]
-        return sum(environment.reader_check() for environment in environments)
+        with self._lock:  # nothing closes meanwhile
+            return sum(each.reader_check() for each in (self.environment, *self._open.values()))
 
     def close(self) -> None:
         with self._lock:
@@ -136,12 +141,24 @@ class Catalogue:
             value = txn.get(keys.project(name))
             return None if value is None else decode_project(value)
 
-    def _discard(self, name: str) -> None:
-        """Out of the way in one rename, then removed at leisure."""
+    def _opened(self, name: str, environment: Environment) -> Environment:
+        """Keeps a fresh environment, unless its project was deleted, or deleted and made anew, meanwhile."""
+        with self._lock:
+            if self._find(name) is not None and self._open.setdefault(name, environment) is environment:
+                return environment
+        environment.close()
+        return self.open(name)
+
+    def _aside(self, name: str) -> Path:
+        """Moves a project's folder out of the way in one rename; where it is now."""
+        aside = self._trash / f"{name}.{secrets.token_hex(4)}"
         folder = self._projects / name
         if folder.exists():
-            aside = folder.rename(self._trash / f"{name}.{secrets.token_hex(4)}")
-            shutil.rmtree(aside, ignore_errors=True)
+            folder.rename(aside)
+        return aside
+
+    def _discard(self, name: str) -> None:
+        shutil.rmtree(self._aside(name), ignore_errors=True)
 
     def _sweep(self) -> None:
         known = {project.name for project in self.listed()}

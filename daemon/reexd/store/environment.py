@@ -52,21 +52,9 @@ class Environment:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Txn]:
-        """A snapshot, for use in this thread only. Buffers and array views die with it: copy what must live
-        on.
-        """
-        with self._state:
-            self._refuse_when_closed()
-            self._open_readers += 1
-        try:
-            with self._lmdb.begin(buffers=True) as txn:
-                yield txn
-        except lmdb.Error as error:
-            raise translate(error, self.path) from error
-        finally:
-            with self._state:
-                self._open_readers -= 1
-                self._state.notify_all()
+        """A snapshot, for this thread only. Buffers and array views die with it: copy what must live on."""
+        with self._mapped(), self._lmdb.begin(buffers=True) as txn:
+            yield txn
 
     def write(self, work: Callable[[Txn], T]) -> T:
         """Runs `work` in the writer thread and returns its result once it is committed and synced.
@@ -87,24 +75,19 @@ class Environment:
 
         Raises StorageFull; what was written until then stays behind. The folder exists and holds no data.mdb.
         """
-        try:
-            descriptor = os.open(
-                folder / "data.mdb", os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600
-            )
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        with self._mapped(folder):
+            descriptor = os.open(folder / "data.mdb", flags, 0o600)
             try:
                 self._lmdb.copyfd(descriptor, compact=True)
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
-        except (lmdb.Error, OSError) as error:
-            raise translate(error, folder) from error
 
     def reader_check(self) -> int:
         """Frees the slots of readers whose process died; how many. To be called hourly."""
-        try:
+        with self._mapped():
             return self._lmdb.reader_check()
-        except lmdb.Error as error:
-            raise translate(error, self.path) from error
 
     @property
     def size_bytes(self) -> int:
@@ -126,6 +109,25 @@ class Environment:
             drained = self._state.wait_for(lambda: self._open_readers == 0, timeout=_CLOSE_WAIT_S)
         if drained:
             self._lmdb.close()
+
+    @contextlib.contextmanager
+    def _mapped(self, blamed: Path | None = None) -> Iterator[None]:
+        """Keeps `close` from unmapping under its body, and names LMDB's errors after the folder to blame."""
+        with self._state:
+            self._refuse_when_closed()
+            self._open_readers += 1
+        try:
+            yield
+        except lmdb.Error as error:
+            raise translate(error, blamed or self.path) from error
+        except OSError as error:
+            if blamed is None:
+                raise
+            raise translate(error, blamed) from error
+        finally:
+            with self._state:
+                self._open_readers -= 1
+                self._state.notify_all()
 
     def _refuse_when_closed(self) -> None:
         if self._closing:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -102,4 +103,22 @@ def test_one_broken_project_leaves_the_others_alone(tmp_path: Path) -> None:
     assert catalogue.open("good").write(lambda txn: documents.upsert(txn, [Document("a", "text")]))
     catalogue.delete("bad")
     assert [p.name for p in catalogue.listed()] == ["good"]
+    catalogue.close()
+
+
+def test_a_deletion_that_waits_for_a_reader_holds_up_no_other_project(tmp_path: Path) -> None:
+    catalogue = opened(tmp_path)
+    catalogue.create(project("slow"))
+    catalogue.create(project("other"))
+    with ThreadPoolExecutor(1) as pool:
+        with catalogue.open("slow").read():
+            deleting = pool.submit(catalogue.delete, "slow")
+            while "slow" in [p.name for p in catalogue.listed()]:
+                time.sleep(0.001)
+            catalogue.open("other").write(lambda txn: documents.upsert(txn, [Document("a", "text")]))
+            catalogue.create(project("slow"))
+            assert not deleting.done()
+        deleting.result()
+    assert catalogue.open("slow").write(lambda txn: documents.upsert(txn, [Document("a", "text")]))
+    assert list((tmp_path / "trash").iterdir()) == []
     catalogue.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -58,6 +60,12 @@ def test_an_id_that_spells_the_digest_of_a_long_one_is_another_key() -> None:
     assert len(keys.document_id(long)) == 34
     assert keys.document_id("é" * (keys.ID_SIZE_MAX // 2))[1] == 0
     assert keys.document_id(long)[1] == 1
+
+
+def test_the_documentation_lists_every_kind_by_its_number() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "storage.md").read_text()
+    rows = re.findall(r"^\| (\d+) \| ([A-Z_]+) \|", page, re.MULTILINE)
+    assert [(kind.name, kind.value) for kind in keys.Kind] == [(name, int(number)) for number, name in rows]
 
 
 def test_released_numbers_stand() -> None:
