@@ -115,7 +115,7 @@ def digest(folder: Path) -> str:
 
 
 def _platform_folders(environ: Mapping[str, str], platform: str, uid: int) -> tuple[Path, Path, Path, Path]:
-    user = Path(environ.get("HOME") or pwd.getpwuid(uid).pw_dir)
+    user = _user_folder(environ, uid)
     if platform == "darwin":
         library = user / "Library"
         data = library / "Application Support" / APPLICATION
@@ -131,6 +131,19 @@ def _platform_folders(environ: Mapping[str, str], platform: str, uid: int) -> tu
         base("XDG_CACHE_HOME", ".cache"),
         base("XDG_STATE_HOME", ".local/state") / "logs",
     )
+
+
+def _user_folder(environ: Mapping[str, str], uid: int) -> Path:
+    if (home := _absolute(environ.get("HOME"))) is not None:
+        return home
+    try:
+        return Path(pwd.getpwuid(uid).pw_dir)
+    except KeyError:
+        raise LocationError(
+            f"expected a home folder: HOME is not set and user {uid} has no entry in the password database. "
+            "Set REEX_HOME.",
+            reason="INVALID_SETTING",
+        ) from None
 
 
 def _socket_path(

@@ -93,6 +93,11 @@ def test_no_place_at_all_is_said_clearly():
         located({"REEX_HOME": "/" + "a" * 200, "TMPDIR": "/" + "t" * 120})
 
 
+def test_a_user_without_a_home_is_told_what_to_set():
+    with pytest.raises(LocationError, match="REEX_HOME"):
+        Location.from_environment({}, platform="linux", uid=2**31 - 7)
+
+
 def test_two_homes_never_share_a_socket(tmp_path):
     homes = ["/" + "a" * 120 + letter for letter in "bcde"]
     sockets = {located({"REEX_HOME": home}).socket for home in homes}

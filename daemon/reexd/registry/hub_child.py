@@ -12,6 +12,7 @@ Run by `hub.py` only.
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 TIMEOUT_S = 5.0
@@ -77,4 +78,6 @@ def _line(error: BaseException) -> str:
 
 
 if __name__ == "__main__":
+    # Before the library is imported: it reads these once. No request but the two above, no bars on stderr.
+    os.environ["HF_HUB_DISABLE_TELEMETRY"] = os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     print(json.dumps(answer(json.loads(sys.argv[1]))))

@@ -90,6 +90,13 @@ class Hub:
         self._server.server_close()
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """A loaded machine takes seconds to start the child that asks the hub."""
+    monkeypatch.setattr(registry, "ANSWER_MAX_S", 120.0)
+    monkeypatch.setattr(registry, "ANSWER_ONLY_SOURCE_MAX_S", 120.0)
+
+
 @pytest.fixture
 def hub():
     served = Hub()

@@ -170,24 +170,20 @@ def test_a_builtin_name_cannot_be_taken(cut_off, folder, tiny):
         cut_off.pull(str(folder.rename(folder.parent / "tiny")))
 
 
-def test_cancelling_before_and_during(models, hub, folder, tiny):
-    registry = Registry(models, endpoint=hub.endpoint)
+def test_cancelling_before_and_during(cut_off, models, folder, tiny):
     cancel = threading.Event()
 
     def stop(done, total, phase):
         if phase == "install":
             cancel.set()
-            registry_cancelled()
-
-    def registry_cancelled():
-        raise JobCancelled("asked to stop")
+            raise JobCancelled("asked to stop")
 
     with pytest.raises(JobCancelled):
-        registry.pull("tiny", stop, cancel)
+        cut_off.pull(str(folder), stop, cancel)
     with pytest.raises(JobCancelled):
-        registry.pull("tiny", cancel=cancel)
+        cut_off.pull(str(folder), cancel=cancel)
     assert leftovers(models) == []
-    assert registry.pull("tiny").name == "tiny"
+    assert cut_off.pull(str(folder)).name == "tiny"
 
 
 def test_two_pulls_at_once_install_once(models, hub, tiny):
