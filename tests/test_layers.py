@@ -27,8 +27,8 @@ ALLOWED: dict[str, set[str]] = {
     "reexd.registry": {*BASE, "reexd.registry", "huggingface_hub", "tqdm"},
     "reexd.interchange": {*BASE, "reexd.interchange", "reexd.sdm", "numpy"},
     "reexd.config": {"reexd.errors"},
-    "reexd.paths": {"reexd.errors", "reex.location"},
-    "reexd.claim": {"reexd.errors", "reexd.paths", "reex.location"},
+    "reexd.paths": {"reexd.errors", "reex.location", "reex.folders"},
+    "reexd.claim": {"reexd.errors", "reexd.paths", "reex.location", "reex.folders"},
     "reexd.logs": set(),
     "reexd.jobs": {*BASE, "reexd.store"},
     "reexd.steps": {
@@ -108,11 +108,16 @@ def test_module_imports_only_what_its_layer_may(module: str, path: Path) -> None
         assert not longest(name, FORBIDDEN.get(layer, set())), f"{path}:{line} {layer} may not import {name}"
 
 
+# Loaded by name on purpose, within their own layer: names of the public package, and architectures.
+BY_NAME = {"reex", "reexd.engine.models"}
+
+
 def test_no_source_hides_an_import_from_the_table() -> None:
-    for _, path in modules():
-        text = path.read_text()
-        assert "importlib.import_module" not in text, f"{path} imports by name; the table cannot see it"
-        assert "__import__(" not in text, f"{path} imports by name; the table cannot see it"
+    for module, path in modules():
+        if module not in BY_NAME:
+            text = path.read_text()
+            assert "import_module(" not in text, f"{path} imports by name; the table cannot see it"
+            assert "__import__(" not in text, f"{path} imports by name; the table cannot see it"
 
 
 def test_the_table_has_no_dead_rows() -> None:
