@@ -9,11 +9,15 @@ from pathlib import Path
 from reex.errors import InvalidSetting
 
 
+class FolderRefused(InvalidSetting):
+    """A folder that is not ours alone. The message says what was found and what to run."""
+
+
 def private_folder(folder: Path) -> None:
     """Make `folder` exist, ours, no link, closed to group and others; refuse it otherwise.
 
     An empty folder of ours that others may only read (a fresh `mkdir`) is closed; one that holds files is
-    refused, since somebody may rely on its mode. Raises InvalidSetting.
+    refused, since somebody may rely on its mode. Raises FolderRefused.
     """
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -63,5 +67,5 @@ def _close_if_empty(folder: Path) -> None:
         os.close(descriptor)
 
 
-def _refused(folder: Path, message: str) -> InvalidSetting:
-    return InvalidSetting(message, reason="INVALID_SETTING", metadata={"folder": str(folder)})
+def _refused(folder: Path, message: str) -> FolderRefused:
+    return FolderRefused(message, reason="INVALID_SETTING", metadata={"folder": str(folder)})

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reex import folders
-from reex.errors import InvalidSetting as ClientInvalidSetting
 from reex.location import Location
 
 from reexd.errors import InvalidSetting
@@ -88,5 +87,5 @@ def private_folder(folder: Path) -> None:
     """Make `folder` exist, ours, no link, closed to group and others. Raises InvalidSetting."""
     try:
         folders.private_folder(folder)
-    except ClientInvalidSetting as error:
+    except folders.FolderRefused as error:
         raise InvalidSetting(error.message, **error.metadata) from error
