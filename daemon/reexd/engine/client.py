@@ -61,7 +61,7 @@ class Engine:
     def __init__(self, settings: EngineSettings, scratch: Path) -> None:
         self._settings = settings
         self._scratch = scratch
-        self._pool = Pool(settings, scratch)
+        self._pool = Pool(settings)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="engine", daemon=True)
         self._lock = threading.Lock()  # one model is opened at a time

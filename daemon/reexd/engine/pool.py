@@ -13,7 +13,6 @@ import itertools
 import logging
 import os
 from collections import deque
-from pathlib import Path
 
 from reexd import errors
 from reexd.engine.frames import Frame
@@ -34,9 +33,8 @@ _FAILURES_MAX = 5  # failed starts in a row of every worker, until those who wai
 class Pool:
     """All methods but the constructor belong to the event loop."""
 
-    def __init__(self, settings: EngineSettings, scratch: Path) -> None:
+    def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
-        self._scratch = scratch
         self._schedule = Schedule()
         self._fits: deque[FitRun] = deque()
         self._workers: list[WorkerProcess] = []
@@ -50,7 +48,7 @@ class Pool:
         """Start the workers; returns when the first is ready. Raises EngineDied when it does not come up."""
         first = WorkerProcess(slot=0, reserved=True, niced=False)
         self._workers.append(first)
-        self.hello = await first.start(self._settings, self._scratch)
+        self.hello = await first.start(self._settings)
         if self.hello is None:
             await first.end()
             raise EngineDied(
@@ -125,7 +123,7 @@ class Pool:
     async def _run(self, worker: WorkerProcess) -> None:
         """Start a slot's process, again and again until it is ready, and serve it."""
         while not self._stopping:
-            hello = await worker.start(self._settings, self._scratch)
+            hello = await worker.start(self._settings)
             if hello is not None and not self._stopping:
                 await self._serve(worker)
                 return

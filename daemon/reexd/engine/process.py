@@ -67,7 +67,7 @@ class WorkerProcess:
     def ready(self) -> bool:
         return self.state in ("idle", "busy")
 
-    async def start(self, settings: EngineSettings, scratch: Path) -> Frame | None:
+    async def start(self, settings: EngineSettings) -> Frame | None:
         """Start the process and wait for its first frame; None when it ended before."""
         ours, theirs = socket.socketpair()
         given = {
@@ -75,11 +75,6 @@ class WorkerProcess:
             "cache_max_bytes": settings.cache_max_bytes,
             "niceness": _BULK_NICENESS if self.niced else 0,
         }
-        # A folder per slot, and private: half-written or foreign libraries are never loaded.
-        compiled = (
-            Path(settings.compiled_folder) if settings.compiled_folder else scratch
-        ) / f"kernels-{self.slot}"
-        compiled.mkdir(mode=0o700, parents=True, exist_ok=True)
         with theirs:
             # -P: the current folder is no place to import from. A session of its own: Ctrl-C in the terminal
             # of `reexd serve` is the daemon's to handle; the worker ends with the socket.
@@ -88,8 +83,7 @@ class WorkerProcess:
                 [sys.executable, "-P", "-m", "reexd.engine.worker", str(theirs.fileno()), json.dumps(given)],
                 pass_fds=[theirs.fileno()],
                 # Idle OpenBLAS threads spin, and one process per core scales better than two threads in one.
-                # TMPDIR is where MLX compiles its fused kernels.
-                env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "TMPDIR": str(compiled)},
+                env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,

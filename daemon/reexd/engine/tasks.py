@@ -16,7 +16,6 @@ class EngineSettings:
     """How the engine runs. Zero or empty means: find out."""
 
     workers: int = 0  # processes for bulk work; 0: one per core. One more is kept for interactive work
-    compiled_folder: str = ""  # private, where fused kernels are kept between starts; empty: below scratch
     openblas: str = ""  # path of the library; empty: the system's, or a copy beside the environment
     cache_max_bytes: int = 256 << 20  # MLX's buffer cache, per worker
     unit_s: float = 0.09  # how long a unit of bulk work may take

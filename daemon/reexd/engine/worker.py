@@ -164,6 +164,8 @@ def prepare(settings: dict) -> Frame:
 
     mx.set_cache_limit(settings["cache_max_bytes"])
     metal = kernels.on_metal()
+    if not metal:
+        mx.disable_compile()  # it would run a C++ compiler, and load what it left in a folder that all can write
     return Frame(
         {
             "id": 0,
@@ -181,9 +183,6 @@ def main(arguments: list[str]) -> int:
     connection = socket.socket(fileno=int(arguments[0]))
     try:
         send(connection, prepare(json.loads(arguments[1])))
-        from reexd.engine.models import kernels
-
-        kernels.prepare()  # after the greeting: the very first start compiles them, which takes a second
         Worker(connection).run()
     except (BrokenPipeError, ConnectionResetError):
         return 0  # the daemon went away in the middle of an answer

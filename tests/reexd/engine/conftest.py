@@ -1,7 +1,4 @@
-"""Engines for the tests: one that they share, and one apiece for those that kill workers.
-
-Fused kernels are compiled once per session and slot.
-"""
+"""Engines for the tests: one that they share, and one apiece for those that kill workers."""
 
 from __future__ import annotations
 
@@ -16,14 +13,9 @@ from reexd.records import ModelFiles
 
 
 @pytest.fixture(scope="session")
-def kernels_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("kernels")
-
-
-@pytest.fixture(scope="session")
-def shared_engine(kernels_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+def shared_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """An engine with one bulk worker that nobody may break."""
-    settings = EngineSettings(workers=1, compiled_folder=str(kernels_folder))
+    settings = EngineSettings(workers=1)
     engine = Engine(settings, tmp_path_factory.mktemp("scratch"))
     engine.start()
     yield engine
@@ -31,13 +23,13 @@ def shared_engine(kernels_folder: Path, tmp_path_factory: pytest.TempPathFactory
 
 
 @pytest.fixture
-def start_engine(kernels_folder: Path, tmp_path: Path) -> Iterator[Callable[..., Engine]]:
+def start_engine(tmp_path: Path) -> Iterator[Callable[..., Engine]]:
     """Starts an engine of the test's own; fields of EngineSettings as keywords."""
     engines: list[Engine] = []
 
     def start(**settings: object) -> Engine:
         chosen = dataclasses.replace(
-            EngineSettings(workers=1, compiled_folder=str(kernels_folder)),
+            EngineSettings(workers=1),
             **settings,
         )
         engine = Engine(chosen, tmp_path / f"scratch-{len(engines)}")

@@ -2,8 +2,9 @@
 
 Owns approximations and their error bounds; knows no model and no checkpoint. MLX's scalar exp and erf are
 slow on the CPU, and its fused attention and layer norm fall back to many passes there; the forms below use
-only multiplications, one division and matrix products, and are fused by `mx.compile` where a C++ compiler
-exists (without one they run pass by pass, with the same results to rounding). Figures: bench/embedding.py.
+only additions, multiplications, one division and matrix products. `mx.compile` would save 7 % more, but on the
+CPU it runs the system's C++ compiler, seconds at a first start and not there on every machine.
+Figures: bench/embedding.py.
 """
 
 from __future__ import annotations
@@ -46,17 +47,13 @@ def _exp_nonpositive(x: mx.array) -> mx.array:
     return p * p
 
 
-_fused_gelu = mx.compile(_gelu, shapeless=True)
-_fused_exp_nonpositive = mx.compile(_exp_nonpositive, shapeless=True)
-
-
 def _relu(x: mx.array) -> mx.array:
     return mx.maximum(x, 0)
 
 
 def activation(name: str):
     """The function that a checkpoint's `hidden_act` names; KeyError for an unknown one."""
-    gelu = nn.gelu if on_metal() else _fused_gelu
+    gelu = nn.gelu if on_metal() else _gelu
     return {"gelu": gelu, "gelu_new": nn.gelu_approx, "gelu_pytorch_tanh": nn.gelu_approx, "relu": _relu}[
         name
     ]
@@ -75,7 +72,7 @@ def attention(q: mx.array, k: mx.array, v: mx.array, mask: mx.array | None) -> m
     scores = q @ k.swapaxes(-1, -2)  # (n, h, t, d) x (n, h, d, t) -> (n, h, t, t)
     if mask is not None:
         scores = scores + mask
-    shares = _fused_exp_nonpositive(scores - mx.max(scores, axis=-1, keepdims=True))
+    shares = _exp_nonpositive(scores - mx.max(scores, axis=-1, keepdims=True))
     # The division follows the product: (t, d) quotients instead of (t, t).
     return (shares @ v) / (shares @ mx.ones((shares.shape[-1], 1)))
 
@@ -91,16 +88,3 @@ class LayerNorm(nn.LayerNorm):
         centred = x - x @ average
         variance = (centred * centred) @ average
         return centred * mx.rsqrt(variance + self.eps) * self.weight + self.bias
-
-
-def prepare() -> bool:
-    """Compile the fused forms once, ahead of the first query. False, and pass by pass, where that fails."""
-    if on_metal():
-        return True
-    try:
-        x = mx.zeros((2, 2))
-        mx.eval(_fused_gelu(x), _fused_exp_nonpositive(x))
-    except RuntimeError:
-        mx.disable_compile()
-        return False
-    return True

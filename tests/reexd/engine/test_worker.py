@@ -1,0 +1,186 @@
+"""Workers die, and the daemon does not: real signals under load."""
+
+import os
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+from reexd.engine.client import Engine, EngineSettings, FitTask, official
+from reexd.errors import EngineDied
+
+DEADLINE_S = 60
+
+
+def wait_for(condition):
+    deadline = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.01)
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def ready(engine):
+    return all(worker.state in ("idle", "busy") for worker in engine.status().workers)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGABRT])
+def test_killed_under_load_nothing_is_lost(start_engine, tiny_bert, tiny_models, number):
+    """Bulk and interactive work go on while each worker is killed in turn; only the dead ones are replaced."""
+    engine = start_engine(workers=2)
+    wait_for(lambda: ready(engine))
+    texts = tiny_models.texts("positive", 3000)
+    queries = tiny_models.texts("negative", 20)
+    expected = engine.embed(tiny_bert, queries).vectors
+    stop, results, problems = threading.Event(), [], []
+
+    def query():
+        while not stop.is_set():
+            try:
+                found = engine.embed(tiny_bert, queries, interactive=True).vectors
+                assert np.abs(found - expected).max() < 1e-5
+            except Exception as error:
+                problems.append(error)
+
+    def bulk():
+        try:
+            results.append(engine.embed(tiny_bert, texts * 3))
+        except Exception as error:
+            problems.append(error)
+
+    threads = [threading.Thread(target=query), threading.Thread(target=bulk)]
+    for thread in threads:
+        thread.start()
+    for slot in (0, 1, 2):
+        wait_for(lambda: ready(engine))
+        before = engine.status().workers
+        os.kill(before[slot].pid, number)
+        wait_for(lambda slot=slot, old=before[slot].pid: engine.status().workers[slot].pid not in (0, old))
+        after = engine.status().workers
+        assert [w.pid for w in after if w.pid != after[slot].pid] == [
+            w.pid for w in before if w.pid != before[slot].pid
+        ]
+    threads[1].join()
+    stop.set()
+    threads[0].join()
+    assert problems == []
+    assert np.isfinite(results[0].vectors).all()
+    assert [worker.restarts for worker in engine.status().workers] == [1, 1, 1]
+
+
+def test_what_kills_every_worker_is_given_up_after_three_tries(start_engine, tiny_bert):
+    """A model folder that vanishes is an error; a worker killed each time it is asked is EngineDied."""
+    engine = start_engine(workers=1)
+    engine.open(tiny_bert)
+    stop = threading.Event()
+
+    def kill_the_busy():
+        while not stop.is_set():
+            for worker in engine.status().workers:
+                if worker.state == "busy" and worker.pid:
+                    try:
+                        os.kill(worker.pid, signal.SIGKILL)
+                    except ProcessLookupError:
+                        continue
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=kill_the_busy)
+    thread.start()
+    try:
+        with pytest.raises(EngineDied, match="SIGKILL"):
+            for _ in range(50):  # a unit may be over before it is seen
+                engine.embed(tiny_bert, ["profit " * 20_000], interactive=True)
+    finally:
+        stop.set()
+        thread.join()
+    assert engine.embed(tiny_bert, ["profit rose"], interactive=True).vectors.shape == (1, 32)
+
+
+def test_a_fit_whose_worker_dies_is_told_and_goes_on_from_its_checkpoint(start_engine):
+    engine = start_engine(workers=1)
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(2), 100)
+    features = (rng.standard_normal((200, 16)) + labels[:, None]).astype(np.float32)
+    settings = official(2, epochs=1_000_000, exemplar_size=8)
+
+    def kill(*_):
+        fitting = [worker for worker in engine.status().workers if not worker.interactive]
+        os.kill(fitting[0].pid, signal.SIGKILL)
+
+    with pytest.raises(EngineDied, match="SIGKILL"):
+        engine.fit(FitTask(features, labels, settings), on_progress=kill, on_checkpoint=lambda *_: None)
+    short = official(2, epochs=2, exemplar_size=8)
+    result = engine.fit(
+        FitTask(features, labels, short), on_progress=lambda *_: None, on_checkpoint=lambda *_: None
+    )
+    assert result.outcomes[0].facts["epochs"] == 2
+
+
+def test_stop_ends_workers_and_tells_those_who_wait(start_engine, tiny_bert, tiny_models):
+    engine = start_engine(workers=1)
+    wait_for(lambda: ready(engine))
+    pids = [worker.pid for worker in engine.status().workers]
+    failed = []
+
+    def bulk():
+        try:
+            engine.embed(tiny_bert, tiny_models.texts("other", 2000) * 50)
+        except EngineDied as error:
+            failed.append(error)
+
+    thread = threading.Thread(target=bulk)
+    thread.start()
+    wait_for(lambda: any(worker.state == "busy" for worker in engine.status().workers))
+    engine.stop()
+    thread.join(DEADLINE_S)
+    assert len(failed) == 1
+    assert not any(alive(pid) for pid in pids)
+    with pytest.raises(EngineDied):
+        engine.embed(tiny_bert, ["profit"])
+    engine.stop()
+
+
+def test_orphans_end_with_the_daemon(tmp_path):
+    """A daemon killed outright takes its workers along: their socket ends."""
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, time; from pathlib import Path; from reexd.engine.client import Engine, EngineSettings\n"
+        "engine = Engine(EngineSettings(workers=1), Path(sys.argv[1]))\n"
+        "engine.start()\n"
+        "while any(w.state == 'starting' for w in engine.status().workers): time.sleep(0.01)\n"
+        "print(*[w.pid for w in engine.status().workers], flush=True); time.sleep(1000)"
+    )
+    daemon = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    pids = [int(pid) for pid in daemon.stdout.readline().split()]
+    assert len(pids) == 2
+    assert all(alive(pid) for pid in pids)
+    daemon.kill()
+    daemon.wait()
+    daemon.stdout.close()
+    wait_for(lambda: not any(_running(pid) for pid in pids))
+
+
+def _running(pid):
+    """Alive and no zombie: whoever adopted an orphan may be slow to reap it."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return alive(pid) if not os.path.isdir("/proc/self") else False  # noqa: PTH112
+
+
+def test_workers_that_cannot_start_are_reported(tmp_path, monkeypatch):
+    (tmp_path / "sitecustomize.py").write_text("import os; os._exit(7)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with pytest.raises(EngineDied, match="exit code 7"):
+        Engine(EngineSettings(workers=1), tmp_path / "scratch").start()
