@@ -67,6 +67,7 @@ from reexd.rpc.training import TrainingService
 from reexd.steps.documents import Documents
 from reexd.steps.embed import Embed
 from reexd.steps.evaluate import Evaluate
+from reexd.steps.housekeeping import Housekeeping
 from reexd.steps.live import Live
 from reexd.steps.models import Models
 from reexd.steps.predict import Predict
@@ -81,7 +82,7 @@ from reexd.store.catalogue import Catalogue
 logger = logging.getLogger(__name__)
 
 STEP_THREADS = 64  # a waiting call holds one; queries beyond that wait their turn in the executor
-READER_CHECK_INTERVAL_S = 3_600.0
+HOUSEKEEPING_INTERVAL_S = 3_600.0
 
 
 @dataclass(frozen=True)
@@ -226,7 +227,7 @@ async def _serve(parts: Parts, held: Claim, settings: Settings) -> None:
         await health.set(name, health_pb2.HealthCheckResponse.SERVING)
     _notify("READY=1")
     logger.info("serving on %s, pid %d", held.target, os.getpid())
-    housekeeping = asyncio.create_task(_housekeeping(parts.catalogue))
+    housekeeping = asyncio.create_task(_hourly(Housekeeping(parts.catalogue)))
     await stop.wait()
     logger.info("stopping")
     _notify("STOPPING=1")
@@ -238,11 +239,10 @@ async def _serve(parts: Parts, held: Claim, settings: Settings) -> None:
     logger.info("stopped")
 
 
-async def _housekeeping(catalogue: Catalogue) -> None:
-    """Free LMDB reader slots of threads that died, hourly."""
+async def _hourly(housekeeping: Housekeeping) -> None:
     while True:
-        await asyncio.to_thread(catalogue.reader_check)
-        await asyncio.sleep(READER_CHECK_INTERVAL_S)
+        await asyncio.to_thread(housekeeping.run)
+        await asyncio.sleep(HOUSEKEEPING_INTERVAL_S)
 
 
 def _notify(state: str) -> None:
