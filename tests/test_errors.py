@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import grpc
 import pytest
-
 import reex.errors
 from reexd import errors
 from reexd.rpc.status import DOMAIN, STATUSES, to_status

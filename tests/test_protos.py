@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import re
 import shutil
 import subprocess
@@ -44,7 +45,7 @@ def test_every_rpc_has_a_comment_or_an_obvious_name(path: Path) -> None:
     lines = path.read_text().splitlines()
     bare = [
         line.strip()
-        for previous, line in zip(lines, lines[1:], strict=False)
+        for previous, line in itertools.pairwise(lines)
         if re.match(r"\s*rpc ", line) and not previous.strip().startswith("//")
     ]
     assert all("rpc ListModels(" in line for line in bare), f"{path.name}: say what these mean: {bare}"

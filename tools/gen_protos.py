@@ -1,8 +1,7 @@
-"""Writes the stubs of `client/reex/v1` from `protos/`. `--check DIR` writes them to DIR instead, for the freshness test."""
+"""Writes the stubs of `client/reex/v1` from `protos/`; a test calls `generate` to see whether they are fresh."""
 
 from __future__ import annotations
 
-import sys
 from importlib.resources import files
 from pathlib import Path
 
@@ -17,15 +16,22 @@ def generate(out: Path) -> None:
     sources = sorted(str(path) for path in (protos / "reex" / "v1").glob("*.proto"))
     well_known = files("grpc_tools") / "_proto"
     code = protoc.main(
-        ["protoc", f"-I{protos}", f"-I{well_known}", f"--python_out={out}", f"--grpc_python_out={out}"]
-        + [f"--pyi_out={out}", *sources]
+        [
+            "protoc",
+            f"-I{protos}",
+            f"-I{well_known}",
+            f"--python_out={out}",
+            f"--grpc_python_out={out}",
+            f"--pyi_out={out}",
+            *sources,
+        ]
     )
     if code:
         raise SystemExit(code)
 
 
 def main() -> None:
-    generate(Path(sys.argv[2]) if sys.argv[1:2] == ["--check"] else ROOT / "client")
+    generate(ROOT / "client")
 
 
 if __name__ == "__main__":

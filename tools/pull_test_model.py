@@ -1,10 +1,9 @@
-"""Puts the default model into the folder that REEX_MODELS names, for the tests that read it. Without a network they skip."""
+"""Puts the default model into the folder that REEX_MODELS names, for the tests that read it; offline they skip."""
 
 from __future__ import annotations
 
 import os
 import sys
-import threading
 from pathlib import Path
 
 from reexd.errors import ReexError

@@ -1,4 +1,4 @@
-"""Calibrate: from a fit to an immutable version. Builds F_c, G_c and the regions, writes, switches, in one transaction."""
+"""Calibrate: from a fit to an immutable version. Builds F_c, G_c and the regions; writes and switches in one go."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ class Documents:
             return documents.get(txn, id)
 
     def list(self, project: str, split: str, label: int | None, after: int, limit: int) -> list[Document]:
-        """In order of first upload, numbers above `after`; of one split and one label when given. Raises SplitNotFound."""
+        """In upload order, numbers above `after`; of one split and one label when given. Raises SplitNotFound."""
         with self._catalogue.open(project).read() as txn:
             return documents.page(txn, split or None, label=label, after=after, limit=limit, with_text=True)
 

@@ -1,12 +1,14 @@
 """Live: the trained version that answers, loaded once and kept while it is the one pointed at.
 
-A switch of the pointer is seen by the next call; a call that holds a version keeps it to its end, so no reply mixes two.
+A switch of the pointer is seen by the next call; a call that holds a version keeps it to its end: no reply mixes two.
 """
 
 from __future__ import annotations
 
 import shutil
 import threading
+import uuid
+import weakref
 from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,8 @@ from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Environment, Txn
 
 KEPT_MAX = 8  # loaded versions over all projects
+
+Key = tuple[str, float, int]  # project, when it was created, version
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +62,8 @@ class Live:
         self._catalogue = catalogue
         self._scratch = scratch
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, float, int], Loaded] = OrderedDict()
+        self._kept: OrderedDict[Key, Loaded] = OrderedDict()
+        self._loading: dict[Key, threading.Lock] = {}
 
     def get(self, project: str) -> Loaded:
         """The live version of a project. Raises ProjectNotFound, NotTrained."""
@@ -73,29 +78,38 @@ class Live:
                 project=project,
             )
         key = (project, record.created_at, version)
+        if loaded := self._find(key):
+            return loaded
         with self._lock:
-            if loaded := self._kept.get(key):
+            loading = self._loading.setdefault(key, threading.Lock())
+        with loading:  # one caller loads, the others of the same version wait; other projects go on
+            return self._find(key) or self._keep(key, self._load(environment, version))
+
+    def _find(self, key: Key) -> Loaded | None:
+        with self._lock:
+            loaded = self._kept.get(key)
+            if loaded is not None:
                 self._kept.move_to_end(key)
-                return loaded
-            # Loading stays under the lock: two callers of a fresh version must not both write its folder.
-            loaded = self._load(environment, version, f"{project}-{record.created_at:.6f}-v{version}")
+            return loaded
+
+    def _keep(self, key: Key, loaded: Loaded) -> Loaded:
+        with self._lock:
             self._kept[key] = loaded
+            self._loading.pop(key, None)
             while len(self._kept) > KEPT_MAX:
                 self._kept.popitem(last=False)
         return loaded
 
-    def _load(self, environment: Environment, version: int, name: str) -> Loaded:
+    def _load(self, environment: Environment, version: int) -> Loaded:
         with environment.read() as txn:
             record = classifiers.get(txn, version)
             arrays = classifiers.arrays(txn, version)
             vectors = support_vectors(txn, record, arrays)
-        folder = self._scratch / "classifiers" / name
-        shutil.rmtree(folder, ignore_errors=True)
-        handle = write_classifier(folder, record, arrays, vectors)
-        return Loaded(
+        folder = self._scratch / "classifiers" / uuid.uuid4().hex
+        loaded = Loaded(
             record=record,
             calibration=calibration_of(record, arrays),
-            handle=handle,
+            handle=write_classifier(folder, record, arrays, vectors),
             support_documents=arrays.support_documents,
             support_rows=arrays.support_rows,
             support_labels=arrays.support_labels,
@@ -105,6 +119,9 @@ class Live:
             pool_roles=arrays.pool_roles,
             support_order=np.argsort(arrays.support_documents),
         )
+        # The files live as long as any call still scores with them, however long ago the version was dropped here.
+        weakref.finalize(loaded, shutil.rmtree, folder, ignore_errors=True)
+        return loaded
 
 
 def support_vectors(txn: Txn, record: Classifier, arrays: ClassifierArrays) -> np.ndarray:

@@ -37,7 +37,7 @@ class Search:
     def nearest(
         self, project: str, text: str, limit: int, wanted: Sequence[str], labels: Sequence[int]
     ) -> Found:
-        """The `limit` nearest documents of the splits and labels given (none: all). Raises SplitNotFound, ModelMissing."""
+        """The `limit` nearest documents of the splits and labels given (none: all). Raises SplitNotFound."""
         if not 1 <= limit <= LIMIT_MAX:
             raise InvalidInput(f"a search returns 1 to {LIMIT_MAX:,} results; received a limit of {limit}")
         if not text.strip():

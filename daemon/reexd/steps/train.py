@@ -57,7 +57,10 @@ class Train:
         self._jobs = jobs
 
     def submit(self, project: str, settings: Mapping[str, object]) -> Job:
-        """Check what can be checked at once, then queue. Raises ModelMissing, NotEnoughData, InvalidSetting, ProjectBusy."""
+        """Check what can be checked at once, then queue.
+
+        Raises ModelMissing, NotEnoughData, InvalidSetting, ProjectBusy.
+        """
         assert self._jobs is not None
         record = self._catalogue.get(project)
         self._registry.find(record.model)
@@ -125,9 +128,7 @@ class Train:
                 return pool
 
 
-def fit_settings(
-    project: Project, class_rows: list[int], requested: Mapping[str, object]
-) -> FitSettings:
+def fit_settings(project: Project, class_rows: list[int], requested: Mapping[str, object]) -> FitSettings:
     """The settings of one training: what was asked for, and what the data's size suggests for the rest.
 
     Raises InvalidSetting, NotEnoughData.

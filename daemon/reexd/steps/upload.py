@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field, replace
 
 from reexd.config import Settings
-from reexd.errors import InvalidName
+from reexd.errors import InvalidDocument, InvalidInput, InvalidName
 from reexd.records import OUT_OF_DISTRIBUTION, UNLABELLED, Document, Outcome, Project, Rejection
 from reexd.steps.projects import check_name
 from reexd.store import attributes, documents
@@ -88,34 +88,65 @@ class UploadSession:
         self._seen: set[bytes] = set()
 
     def store(self, lines: list[Line]) -> ChunkOutcome:
-        """Check each line, then commit the good ones together; returns once they are on disk."""
+        """Check each line, then commit the good ones together; returns once they are on disk.
+
+        Raises InvalidInput for a chunk of too many lines, StorageFull.
+        """
+        if len(lines) > self._limits.chunk_documents_max:
+            raise InvalidInput(
+                f"a chunk holds at most {self._limits.chunk_documents_max:,} documents; received {len(lines):,}"
+            )
         outcome = ChunkOutcome()
-        accepted: list[Document] = []
+        accepted: list[tuple[Line, Document]] = []
         now = time.time()
         for line in lines:
             try:
                 document = self._document(line, now)
             except _Rejected as rejected:
-                outcome.rejections.append(
-                    Rejection(line.line, rejected.field, rejected.reason, line.id[:ID_SIZE_MAX_BYTES])
-                )
+                outcome.rejections.append(_rejection(line, rejected))
                 continue
             # A short digest bounds the memory of a stream of millions of long ids.
             mark = hashlib.blake2b(document.id.encode(), digest_size=12).digest()
             outcome.repeated_ids += mark in self._seen
             self._seen.add(mark)
-            accepted.append(document)
+            accepted.append((line, document))
         if accepted and not self._validate_only:
             self._commit(accepted, outcome)
         elif accepted:
             outcome.added = len(accepted)
         return outcome
 
-    def _commit(self, accepted: list[Document], outcome: ChunkOutcome) -> None:
-        for result in self._environment.write(lambda txn: documents.upsert(txn, accepted)):
+    def _commit(self, accepted: list[tuple[Line, Document]], outcome: ChunkOutcome) -> None:
+        try:
+            results = self._upsert(accepted)
+        except InvalidDocument:
+            # Another stream fixed the count of attributes since this one began; once fixed it never changes.
+            with self._environment.read() as txn:
+                self._attribute_count = attributes.count(txn)
+            results = self._upsert(self._fitting(accepted, outcome))
+        for result in results:
             outcome.added += result is Outcome.ADDED
             outcome.replaced += result is Outcome.REPLACED
             outcome.unchanged += result is Outcome.UNCHANGED
+
+    def _upsert(self, accepted: list[tuple[Line, Document]]) -> list[Outcome]:
+        return self._environment.write(
+            lambda txn: documents.upsert(txn, [document for _, document in accepted])
+        )
+
+    def _fitting(
+        self, accepted: list[tuple[Line, Document]], outcome: ChunkOutcome
+    ) -> list[tuple[Line, Document]]:
+        """Those whose attributes fit; the others are rejected."""
+        kept = []
+        for line, document in accepted:
+            try:
+                self._attributes(line.attributes)
+            except _Rejected as rejected:
+                outcome.rejections.append(_rejection(line, rejected))
+            else:
+                kept.append((line, document))
+        return kept
 
     def _document(self, line: Line, now: float) -> Document:
         limits = self._limits
@@ -181,10 +212,14 @@ class UploadSession:
             return
         try:
             extra = json.loads(extra_json)
-        except ValueError:
+        except (ValueError, RecursionError):
             extra = None
         if not isinstance(extra, dict):
             raise _Rejected("extra_json", "expected a JSON object")
+
+
+def _rejection(line: Line, rejected: _Rejected) -> Rejection:
+    return Rejection(line.line, rejected.field, rejected.reason, line.id[:ID_SIZE_MAX_BYTES])
 
 
 def _check_size(field: str, text: str, least: int, most: int) -> None:
