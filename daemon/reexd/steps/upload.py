@@ -96,57 +96,38 @@ class UploadSession:
             raise InvalidInput(
                 f"a chunk holds at most {self._limits.chunk_documents_max:,} documents; received {len(lines):,}"
             )
-        outcome = ChunkOutcome()
-        accepted: list[tuple[Line, Document]] = []
-        now = time.time()
-        for line in lines:
-            try:
-                document = self._document(line, now)
-            except _Rejected as rejected:
-                outcome.rejections.append(_rejection(line, rejected))
-                continue
-            # A short digest bounds the memory of a stream of millions of long ids.
-            mark = hashlib.blake2b(document.id.encode(), digest_size=12).digest()
-            outcome.repeated_ids += mark in self._seen
-            self._seen.add(mark)
-            accepted.append((line, document))
-        if accepted and not self._validate_only:
-            self._commit(accepted, outcome)
-        elif accepted:
-            outcome.added = len(accepted)
-        return outcome
-
-    def _commit(self, accepted: list[tuple[Line, Document]], outcome: ChunkOutcome) -> None:
         try:
-            results = self._upsert(accepted)
+            return self._store(lines)
         except InvalidDocument:
             # Another stream fixed the count of attributes since this one began; once fixed it never changes.
             with self._environment.read() as txn:
                 self._attribute_count = attributes.count(txn)
-            results = self._upsert(self._fitting(accepted, outcome))
-        for result in results:
-            outcome.added += result is Outcome.ADDED
-            outcome.replaced += result is Outcome.REPLACED
-            outcome.unchanged += result is Outcome.UNCHANGED
+            return self._store(lines)
 
-    def _upsert(self, accepted: list[tuple[Line, Document]]) -> list[Outcome]:
-        return self._environment.write(
-            lambda txn: documents.upsert(txn, [document for _, document in accepted])
-        )
-
-    def _fitting(
-        self, accepted: list[tuple[Line, Document]], outcome: ChunkOutcome
-    ) -> list[tuple[Line, Document]]:
-        """Those whose attributes fit; the others are rejected."""
-        kept = []
-        for line, document in accepted:
+    def _store(self, lines: list[Line]) -> ChunkOutcome:
+        outcome = ChunkOutcome()
+        accepted: list[Document] = []
+        now = time.time()
+        for line in lines:
             try:
-                self._attributes(line.attributes)
+                accepted.append(self._document(line, now))
             except _Rejected as rejected:
-                outcome.rejections.append(_rejection(line, rejected))
-            else:
-                kept.append((line, document))
-        return kept
+                outcome.rejections.append(
+                    Rejection(line.line, rejected.field, rejected.reason, line.id[:ID_SIZE_MAX_BYTES])
+                )
+        if self._validate_only:
+            outcome.added = len(accepted)
+        elif accepted:
+            for result in self._environment.write(lambda txn: documents.upsert(txn, accepted)):
+                outcome.added += result is Outcome.ADDED
+                outcome.replaced += result is Outcome.REPLACED
+                outcome.unchanged += result is Outcome.UNCHANGED
+        for document in accepted:
+            # A short digest bounds the memory of a stream of millions of long ids.
+            mark = hashlib.blake2b(document.id.encode(), digest_size=12).digest()
+            outcome.repeated_ids += mark in self._seen
+            self._seen.add(mark)
+        return outcome
 
     def _document(self, line: Line, now: float) -> Document:
         limits = self._limits

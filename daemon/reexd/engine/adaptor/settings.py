@@ -16,6 +16,7 @@ from reexd.sdm import NEIGHBORS_MAX, Q_OFFSET, check_split, iteration_seed, offi
 from reexd.sdm.shuffling import SEED_LIMIT
 
 EXEMPLAR_SIZE = 1000
+EPOCHS = 60
 ROWS_PER_CLASS_MIN = 2
 
 
@@ -133,12 +134,13 @@ def choose(class_rows: Sequence[int], **changes: object) -> FitSettings:
             f"every class needs at least {ROWS_PER_CLASS_MIN} labelled documents in train and calibration; "
             f"class {list(class_rows).index(smallest)} has {smallest}"
         )
+    epochs = int(changes.get("epochs", EPOCHS))  # type: ignore[call-overload]
     settings: dict[str, object] = {
         "exemplar_size": EXEMPLAR_SIZE,
-        "epochs": 60,
+        "epochs": EPOCHS,
         "batch_size": 64,
         "learning_rate": 1e-4,
-        "cross_entropy_epochs": 10,
+        "cross_entropy_epochs": min(10, (epochs + 1) // 2),  # a short run keeps half for the SDM loss
         "balanced": True,
         "patience": 10,
         "shuffles": 3,
