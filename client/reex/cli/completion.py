@@ -16,6 +16,14 @@ _PATIENCE_S = 1.0
 
 
 def _names(incomplete: str, ask: Callable[[Client], Iterable[str]]) -> list[str]:
+    from reex.location import Location, LocationError
+    from reex.running import running
+
+    try:
+        if running(Location.from_environment()) is None:
+            return []
+    except LocationError:
+        return []
     from reex import Client
 
     try:

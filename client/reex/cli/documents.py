@@ -25,7 +25,7 @@ def list_documents(
         str | None,
         typer.Option("--label", help="Only this class: its name or index; -1 unlabelled, -99 none."),
     ] = None,
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many.")] = None,
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="At most so many.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List documents in the order they were first uploaded. With --json, lines that can be uploaded again."""

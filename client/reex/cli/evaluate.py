@@ -19,7 +19,10 @@ EXAMPLES = example(
 def evaluate(
     name: Name,
     split: Annotated[
-        str, typer.Option("--split", help="Documents with labels.", autocompletion=completion.splits)
+        str,
+        typer.Option(
+            "--split", help="Documents with labels. Default: test.", autocompletion=completion.splits
+        ),
     ] = "test",
     as_json: AsJson = False,
 ) -> None:

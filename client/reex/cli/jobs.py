@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reex.cli import exits, output, views
+from reex.cli import completion, exits, output, views
 from reex.cli.options import AsJson, JobName, example
 from reex.cli.progress import Progress
 from reex.cli.session import connected
@@ -52,7 +52,7 @@ def follow(client: Client, job: Job) -> Job:
     Ctrl-C stops watching, not the job. Raises the error the job ended with.
     """
     try:
-        with Progress() as progress:
+        with Progress(announce=True) as progress:
             for now in states(client, job.name):
                 job = now
                 _show(progress, now)
@@ -71,14 +71,18 @@ def follow(client: Client, job: Job) -> Job:
 def _show(progress: Progress, job: Job) -> None:
     unit = "bytes" if job.kind == "pull" else UNITS.get(job.phase, "")
     label = f"{job.name}: {job.phase or job.state.value}"
-    if job.message:
-        label = f"{label} ({output.safe(job.message)})"
-    progress.show(label, job.done, job.total, unit=unit, rate=job.rate, eta_s=job.eta_s)
+    detail = output.safe(job.message)
+    progress.show(label, job.done, job.total, unit=unit, rate=job.rate, eta_s=job.eta_s, detail=detail)
 
 
 @app.command("list", epilog=example("reexctl jobs list", "reexctl jobs list sentiment --json"))
 def list_jobs(
-    name: str | None = typer.Argument(None, metavar="[NAME]", help="Only jobs of this project."),
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]", help="Only jobs of this project.", autocompletion=completion.projects
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List jobs, newest first."""

@@ -15,7 +15,14 @@ AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON: an object, or one a line where results are many.")
 ]
 Neighbors = Annotated[
-    int, typer.Option("--neighbors", "-n", min=0, help="Nearest training documents to show with each answer.")
+    int,
+    typer.Option(
+        "--neighbors",
+        "-n",
+        metavar="N",
+        min=0,
+        help="Nearest training documents with each answer. Default: 5.",
+    ),
 ]
 Offline = Annotated[
     bool, typer.Option("--offline", help="Fail rather than download a missing language model.")

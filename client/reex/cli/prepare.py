@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reex.cli import output, views
+from reex.cli import output
 from reex.cli.options import AsJson, example
 
 app = typer.Typer(no_args_is_help=True, help="Public data sets into files for upload.")
@@ -48,9 +48,11 @@ def financial_phrasebank(
     for name, lines in files.items():
         _write(out / name, lines)
     counts = {name: len(lines) for name, lines in files.items()}
-    said = ", ".join(f"{count:,} lines in {out / name}" for name, count in counts.items())
-    views.done({"folder": str(out), "lines": counts}, said, as_json)
-    if not as_json:
+    if as_json:
+        output.object_line({"folder": str(out), "lines": counts})
+    else:
+        for name, count in counts.items():
+            output.line(f"{out / name}: {count:,} lines")
         output.note(f"next: reexctl project create phrasebank --labels {out / 'labels.jsonl'}")
         for name in ("train", "calibration", "test"):
             output.note(f"      reexctl upload phrasebank {out / name}.jsonl --split {name}")

@@ -14,12 +14,13 @@ LINE_INTERVAL_S = 10.0
 class Progress:
     """Use as a context manager; call `show` as often as there is news."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, announce: bool = False) -> None:
+        """`announce`: off a terminal, say each new label at once instead of after ten seconds."""
+        self._announce = announce
         self._bar: Any = None
         self._task: Any = None
         self._label = ""
-        self._shown_at = -LINE_INTERVAL_S
-        self._started_at = time.monotonic()
+        self._started_at = self._shown_at = time.monotonic()
 
     def __enter__(self) -> Progress:
         if sys.stderr.isatty():
@@ -50,18 +51,20 @@ class Progress:
         unit: str = "",
         rate: float | None = None,
         eta_s: float = -1,
+        detail: str = "",
     ) -> None:
         """`rate` in units per second, None: measured here from the first call on. `unit` bytes reads as sizes."""
         if rate is None:
             elapsed = time.monotonic() - self._started_at
             rate = done / elapsed if elapsed > 0.5 else 0.0
             eta_s = (total - done) / rate if rate > 0 and total > done else -1
-        figures = _figures(done, total, unit, rate, eta_s)
+        figures = ", ".join(filter(None, (_figures(done, total, unit, rate, eta_s), detail)))
         if self._bar is not None:
             self._on_terminal(label, done, total, figures)
             return
         now = time.monotonic()
-        if label != self._label or now - self._shown_at >= LINE_INTERVAL_S:
+        new = self._announce and label != self._label
+        if new or now - self._shown_at >= LINE_INTERVAL_S:
             output.note(f"{label}: {figures}" if figures else label)
             self._shown_at = now
         self._label = label

@@ -35,7 +35,9 @@ Prompt = Annotated[
 ]
 Alpha = Annotated[
     float | None,
-    typer.Option("--alpha", help="Reliability asked for by default, in (0.5, 1). Default: 0.95."),
+    typer.Option(
+        "--alpha", metavar="X", help="Reliability asked for by default, in (0.5, 1). Default: 0.95."
+    ),
 ]
 
 

@@ -19,7 +19,10 @@ EXAMPLES = example(
 def search(
     name: Name,
     text: Annotated[str, typer.Argument(metavar="TEXT", help="What to look for.")],
-    limit: Annotated[int, typer.Option("-k", "--limit", min=1, max=1000, help="Number of results.")] = 10,
+    limit: Annotated[
+        int,
+        typer.Option("-k", "--limit", metavar="N", min=1, max=1000, help="Number of results. Default: 10."),
+    ] = 10,
     split: Annotated[
         list[str] | None,
         typer.Option("--split", help="Only this split; may be repeated.", autocompletion=completion.splits),

@@ -20,27 +20,40 @@ EXAMPLES = example(
 def train(
     name: Name,
     epochs: Annotated[
-        int | None, typer.Option("--epochs", min=1, help="Passes over the training share.")
+        int | None, typer.Option("--epochs", metavar="N", min=1, help="Passes over the training share.")
     ] = None,
     shuffles: Annotated[
         int | None,
-        typer.Option("--shuffles", min=1, help="Independent fits; the best by calibration loss is kept."),
+        typer.Option(
+            "--shuffles", metavar="N", min=1, help="Independent fits; the best by calibration loss is kept."
+        ),
     ] = None,
     seed: Annotated[
-        int | None, typer.Option("--seed", min=0, help="The same seed gives the same classifier. Default: 0.")
+        int | None,
+        typer.Option(
+            "--seed", metavar="N", min=0, help="The same seed gives the same classifier. Default: 0."
+        ),
     ] = None,
-    learning_rate: Annotated[float | None, typer.Option("--learning-rate")] = None,
-    batch_size: Annotated[int | None, typer.Option("--batch-size", min=1)] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option("--learning-rate", metavar="X", help="Step size of the optimiser.")
+    ] = None,
+    batch_size: Annotated[
+        int | None, typer.Option("--batch-size", metavar="N", min=1, help="Documents of one step.")
+    ] = None,
     exemplar_size: Annotated[
-        int | None, typer.Option("--exemplar-size", min=1, help="Width of the adaptor's vector.")
+        int | None, typer.Option("--exemplar-size", metavar="N", min=1, help="Width of the adaptor's vector.")
     ] = None,
     patience: Annotated[
         int | None,
-        typer.Option("--patience", min=0, help="Epochs without progress before a fit stops; 0 never."),
+        typer.Option(
+            "--patience", metavar="N", min=0, help="Epochs without progress before a fit stops; 0 never."
+        ),
     ] = None,
     training_share: Annotated[
         float | None,
-        typer.Option("--training-share", help="Share of train + calibration that trains, in (0, 1)."),
+        typer.Option(
+            "--training-share", metavar="X", help="Share of train + calibration that trains, in (0, 1)."
+        ),
     ] = None,
     official: Annotated[
         bool, typer.Option("--official", help="Follow the published package exactly, its defaults included.")

@@ -28,17 +28,18 @@ EXAMPLES = example(
 )
 
 
+def _readable(file: Path) -> Path:
+    """Typer's own check of `exists` takes the dash of stdin for a file."""
+    if str(file) != "-" and not file.is_file():
+        raise typer.BadParameter(f"there is no file {str(file)!r}")
+    return file
+
+
 def upload(
     name: Name,
     file: Annotated[
         Path,
-        typer.Argument(
-            metavar="FILE",
-            exists=True,
-            dir_okay=False,
-            allow_dash=True,
-            help="JSON Lines, CSV or TSV; - is stdin.",
-        ),
+        typer.Argument(metavar="FILE", callback=_readable, help="JSON Lines, CSV or TSV; - is stdin."),
     ],
     split: Annotated[
         str,
@@ -87,7 +88,8 @@ def _source(file: Path, stack: ExitStack, *, spool: bool) -> Path | IO[bytes]:
         return file
     if not spool:
         return sys.stdin.buffer
-    kept = stack.enter_context(tempfile.SpooledTemporaryFile(SPOOLED_MAX_BYTES))
+    kept = tempfile.SpooledTemporaryFile(SPOOLED_MAX_BYTES)  # noqa: SIM115 (closed by the stack)
+    stack.enter_context(kept)
     while block := sys.stdin.buffer.read(1 << 20):
         kept.write(block)
     kept.seek(0)

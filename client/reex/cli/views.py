@@ -239,6 +239,12 @@ def _classifier(found: ClassifierSummary) -> None:
     record = found.training
     output.line(f"  live       {found.name}, {_when(found.create_time)}, model {safe(found.model)}")
     output.line(f"  documents  {found.support_count:,} support, {found.calibration_count:,} calibration")
+    best = (record.get("history") or [{}])[record.get("best_epoch", 0) - 1]
+    if "balanced_calibration_accuracy" in best:
+        output.line(
+            f"  accuracy   {output.percent(best['balanced_calibration_accuracy'])} balanced on calibration, "
+            f"epoch {record['best_epoch']} of shuffle {record['shuffle']} of {len(record['shuffle_losses'])}"
+        )
     for region in record.get("regions", []):
         output.line(
             f"  region     alpha {region['alpha']:g}: {region['calibration_admitted']:,} calibration documents, "
@@ -283,13 +289,15 @@ def _project_status(each: ProjectStatus) -> None:
     if each.problem:
         output.styled(f"  {safe(each.problem)}", "bold red")
         return
+    width = max([10, *(len(split.split) for split in each.splits)])
     for split in each.splits:
-        output.line(f"  {split.split:<10} {split.documents:,}: {_shares(split)}")
+        shares = f": {_shares(split)}" if split.documents else ""
+        output.line(f"  {split.split:<{width}} {split.documents:,}{shares}")
     if each.classifier is None:
         output.line("  live       nothing trained yet")
     else:
         _classifier(each.classifier)
     output.line(
-        f"  store      {each.version_count} versions, {each.embedded_count:,} texts embedded, "
+        f"  store      {each.version_count} kept versions, {each.embedded_count:,} texts embedded, "
         f"{output.size(each.store_size_bytes)}"
     )

@@ -1,0 +1,154 @@
+"""`query`, `predict`, `evaluate`, `search`: what is asked of the daemon, and what a person and a program see."""
+
+from __future__ import annotations
+
+import pytest
+from reex.v1 import (
+    evaluation_pb2,
+    predictions_pb2,
+    search_pb2,
+)
+
+CLASSES = ["negative", "neutral", "positive"]
+
+
+def answer(**fields) -> predictions_pb2.Prediction:
+    given = {
+        "prediction": 1,
+        "prediction_name": "neutral",
+        "probabilities": [0.1, 0.8, 0.1],
+        "classifier": "v1",
+        "reliability": "lowest",
+        "reason": "beyond-calibration",
+        **fields,
+    }
+    return predictions_pb2.Prediction(**given)
+
+
+def test_query_says_why_it_cannot_be_trusted_and_shows_its_evidence(held, reexctl):
+    near = predictions_pb2.Neighbor(id="n", label=2, prediction=1, distance=0.25, text="near\x1b[31m")
+    held.answers["Query"] = lambda request, context: predictions_pb2.QueryResponse(
+        predictions=[answer(q=7, d=0.5, q_prime=3.5, neighbors=[near])]
+    )
+    ended = reexctl("query", "s", "a text", "--neighbors", 1)
+    assert ended.code == 0
+    for expected in ("neutral", "lowest", "farther", "0.800", "q 7", "positive", "0.25", "near\\x1b[31m"):
+        assert expected in ended.out
+    assert "\x1b" not in ended.out
+    request = held.requests[0][1]
+    assert (request.project, request.texts[0].text, request.neighbors) == ("s", "a text", 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"region_alpha": 0.95, "lower_region_alpha": 0.9, "reason": ""}, "admitted at alpha 0.95; 0.9 at"),
+        ({"reason": "zero-similarity"}, "another class"),
+        ({"reason": "no-calibrated-region"}, "not reliably right"),
+        ({"reason": "born-later"}, "born-later"),
+        ({"windows": 3, "role": "support", "stale": "a label changed"}, "3 windows"),
+    ],
+)
+def test_query_has_words_for_every_verdict(held, reexctl, fields, expected):
+    held.answers["Query"] = lambda request, context: predictions_pb2.QueryResponse(
+        predictions=[answer(**fields)]
+    )
+    assert expected in reexctl("query", "s", "a text").out
+
+
+def test_query_as_json_is_one_object(held, reexctl):
+    held.answers["Query"] = lambda request, context: predictions_pb2.QueryResponse(
+        predictions=[answer(text="é\u009b\u202e")]
+    )
+    ended = reexctl("query", "s", "a text", "--json")
+    assert ended.lines[0]["text"] == "é\u009b\u202e"
+    assert "é" in ended.out
+    assert "\u009b" not in ended.out
+    assert "\u202e" not in ended.out
+
+
+def test_predict_of_a_file_keeps_order_names_and_bad_lines_apart(held, reexctl, tmp_path):
+    path = tmp_path / "data.jsonl"
+    path.write_text(
+        '{"document": "x", "label": "positive"}\n{broken\n{"id": "b", "document": "y", "label": "no"}\n'
+    )
+    ended = reexctl("predict", "s", path, "--json")
+    assert ended.code == 1
+    assert [(each["id"], each["text"], each["label"]) for each in ended.lines] == [("1", "x", 2)]
+    assert f"{path}:2: " in ended.err
+    assert f"{path}:3: label: " in ended.err
+
+
+def test_predict_of_a_split_counts_at_the_end(held, reexctl):
+    held.answers["PredictSplit"] = lambda request, context: iter(
+        predictions_pb2.PredictSplitResponse(
+            predictions=[answer(id=f"{n}\n", label=1, region_alpha=0.9 * (n % 2), text="a\ttext")]
+        )
+        for n in range(4)
+    )
+    ended = reexctl("predict", "s", "--split", "test")
+    assert (ended.code, len(ended.out.splitlines())) == (0, 4)
+    assert "4 predictions, 2 admitted to a region, 4 of 4 labelled ones right" in ended.err
+    assert len(reexctl("predict", "s", "--split", "test", "--json").lines) == 4
+
+
+@pytest.mark.parametrize("arguments", [(), ("{file}", "--split", "test")])
+def test_predict_takes_a_split_or_a_file(reexctl, tmp_path, arguments):
+    (tmp_path / "x.jsonl").touch()
+    given = [argument.format(file=tmp_path / "x.jsonl") for argument in arguments]
+    assert reexctl("predict", "s", *given).code == 2
+
+
+def test_evaluate_shows_headline_regions_and_confusion(held, reexctl):
+    figures = evaluation_pb2.EvaluateResponse(
+        split="test", classifier="v1", n=10, correct=8, accuracy=0.8, balanced_accuracy=0.75, unseen_count=11
+    )
+    figures.interval.lower, figures.interval.upper = 0.44, 0.97
+    region = figures.regions.add(alpha=0.95, admitted=4, admitted_share=0.4, correct=4, accuracy=1.0)
+    region.interval.lower, region.interval.upper = 0.4, 1.0
+    for label, name in enumerate(CLASSES):
+        figures.classes.add(label=label, name=name, support=5, recall=0.5)
+        figures.confusion.add(counts=[1, 2, 30 + label])
+    held.answers["Evaluate"] = lambda request, context: figures
+    out = reexctl("evaluate", "s", "--split", "test").out
+    for expected in (
+        "80.0% (8 of 10",
+        "44.0% to 97.0%",
+        "balanced accuracy 75.0%",
+        "40.0%",
+        "as positive",
+        "32",
+    ):
+        assert expected in out
+    (shape,) = reexctl("evaluate", "s", "--split", "test", "--json").lines
+    assert (shape["n"], shape["confusion"][2]) == (10, [1, 2, 32])
+
+
+def test_search_takes_names_of_classes_and_several_splits(held, reexctl):
+    held.answers["Search"] = lambda request, context: search_pb2.SearchResponse(
+        results=[
+            search_pb2.SearchResult(id="a", split="train", label_name="positive", similarity=0.5, text="x")
+        ],
+        not_embedded=3,
+    )
+    ended = reexctl(
+        "search",
+        "s",
+        "what",
+        "-k",
+        3,
+        "--split",
+        "train",
+        "--split",
+        "test",
+        "--label",
+        "positive",
+        "--label",
+        -1,
+    )
+    assert ended.code == 0
+    request = held.requests[-1][1]
+    assert (request.limit, list(request.splits), list(request.labels)) == (3, ["train", "test"], [2, -1])
+    assert "0.500" in ended.out
+    assert "3 documents are not embedded" in ended.err
+    assert reexctl("search", "s", "what", "--label", "nonsense").code == 2

@@ -1,0 +1,192 @@
+"""`project`, `labels`, `upload`, `documents`, `status`, `prepare`: asked, printed, ended. And every exit code."""
+
+from __future__ import annotations
+
+import json
+
+import grpc
+import pytest
+from reex.v1 import (
+    documents_pb2,
+    models_pb2,
+    projects_pb2,
+    server_pb2,
+)
+
+CLASSES = ["negative", "neutral", "positive"]
+
+
+def test_project_create_with_classes(held, reexctl):
+    held.answers["CreateProject"] = lambda request, context: projects_pb2.CreateProjectResponse(
+        project=request.project
+    )
+    ended = reexctl(
+        "project", "create", "s", "--classes", "negative, neutral,positive", "--prompt", "Classify.", "--json"
+    )
+    assert ended.code == 0
+    assert ended.lines[0]["classes"] == CLASSES
+    assert held.requests[-1][1].project.prompt == "Classify."
+
+
+def test_project_create_with_a_labels_file(held, reexctl, tmp_path):
+    held.answers["CreateProject"] = lambda request, context: projects_pb2.CreateProjectResponse(
+        project=request.project
+    )
+    path = tmp_path / "labels.jsonl"
+    path.write_text('{"label": 1, "name": "b"}\n{"label": 0, "name": "a"}\n{"label": -1, "name": "none"}\n')
+    assert reexctl("project", "create", "s", "--labels", path, "--json").lines[0]["classes"] == [
+        "a",
+        "b",
+    ]
+    path.write_text('{"label": 0, "name": "a"}\n{"label": 2, "name": "c"}\n')
+    ended = reexctl("project", "create", "s", "--labels", path)
+    assert (ended.code, "1" in ended.err) == (2, True)
+
+
+def test_project_create_without_classes_is_a_usage_error(reexctl):
+    ended = reexctl("project", "create", "s")
+    assert ended.code == 2
+    assert "--classes" in ended.err
+
+
+def test_labels_round_trip(held, reexctl, tmp_path):
+    held.answers["UpdateProject"] = lambda request, context: projects_pb2.UpdateProjectResponse(
+        project=request.project
+    )
+    assert reexctl("labels", "export", "s").lines == [
+        {"label": n, "name": name} for n, name in enumerate(CLASSES)
+    ]
+    path = tmp_path / "labels.jsonl"
+    path.write_text('{"label": 3, "name": "mixed"}\n{"label": 0, "name": "bad"}\n')
+    assert reexctl("labels", "set", "s", path).code == 0
+    assert list(held.requests[-1][1].project.classes) == ["bad", "neutral", "positive", "mixed"]
+
+
+def test_upload_reports_bad_lines_like_a_compiler_and_fails(held, reexctl, tmp_path):
+    path = tmp_path / "data.jsonl"
+    path.write_text('{"document": "x"}\n{"document": 5}\n{broken\n')
+    ended = reexctl("upload", "s", path, "--split", "train")
+    assert ended.code == 1
+    assert ended.out == "3 lines: 1 added, 2 rejected\n"
+    assert f"{path}:2: document: " in ended.err
+    assert f"{path}:3: " in ended.err
+    ended = reexctl("upload", "s", path, "--split", "train", "--json")
+    (shape,) = ended.lines
+    assert (ended.code, shape["added"], shape["rejected"], shape["stored"]) == (1, 1, 2, True)
+    assert [(each["file"], each["line"], each["field"]) for each in shape["rejections"]] == [
+        (str(path), 2, "document"),
+        (str(path), 3, ""),
+    ]
+
+
+def test_strict_stores_nothing_when_a_line_is_bad(held, reexctl, tmp_path):
+    path = tmp_path / "data.jsonl"
+    path.write_text('{"document": "x"}\n{broken\n')
+    ended = reexctl("upload", "s", path, "--split", "train", "--strict")
+    assert (ended.code, "nothing was stored" in ended.out) == (1, True)
+    assert all(chunk.validate_only for chunk in held.chunks)
+    path.write_text('{"document": "x"}\n')
+    held.chunks.clear()
+    assert reexctl("upload", "s", path, "--split", "train", "--strict").code == 0
+    assert [chunk.validate_only for chunk in held.chunks] == [True, False]
+
+
+def test_a_dry_run_stores_nothing(held, reexctl, tmp_path):
+    path = tmp_path / "data.jsonl"
+    path.write_text('{"document": "x"}\n')
+    ended = reexctl("upload", "s", path, "--split", "train", "--dry-run")
+    assert (ended.code, "nothing was stored" in ended.out) == (0, True)
+    assert [chunk.validate_only for chunk in held.chunks] == [True]
+
+
+def test_a_file_that_is_not_there_is_a_usage_error(reexctl, tmp_path):
+    for arguments in (
+        ("upload", "s", tmp_path / "absent.jsonl", "--split", "train"),
+        ("predict", "s", tmp_path),
+    ):
+        assert reexctl(*arguments).code == 2
+
+
+def test_documents_are_listed_and_shown(held, reexctl):
+    document = documents_pb2.Document(id="a", text="one\x07\ntwo", label=1, split="train", revision=1)
+    held.answers["ListDocuments"] = lambda request, context: documents_pb2.ListDocumentsResponse(
+        documents=[document] * 5
+    )
+    held.answers["GetDocument"] = lambda request, context: documents_pb2.GetDocumentResponse(
+        document=document
+    )
+    ended = reexctl("documents", "list", "s", "--split", "train", "--label", "neutral", "--limit", 2)
+    assert len(ended.out.splitlines()) == 3
+    assert held.requests[-1][1].label == 1
+    shown = reexctl("documents", "list", "s", "--json").lines
+    assert len(shown) == 5
+    assert shown[0]["document"] == "one\x07\ntwo"
+    assert "one\\x07\ntwo" in reexctl("documents", "show", "s", "a").out
+
+
+def test_status_and_split_summary_and_models(held, reexctl):
+    split = documents_pb2.SplitSummary(
+        split="train", documents=4, labels=[documents_pb2.LabelCount(label=0, name="negative", count=1)]
+    )
+    status = server_pb2.GetStatusResponse(warnings=["products are slow"])
+    status.projects.add(splits=[split]).project.name = "s"
+    status.projects.add(problem="damaged").project.name = "t"
+    held.answers["GetStatus"] = lambda request, context: status
+    held.answers["SummarizeSplits"] = lambda request, context: documents_pb2.SummarizeSplitsResponse(
+        splits=[split]
+    )
+    out = reexctl("status").out
+    for expected in ("pid 4711", "products are slow", "negative 1 (25.0%)", "damaged", "nothing trained"):
+        assert expected in out
+    assert reexctl("status", "--json").lines[0]["projects"][1]["problem"] == "damaged"
+    assert reexctl("split", "summary", "s", "--json").lines[0]["documents"] == 4
+    held.answers["ListModels"] = lambda request, context: models_pb2.ListModelsResponse(
+        models=[models_pb2.Model(name="minilm", size_bytes=91_000_000)]
+    )
+    assert "91.0 MB" in reexctl("models", "list").out
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "expected"),
+    [
+        (grpc.StatusCode.NOT_FOUND, "PROJECT_NOT_FOUND", 3),
+        (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_NAME", 2),
+        (grpc.StatusCode.ALREADY_EXISTS, "PROJECT_EXISTS", 7),
+        (grpc.StatusCode.FAILED_PRECONDITION, "NOT_TRAINED", 1),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "QUEUE_FULL", 75),
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "STORAGE_FULL", 1),
+        (grpc.StatusCode.DATA_LOSS, "STORE_CORRUPT", 5),
+        (grpc.StatusCode.PERMISSION_DENIED, "BORN_LATER", 6),
+        (grpc.StatusCode.INTERNAL, "INTERNAL", 1),
+    ],
+)
+def test_exit_codes(held, reexctl, code, reason, expected):
+    held.answers["GetProject"] = lambda request, context: held.abort(
+        context, code, "cause\x1b; next step", reason
+    )
+    ended = reexctl("project", "show", "s")
+    assert (ended.code, ended.out) == (expected, "")
+    assert ended.err == "error: cause\\x1b; next step\n"
+
+
+def test_delete_asks_and_without_a_terminal_wants_yes(held, reexctl):
+    held.answers["DeleteProject"] = lambda request, context: projects_pb2.DeleteProjectResponse()
+    assert reexctl("project", "delete", "s").code == 2
+    assert "DeleteProject" not in [name for name, _ in held.requests]
+    assert reexctl("project", "delete", "s", "--yes", "--json").lines == [{"deleted": "s"}]
+
+
+def test_prepare_needs_no_daemon(home, capsys, tmp_path):
+    from reex.cli.main import run
+
+    rows = "".join(
+        f"{name},text {n} of {name}\n" for name in ("positive", "neutral", "negative") for n in range(601)
+    )
+    path = tmp_path / "all-data.csv"
+    path.write_text(rows)
+    out = tmp_path / "made" / "here"
+    assert run(["prepare", "financial-phrasebank", str(path), "--out", str(out), "--json"]) == 0
+    counts = json.loads(capsys.readouterr().out)["lines"]
+    assert counts == {"train.jsonl": 900, "calibration.jsonl": 3, "test.jsonl": 900, "labels.jsonl": 3}
+    assert sorted(path.name for path in out.iterdir()) == sorted(counts)
+    assert run(["prepare", "financial-phrasebank", str(out / "labels.jsonl"), "--out", str(out)]) == 2
