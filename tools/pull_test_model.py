@@ -20,9 +20,7 @@ def main() -> None:
     except ReexError:
         print(f"pulling {MODEL_DEFAULT} into {folder}", file=sys.stderr)
         try:
-            registry.pull(
-                MODEL_DEFAULT, on_progress=lambda done, total, phase: None, cancel=threading.Event()
-            )
+            registry.pull(MODEL_DEFAULT)
         except ReexError as error:
             print(f"not pulled, tests that need it skip: {error.message}", file=sys.stderr)
 
