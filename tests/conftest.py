@@ -60,8 +60,8 @@ def fresh(daemons: ModuleType, models_folder: Path) -> Iterator[Callable[..., An
     """Starts a daemon with a home of its own; gone with the test."""
     started: list[Any] = []
 
-    def start(**variables: str) -> Any:
-        started.append(daemons.Daemon(models_folder, **variables))
+    def start(folder: Path = models_folder, **variables: str) -> Any:
+        started.append(daemons.Daemon(folder, **variables))
         return started[-1].start()
 
     yield start

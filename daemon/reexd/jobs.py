@@ -24,18 +24,27 @@ logger = logging.getLogger(__name__)
 
 ATTEMPTS_MAX = 10  # starts of one job, restarts of the daemon included
 ENGINE_RETRIES = 2  # within one attempt, after the death of an engine worker
+NUMBER_DIGITS_MAX = 18  # what a key can hold
 SAVE_INTERVAL_S = 1.0  # progress older than this is committed with the next report
 
 Runner = Callable[["RunningJob"], dict]
 Watcher = Callable[[Job], None]
 
 
+def _nothing(_: Job) -> None:
+    """What a kind of job leaves behind that keeps nothing."""
+
+
 @dataclass(frozen=True)
 class Kind:
-    """How jobs of one kind run: `runner` returns the result; `exclusive` allows one unended job per project."""
+    """How jobs of one kind run: `runner` returns the result; `exclusive` allows one unended job per project.
+
+    `discard` drops what an unsuccessful job kept for its resumption; it may be called again after a crash.
+    """
 
     runner: Runner
     exclusive: bool
+    discard: Callable[[Job], None] = _nothing
 
 
 class RunningJob:
@@ -132,7 +141,7 @@ class JobQueue:
     def get(self, name: str) -> Job:
         """The job called KIND-NUMBER. Raises JobNotFound."""
         kind, _, number = name.rpartition("-")
-        if kind in self._kinds and number.isdigit():
+        if kind in self._kinds and number.isascii() and number.isdigit() and len(number) <= NUMBER_DIGITS_MAX:
             with self._lock:
                 if current := self._current.get(int(number)):
                     return current
@@ -156,14 +165,16 @@ class JobQueue:
     def cancel(self, name: str) -> Job:
         """Ask the job to stop. Raises Unready when it has ended already."""
         job = self.get(name)
-        if job.state.ended:
-            raise Unready(f"{name} has already ended ({job.state.name.lower()}); there is nothing to cancel")
         with self._lock:
             if running := self._running.get(job.number):
                 running.cancel.set()
                 return running.job
-            if job.number in self._waiting[job.kind]:
+            waiting = job.number in self._waiting[job.kind]
+            if waiting:
                 self._waiting[job.kind].remove(job.number)
+        if not waiting:
+            job = self.get(name)  # it may have ended since
+            raise Unready(f"{name} has already ended ({job.state.name.lower()}); there is nothing to cancel")
         return self._end(replace(job, state=JobState.CANCELLED, message="cancelled before it began"))
 
     def watch(self, number: int, watcher: Watcher) -> Callable[[], None]:
@@ -201,6 +212,8 @@ class JobQueue:
     def _end(self, job: Job) -> Job:
         now = time.time()
         job = replace(job, eta_s=-1.0, updated_at=now, ended_at=now)
+        if job.state != JobState.SUCCEEDED:
+            self._discard(job)
         try:
             self._environment.write(lambda txn: job_records.update(txn, job))
         except StorageFull:
@@ -214,6 +227,12 @@ class JobQueue:
         for watcher in watchers:
             watcher(job)
         return job
+
+    def _discard(self, job: Job) -> None:
+        try:
+            self._kinds[job.kind].discard(job)
+        except ReexError as error:  # a full disk or a damaged project must not keep the job from ending
+            logger.warning("what %s kept could not be dropped: %s", job.name, error.message)
 
     def _run_kind(self, kind: str) -> None:
         while True:
@@ -250,7 +269,8 @@ class JobQueue:
             message = f"internal error: {type(error).__name__}: {error}; the log has the details"
             self._end(replace(running.job, state=JobState.FAILED, error_reason="INTERNAL", error=message))
         else:
-            self._end(replace(running.job, state=JobState.SUCCEEDED, result_json=json.dumps(result)))
+            job = replace(running.job, state=JobState.SUCCEEDED, done=running.job.total)
+            self._end(replace(job, result_json=json.dumps(result)))
 
     def _attempt(self, running: RunningJob) -> dict:
         runner = self._kinds[running.job.kind].runner

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from importlib.metadata import version
 
 import grpc
-import reex
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
@@ -151,10 +150,13 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
     embed = Embed(catalogue, engine, registry)
     predict = Predict(catalogue, engine, embed, live, staleness, settings)
     models = Models(registry, settings.offline)
-    train = Train(catalogue, engine, embed, registry)
+    train = Train(catalogue, engine, embed, registry, settings.checkpoint_s)
     jobs = JobQueue(
         catalogue.environment,
-        {"train": Kind(train.run, exclusive=True), "pull": Kind(models.pull, exclusive=False)},
+        {
+            "train": Kind(train.run, exclusive=True, discard=train.discard),
+            "pull": Kind(models.pull, exclusive=False),
+        },
     )
     models.attach(jobs)
     train.attach(jobs)

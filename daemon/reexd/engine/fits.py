@@ -59,7 +59,8 @@ def run(call: Call, task: FitTask, scratch: Path, handlers: FitHandlers) -> FitR
 def _submit(call: Call, task: FitTask, number: int, folder: Path) -> None:
     training, calibration = task.settings.split(task.labels, number)
     own = folder / f"shuffle-{number}"
-    states.save(own, State({"training_index": training, "calibration_index": calibration}, {}))
+    indexes = {"training_index": training, "calibration_index": calibration}
+    states.save(own, State(indexes, {"checkpoint_s": task.checkpoint_s}))
     if number in task.resume:
         states.save(own / states.RESUME, task.resume[number])
     settings = dataclasses.replace(task.settings, seed=task.settings.iteration_seed(number))

@@ -49,7 +49,7 @@ class Fit:
 
     def _begin(self):
         pool = states.load(self._folder.parent, mapped=True).arrays
-        split = states.load(self._folder).arrays
+        own = states.load(self._folder)
         resume = None
         if (self._folder / states.RESUME).is_dir():
             state = states.load(self._folder / states.RESUME)
@@ -57,10 +57,11 @@ class Fit:
         return fit(
             pool["features"],
             pool["labels"],
-            split["training_index"],
-            split["calibration_index"],
+            own.arrays["training_index"],
+            own.arrays["calibration_index"],
             FitSettings.from_dict(self._settings),
             resume,
+            checkpoint_interval_s=float(own.facts["checkpoint_s"]),
         )
 
     def _progress(self, facts: dict) -> Frame | None:

@@ -82,6 +82,7 @@ class FitTask:
     settings: FitSettings  # `shuffles` is J; shuffle i splits the pool by `settings.split(labels, i)`
     resume: Mapping[int, State] = field(default_factory=dict)  # shuffle -> its last checkpoint
     finished: Mapping[int, State] = field(default_factory=dict)  # shuffle -> its outcome, not fitted again
+    checkpoint_s: float = 15.0  # least time between two checkpoints of a shuffle
 
 
 @dataclass(frozen=True, slots=True, eq=False)

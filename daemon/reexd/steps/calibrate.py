@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -28,13 +28,18 @@ class Calibrate:
         pool: Pool,
         settings: FitSettings,
         fitted: Fitted,
+        job: str,
         durations: Mapping[str, float],
+        close: Callable[[Txn], None],
     ) -> Classifier:
-        """Write the next version and make it live; it names why rungs are missing in its training record."""
+        """Write the next version and make it live; it names why rungs are missing in its training record.
+
+        `close` ends what the job kept, in the same transaction: a crash leaves either all of it or a version.
+        """
         started = time.monotonic()
         calibration = calibrate(fitted, len(project.classes), settings)
         durations = {**durations, "calibrate_s": time.monotonic() - started}
-        report = _report(project, pool, settings, fitted, calibration, durations)
+        report = {"job": job, **_report(project, pool, settings, fitted, calibration, durations)}
         arrays = _arrays(pool, fitted, calibration)
 
         def work(txn: Txn) -> Classifier:
@@ -57,6 +62,7 @@ class Calibrate:
             )
             classifiers.put(txn, record, arrays)
             classifiers.set_live(txn, record.version)
+            close(txn)
             return record
 
         return environment.write(work)

@@ -37,8 +37,9 @@ class Fitted:
 
 
 class Fit:
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, checkpoint_s: float) -> None:
         self._engine = engine
+        self._checkpoint_s = checkpoint_s
 
     def run(
         self,
@@ -59,7 +60,7 @@ class Fit:
             environment.write(lambda txn: checkpoints.put(txn, job, text, state.arrays, slot=slot))
 
         result = self._engine.fit(
-            FitTask(features, labels.astype(np.int64), settings, resume, finished),
+            FitTask(features, labels.astype(np.int64), settings, resume, finished, self._checkpoint_s),
             on_progress=progress.tell,
             on_checkpoint=lambda number, state: keep(number, state, ended=False),
             on_outcome=lambda number, state: keep(number, state, ended=True),

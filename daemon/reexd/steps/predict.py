@@ -15,6 +15,7 @@ from reexd.records import UNLABELLED, Document, Neighbor, Prediction
 from reexd.steps.embed import Embed
 from reexd.steps.live import Live, Loaded
 from reexd.steps.staleness import Staleness
+from reexd.steps.upload import FLOAT32_MAX
 from reexd.store import documents, hidden_states, predictions, references, spaces
 from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Txn
@@ -186,9 +187,11 @@ class Predict:
                     f" received {size:,} bytes" + (f" in {text.id!r}" if text.id else ""),
                     field="text",
                 )
-            if not all(np.isfinite(text.attributes)):
+            if not all(abs(value) <= FLOAT32_MAX for value in text.attributes):  # False for NaN as well
                 raise InvalidDocument(
-                    f"attributes are finite numbers; received {text.attributes}", field="attributes"
+                    "attributes are finite numbers that fit 32-bit floats; received others"
+                    + (f" in {text.id!r}" if text.id else ""),
+                    field="attributes",
                 )
         self._check_attributes(loaded, texts)
 

@@ -17,14 +17,14 @@ from reexd.engine.adaptor.settings import FitSettings, choose, official
 from reexd.engine.client import Engine
 from reexd.errors import InvalidSetting, NotEnoughData
 from reexd.jobs import JobQueue, RunningJob
-from reexd.records import CALIBRATION, TRAIN, Job, Project
+from reexd.records import CALIBRATION, TRAIN, Classifier, Job, Project
 from reexd.registry import Registry
 from reexd.steps import pool as pool_record
 from reexd.steps.calibrate import Calibrate
 from reexd.steps.embed import Embed
 from reexd.steps.fit import Fit
 from reexd.steps.pool import Pool
-from reexd.store import documents, spaces, splits
+from reexd.store import classifiers, documents, spaces, splits
 from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Environment
 
@@ -44,11 +44,12 @@ class Train:
         engine: Engine,
         embed: Embed,
         registry: Registry,
+        checkpoint_s: float,
     ) -> None:
         self._catalogue = catalogue
         self._embed = embed
         self._registry = registry
-        self._fit = Fit(engine)
+        self._fit = Fit(engine, checkpoint_s)
         self._calibrate = Calibrate()
         self._jobs: JobQueue | None = None
 
@@ -75,6 +76,8 @@ class Train:
         started = time.monotonic()
         project = self._catalogue.get(running.job.project)
         environment = self._catalogue.open(project.name)
+        if (written := _written_by(environment, running.job)) is not None:
+            return _result(written)  # a crash came between the version and the end of the job's record
         pool = pool_record.load(environment, running.job.number)
         if pool is None:
             pool = self._embed_and_freeze(running, project, environment)
@@ -88,13 +91,27 @@ class Train:
         fitted = time.monotonic()
         running.report("calibrate", 0, 1)
         durations = {"embed_s": embedded - started, "fit_s": fitted - embedded}
-        record = self._calibrate.run(project, environment, space, pool, settings, best, durations)
+        record = self._calibrate.run(
+            project,
+            environment,
+            space,
+            pool,
+            settings,
+            best,
+            job=running.job.name,
+            durations=durations,
+            close=lambda txn: pool_record.forget(txn, space, pool, running.job.number),
+        )
+        return _result(record)
 
-        environment.write(lambda txn: pool_record.forget(txn, space, pool, running.job.number))
-        running.report("calibrate", 1, 1)
-        report = json.loads(record.training_json)
-        del report["history"]  # curves are read from the version
-        return {"version": record.name, **report}
+    def discard(self, job: Job) -> None:
+        """Drop the checkpoints of a job that will not go on, and unpin the rows of its pool."""
+        environment = self._catalogue.open(job.project)
+        pool = pool_record.load(environment, job.number)
+        if pool is not None:
+            environment.write(
+                lambda txn: pool_record.forget(txn, spaces.get(txn, pool.space), pool, job.number)
+            )
 
     def _embed_and_freeze(self, running: RunningJob, project: Project, environment: Environment) -> Pool:
         """Embed the pool, then everything else of the project; freeze what the pool is then."""
@@ -126,6 +143,19 @@ class Train:
             pool = environment.write(lambda txn: pool_record.freeze(txn, space, project, running.job.number))  # noqa: B023
             if pool is not None:
                 return pool
+
+
+def _written_by(environment: Environment, job: Job) -> Classifier | None:
+    """The version that an earlier attempt of the job has written."""
+    with environment.read() as txn:
+        record = classifiers.get(txn, version) if (version := classifiers.live(txn)) else None
+    return record if record is not None and json.loads(record.training_json).get("job") == job.name else None
+
+
+def _result(record: Classifier) -> dict:
+    report = json.loads(record.training_json)
+    del report["history"]  # curves are read from the version
+    return {"version": record.name, **report}
 
 
 def fit_settings(project: Project, class_rows: list[int], requested: Mapping[str, object]) -> FitSettings:
