@@ -23,7 +23,9 @@ def from_rpc_error(error: grpc.RpcError) -> errors.ReexError:
     info = _error_info(error.trailing_metadata())
     if info is None:
         if status == "UNAVAILABLE":
-            message = f"the daemon does not answer ({message}); start it with `reexctl daemon start`"
+            # gRPC's own words name addresses and retries; they are kept for programs.
+            told = "no daemon answers at the socket; start it: reexctl daemon start"
+            return errors.DaemonDown(told, metadata={"detail": message})
         if status == "DEADLINE_EXCEEDED":
             message = "the daemon did not answer in time; pass a longer timeout, or look at `reexctl status`"
         return errors.STATUSES.get(status, errors.Internal)(message)

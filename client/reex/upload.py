@@ -40,6 +40,7 @@ class _Chunk:
     documents: int
     line: int  # the last one in it
     offset: int
+    nameless: dict[int, bytes]  # line -> digest of the text of each document without id
 
 
 class Upload:
@@ -82,8 +83,6 @@ class Upload:
             if isinstance(checked, Rejection):
                 self._reject(checked)
                 continue
-            if not checked.id:
-                self._count_merge(checked.text)
             added = checked.ByteSize() + _LINE_OVERHEAD_BYTES
             full = len(request.lines) >= self._limits.chunk_documents_max
             if request.lines and (full or size + added > self._limits.chunk_size_max_bytes):
@@ -102,14 +101,15 @@ class Upload:
         self, request: documents_pb2.UploadDocumentsRequest, offset: int
     ) -> documents_pb2.UploadDocumentsRequest:
         last = request.lines[-1].line if request.lines else 0
-        self._in_flight.append(_Chunk(len(request.lines), last, offset))
+        nameless = {each.line: _digest(each.document.text) for each in request.lines if not each.document.id}
+        self._in_flight.append(_Chunk(len(request.lines), last, offset, nameless))
         return request
 
-    def _count_merge(self, text: str) -> None:
-        digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
-        if digest in self._seen:
-            self._merged += 1
-        self._seen.add(digest)
+    def _count_merges(self, chunk: _Chunk, rejected: set[int]) -> None:
+        for line, digest in chunk.nameless.items():
+            if line not in rejected:
+                self._merged += digest in self._seen
+                self._seen.add(digest)
 
     def _reject(self, rejection: Rejection) -> None:
         with self._rejecting:
@@ -130,6 +130,7 @@ class Upload:
                 "the daemon acknowledged a chunk that was not sent; do client and daemon match in version?"
             )
         chunk = self._in_flight.popleft()
+        self._count_merges(chunk, {rejection.line for rejection in response.rejections})
         self.progress = UploadProgress(
             documents=self.progress.documents + chunk.documents,
             line=max(chunk.line, self.progress.line),
@@ -166,6 +167,10 @@ class Upload:
         return type(error)(
             f"{error.message}. {resume_hint(self.progress)}", reason=error.reason, metadata=error.metadata
         )
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def resume_hint(progress: UploadProgress) -> str:

@@ -141,16 +141,18 @@ def test_identical_texts_without_id_are_counted_as_merged(daemon, client):
     def answer(chunks, context):
         for chunk in chunks:
             daemon.chunks.append(chunk)
-            yield documents_pb2.UploadDocumentsResponse(added=2, unchanged=2, repeated_ids=2)
+            wrong = documents_pb2.Rejection(line=5, field="label", reason="no such class")
+            yield documents_pb2.UploadDocumentsResponse(
+                added=2, unchanged=2, repeated_ids=2, rejections=[wrong]
+            )
 
     daemon.answers["UploadDocuments"] = answer
+    named = [{"document": "y", "id": "1"}, {"document": "z", "id": "1"}]
     result = client.upload(
-        "p",
-        [{"document": "x"}, {"document": "x"}, {"document": "y", "id": "1"}, {"document": "z", "id": "1"}],
-        "train",
+        "p", [{"document": "x"}, {"document": "x"}, *named, {"document": "x", "label": 9}], "train"
     )
     assert (result.merged, result.repeated) == (1, 1)
-    assert [line.document.id for line in daemon.lines] == ["", "", "1", "1"]
+    assert [line.document.id for line in daemon.lines] == ["", "", "1", "1", ""]
 
 
 def test_a_csv_says_by_column_names_what_json_says_by_keys(daemon, client, tmp_path):

@@ -113,7 +113,9 @@ def evaluation(figures: Evaluation, as_json: bool) -> None:
     if figures.stale:
         output.styled(f"stale: {safe(figures.stale)}", "yellow")
     if not figures.n:
-        output.styled("nothing to measure on: upload labelled documents to this split", "yellow")
+        output.styled(
+            "nothing to measure on: the version used every labelled document of the split", "yellow"
+        )
         return
     interval = figures.interval
     output.styled(

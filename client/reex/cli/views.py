@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reex.status import ClassifierSummary, ProjectStatus, ServerInfo, Status
     from reex.types import Document, Job, Model, Project, Record, SearchResults, SplitSummary, UploadResult
 
+WARNINGS_SHOWN = 4  # after a training, and of each project in a list of several; `status NAME` shows all
 _NO_CLASS = {-1: "unlabelled", -99: "out-of-distribution"}
 
 
@@ -227,7 +228,7 @@ def ended(client: Client, job: Job) -> None:
     if found.classifier is None:
         output.line(f"{job.name} succeeded")
         return
-    _classifier(found.classifier)
+    _classifier(found.classifier, job.project, WARNINGS_SHOWN)
     durations = job.result.get("durations", {})
     spent = ", ".join(f"{name.removesuffix('_s')} {value:.1f} s" for name, value in durations.items())
     if spent:
@@ -235,7 +236,7 @@ def ended(client: Client, job: Job) -> None:
     output.note(f'next: reexctl evaluate {job.project} --split test    reexctl query {job.project} "TEXT"')
 
 
-def _classifier(found: ClassifierSummary) -> None:
+def _classifier(found: ClassifierSummary, project_name: str, warnings_shown: int | None) -> None:
     record = found.training
     output.line(f"  live       {found.name}, {_when(found.create_time)}, model {safe(found.model)}")
     output.line(f"  documents  {found.support_count:,} support, {found.calibration_count:,} calibration")
@@ -252,10 +253,15 @@ def _classifier(found: ClassifierSummary) -> None:
         )
     if not found.regions:
         output.styled("  NO RELIABILITY REGION: every answer of this version is rejected", "bold red")
-    for warning in found.warnings:
+    for warning in found.warnings[:warnings_shown]:
         output.styled(f"  warning    {safe(warning)}", "yellow")
+    left = len(found.warnings[warnings_shown:]) if warnings_shown is not None else 0
+    if left:
+        output.line(f"             and {left} more: reexctl status {project_name}")
     if found.stale:
-        output.styled(f"  stale      {safe(found.stale)}; train again: reexctl train NAME", "yellow")
+        output.styled(
+            f"  stale      {safe(found.stale)}; train again: reexctl train {project_name}", "yellow"
+        )
     if found.unused_count:
         output.line(f"  unused     {found.unused_count:,} documents were added since")
 
@@ -275,7 +281,7 @@ def status(found: Status, server: ServerInfo, as_json: bool) -> None:
         output.styled(f"warning: {safe(warning)}", "yellow")
     for each in found.projects:
         output.line()
-        _project_status(each)
+        _project_status(each, warnings_shown=None if len(found.projects) == 1 else WARNINGS_SHOWN)
     if found.jobs:
         output.line()
         jobs(found.jobs, False)
@@ -283,7 +289,7 @@ def status(found: Status, server: ServerInfo, as_json: bool) -> None:
         output.note("no projects; create one: reexctl project create NAME --classes A,B")
 
 
-def _project_status(each: ProjectStatus) -> None:
+def _project_status(each: ProjectStatus, warnings_shown: int | None) -> None:
     project = each.project
     output.styled(f"{project.name}  {safe(', '.join(project.classes[:10]))}", "bold")
     if each.problem:
@@ -296,8 +302,7 @@ def _project_status(each: ProjectStatus) -> None:
     if each.classifier is None:
         output.line("  live       nothing trained yet")
     else:
-        _classifier(each.classifier)
-    output.line(
-        f"  store      {each.version_count} kept versions, {each.embedded_count:,} texts embedded, "
-        f"{output.size(each.store_size_bytes)}"
-    )
+        _classifier(each.classifier, project.name, warnings_shown)
+    kept = f"{each.version_count} version{'s' * (each.version_count != 1)} kept"
+    size = output.size(each.store_size_bytes)
+    output.line(f"  store      {kept}, {each.embedded_count:,} texts embedded, {size}")
