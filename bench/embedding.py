@@ -75,7 +75,8 @@ class Peer:
     def __init__(self, python: str, model: Path, out: Path) -> None:
         self._out = out
         self._process = subprocess.Popen(
-            [python, __file__, "--peer", "--model", str(model)],
+            # -P: modules of this folder must not stand in for the peer's own.
+            [python, "-P", __file__, "--peer", "--model", str(model)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -86,7 +87,12 @@ class Peer:
         asked = {"threads": threads, "batch": batch, "documents": documents, "out": str(self._out)}
         self._process.stdin.write(json.dumps(asked) + "\n")
         self._process.stdin.flush()
-        return json.loads(self._process.stdout.readline())
+        line = self._process.stdout.readline()
+        if not line:
+            raise SystemExit(
+                f"the peer ended: is sentence-transformers in its environment? (code {self._process.wait()})"
+            )
+        return json.loads(line)
 
     def close(self) -> None:
         self._process.stdin.close()
