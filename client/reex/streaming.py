@@ -16,7 +16,7 @@ from typing import BinaryIO, TypeVar
 from reex.checking import Checker
 from reex.reading import OpenSource
 from reex.texts import Text, TextLike, text_message
-from reex.types import Rejection
+from reex.types import OUT_OF_DISTRIBUTION, UNLABELLED, Rejection
 from reex.v1 import predictions_pb2
 
 T = TypeVar("T")
@@ -148,6 +148,9 @@ def file_texts(
                 )
                 continue
             label = classes.index(document.label_name)
+        elif not (label < len(classes) and (label >= 0 or label in (UNLABELLED, OUT_OF_DISTRIBUTION))):
+            reject(Rejection(entry.line, "label", f"no class has the label {label}", document.id))
+            continue
         yield Text(
             document.text,
             id=document.id or str(entry.line),

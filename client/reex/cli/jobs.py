@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reex.cli import completion, exits, output, views
+from reex.cli import completion, exits, output, overview, views
 from reex.cli.options import AsJson, JobName, example
 from reex.cli.progress import Progress
 from reex.cli.session import connected
@@ -95,7 +95,7 @@ def watch(job: JobName, as_json: AsJson = False) -> None:
     """Follow a job until it ends; Ctrl-C stops watching, not the job. With --json, a line for each change."""
     with connected() as client:
         if not as_json:
-            views.ended(client, follow(client, client.get_job(job)))
+            overview.ended(client, follow(client, client.get_job(job)))
             return
         last = client.get_job(job)
         for last in states(client, job):

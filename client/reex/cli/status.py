@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from reex.cli import completion, views
+from reex.cli import completion, overview
 from reex.cli.options import AsJson, example
 from reex.cli.session import connected
 
@@ -22,4 +22,4 @@ def status(
 ) -> None:
     """Documents and labels by split, the live classifier and what makes it stale, regions, jobs, the engine."""
     with connected() as client:
-        views.status(client.status(name), client.server_info(), as_json)
+        overview.status(client.status(name), client.server_info(), as_json)

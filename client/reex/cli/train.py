@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from reex.cli import output, views
+from reex.cli import output, overview, views
 from reex.cli.jobs import follow
 from reex.cli.options import AsJson, Name, Offline, example
 from reex.cli.pulling import with_model
@@ -88,4 +88,4 @@ def train(
         if as_json:
             output.object_line(job.to_dict())
         else:
-            views.ended(client, job)
+            overview.ended(client, job)

@@ -1,4 +1,6 @@
-"""How the records of projects, documents, jobs and the daemon are shown; `answers` shows what a classifier says.
+"""How the records of projects, documents and jobs are shown.
+
+`overview` shows the daemon and what is trained, `answers` what a classifier says.
 
 Each function takes a record and whether JSON is wanted, and leaves the writing to `output`.
 """
@@ -15,11 +17,8 @@ from reex.cli.rejections import Rejections
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from reex import Client
-    from reex.status import ClassifierSummary, ProjectStatus, ServerInfo, Status
     from reex.types import Document, Job, Model, Project, Record, SearchResults, SplitSummary, UploadResult
 
-WARNINGS_SHOWN = 4  # after a training, and of each project in a list of several; `status NAME` shows all
 _NO_CLASS = {-1: "unlabelled", -99: "out-of-distribution"}
 
 
@@ -27,7 +26,7 @@ def class_name(label: int, classes: Sequence[str]) -> str:
     return safe(_NO_CLASS.get(label) or (classes[label] if 0 <= label < len(classes) else str(label)))
 
 
-def _when(time: datetime | None) -> str:
+def when(time: datetime | None) -> str:
     return time.astimezone().strftime("%Y-%m-%d %H:%M") if time else ""
 
 
@@ -72,7 +71,7 @@ def project(record: Project, as_json: bool) -> None:
             ("attributes", str(record.attribute_count) if record.attribute_count > 0 else ""),
             ("documents", f"{record.document_count:,}"),
             ("live", f"v{record.live_version}" if record.live_version else "nothing trained yet"),
-            ("created", _when(record.create_time)),
+            ("created", when(record.create_time)),
         ]
     )
 
@@ -92,10 +91,10 @@ def projects(records: Iterable[Project], as_json: bool) -> None:
 def splits(records: Iterable[SplitSummary], as_json: bool) -> None:
     columns = [Column("split"), Column("documents", right=True), Column("labels", long=True)]
     empty = "no documents; upload some: reexctl upload NAME FILE --split train"
-    _listed(records, columns, lambda each: [each.split, f"{each.documents:,}", _shares(each)], as_json, empty)
+    _listed(records, columns, lambda each: [each.split, f"{each.documents:,}", shares(each)], as_json, empty)
 
 
-def _shares(split: SplitSummary) -> str:
+def shares(split: SplitSummary) -> str:
     return safe(
         ", ".join(
             f"{each.name} {each.count:,} ({output.percent(each.count / split.documents)})"
@@ -127,7 +126,7 @@ def document(record: Document, classes: Sequence[str], as_json: bool) -> None:
             ("group", safe(record.group)),
             ("attributes", ", ".join(f"{value:g}" for value in record.attributes)),
             ("other keys", safe(record.extra_json)),
-            ("revision", f"{record.revision}, {_when(record.update_time)}"),
+            ("revision", f"{record.revision}, {when(record.update_time)}"),
         ]
     )
     output.line()
@@ -193,7 +192,7 @@ def jobs(records: Iterable[Job], as_json: bool) -> None:
     def row(each: Job) -> list[str]:
         amount = f"{each.done:,}/{each.total:,}" if each.total and not each.ended else ""
         said = safe(each.error or each.message)
-        return [each.name, each.project, each.state, safe(each.phase), amount, _when(each.create_time), said]
+        return [each.name, each.project, each.state, safe(each.phase), amount, when(each.create_time), said]
 
     _listed(records, columns, row, as_json, "no jobs")
 
@@ -217,92 +216,3 @@ def upload(result: UploadResult, file: str, stored: bool, as_json: bool) -> None
     listed = ", ".join(f"{count:,} {what}" for what, count in counts if count) or "nothing"
     prefix = "" if stored else "nothing was stored; it would be: "
     output.line(f"{prefix}{result.total:,} lines: {listed}")
-
-
-def ended(client: Client, job: Job) -> None:
-    """A job that succeeded: for a training, the version, its regions, and why any is missing."""
-    if job.kind != "train":
-        pulled(job, False)
-        return
-    (found,) = client.status(job.project).projects
-    if found.classifier is None:
-        output.line(f"{job.name} succeeded")
-        return
-    _classifier(found.classifier, job.project, WARNINGS_SHOWN)
-    durations = job.result.get("durations", {})
-    spent = ", ".join(f"{name.removesuffix('_s')} {value:.1f} s" for name, value in durations.items())
-    if spent:
-        output.line(f"  time       {spent}")
-    output.note(f'next: reexctl evaluate {job.project} --split test    reexctl query {job.project} "TEXT"')
-
-
-def _classifier(found: ClassifierSummary, project_name: str, warnings_shown: int | None) -> None:
-    record = found.training
-    output.line(f"  live       {found.name}, {_when(found.create_time)}, model {safe(found.model)}")
-    output.line(f"  documents  {found.support_count:,} support, {found.calibration_count:,} calibration")
-    best = (record.get("history") or [{}])[record.get("best_epoch", 0) - 1]
-    if "balanced_calibration_accuracy" in best:
-        output.line(
-            f"  accuracy   {output.percent(best['balanced_calibration_accuracy'])} balanced on calibration, "
-            f"epoch {record['best_epoch']} of shuffle {record['shuffle']} of {len(record['shuffle_losses'])}"
-        )
-    for region in record.get("regions", []):
-        output.line(
-            f"  region     alpha {region['alpha']:g}: {region['calibration_admitted']:,} calibration documents, "
-            f"{output.percent(region['calibration_accuracy'])} right"
-        )
-    if not found.regions:
-        output.styled("  NO RELIABILITY REGION: every answer of this version is rejected", "bold red")
-    for warning in found.warnings[:warnings_shown]:
-        output.styled(f"  warning    {safe(warning)}", "yellow")
-    left = len(found.warnings[warnings_shown:]) if warnings_shown is not None else 0
-    if left:
-        output.line(f"             and {left} more: reexctl status {project_name}")
-    if found.stale:
-        output.styled(
-            f"  stale      {safe(found.stale)}; train again: reexctl train {project_name}", "yellow"
-        )
-    if found.unused_count:
-        output.line(f"  unused     {found.unused_count:,} documents were added since")
-
-
-def status(found: Status, server: ServerInfo, as_json: bool) -> None:
-    if as_json:
-        output.object_line({"server": server.to_dict(), **found.to_dict()})
-        return
-    engine = found.engine
-    busy = sum(worker.state == "busy" for worker in engine.workers)
-    memory = output.size(sum(worker.memory_bytes for worker in engine.workers))
-    output.line(f"daemon {server.version}, pid {server.pid}, since {_when(server.start_time)}, {server.home}")
-    output.line(
-        f"engine {engine.backend}, {len(engine.workers)} workers, {busy} busy, {memory}; {safe(engine.blas)}"
-    )
-    for warning in found.warnings:
-        output.styled(f"warning: {safe(warning)}", "yellow")
-    for each in found.projects:
-        output.line()
-        _project_status(each, warnings_shown=None if len(found.projects) == 1 else WARNINGS_SHOWN)
-    if found.jobs:
-        output.line()
-        jobs(found.jobs, False)
-    if not found.projects:
-        output.note("no projects; create one: reexctl project create NAME --classes A,B")
-
-
-def _project_status(each: ProjectStatus, warnings_shown: int | None) -> None:
-    project = each.project
-    output.styled(f"{project.name}  {safe(', '.join(project.classes[:10]))}", "bold")
-    if each.problem:
-        output.styled(f"  {safe(each.problem)}", "bold red")
-        return
-    width = max([10, *(len(split.split) for split in each.splits)])
-    for split in each.splits:
-        shares = f": {_shares(split)}" if split.documents else ""
-        output.line(f"  {split.split:<{width}} {split.documents:,}{shares}")
-    if each.classifier is None:
-        output.line("  live       nothing trained yet")
-    else:
-        _classifier(each.classifier, project.name, warnings_shown)
-    kept = f"{each.version_count} version{'s' * (each.version_count != 1)} kept"
-    size = output.size(each.store_size_bytes)
-    output.line(f"  store      {kept}, {each.embedded_count:,} texts embedded, {size}")

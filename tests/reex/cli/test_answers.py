@@ -69,14 +69,23 @@ def test_query_as_json_is_one_object(held, reexctl):
 
 def test_predict_of_a_file_keeps_order_names_and_bad_lines_apart(held, reexctl, tmp_path):
     path = tmp_path / "data.jsonl"
-    path.write_text(
-        '{"document": "x", "label": "positive"}\n{broken\n{"id": "b", "document": "y", "label": "no"}\n'
-    )
+    given = [
+        '{"document": "x", "label": "positive"}',
+        "{broken",
+        '{"id": "b", "document": "y", "label": "no"}',
+        '{"document": "z", "label": 3}',
+        '{"document": "z", "label": -99}',
+    ]
+    path.write_text("\n".join(given))
     ended = reexctl("predict", "s", path, "--json")
     assert ended.code == 1
-    assert [(each["id"], each["text"], each["label"]) for each in ended.lines] == [("1", "x", 2)]
-    assert f"{path}:2: " in ended.err
-    assert f"{path}:3: label: " in ended.err
+    answers = [(each["id"], each["text"], each["label"]) for each in ended.lines]
+    assert answers == [("1", "x", 2), ("5", "z", -99)]
+    assert [line.split(": ")[:2] for line in ended.err.splitlines()] == [
+        [f"{path}:2", "not JSON"],
+        [f"{path}:3", "label"],
+        [f"{path}:4", "label"],
+    ]
 
 
 def test_predict_of_a_split_counts_at_the_end(held, reexctl):

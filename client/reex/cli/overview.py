@@ -1,0 +1,107 @@
+"""How the daemon at a glance and what a training made are shown: splits, the live version, its regions or why none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reex.cli import output, views
+from reex.cli.output import safe
+
+if TYPE_CHECKING:
+    from reex import Client
+    from reex.status import ClassifierSummary, ProjectStatus, ServerInfo, Status
+    from reex.types import Job
+
+# After a training, and of each project in a list of several; `status NAME` shows all.
+WARNINGS_SHOWN = 4
+
+
+def ended(client: Client, job: Job) -> None:
+    """A job that succeeded: for a training, the version, its regions, and why any is missing."""
+    if job.kind != "train":
+        views.pulled(job, False)
+        return
+    (found,) = client.status(job.project).projects
+    if found.classifier is None:
+        output.line(f"{job.name} succeeded")
+        return
+    _classifier(found.classifier, job.project, WARNINGS_SHOWN)
+    durations = job.result.get("durations", {})
+    spent = ", ".join(f"{name.removesuffix('_s')} {value:.1f} s" for name, value in durations.items())
+    if spent:
+        output.line(f"  time       {spent}")
+    output.note(f'next: reexctl evaluate {job.project} --split test    reexctl query {job.project} "TEXT"')
+
+
+def _classifier(found: ClassifierSummary, project_name: str, warnings_shown: int | None) -> None:
+    record = found.training
+    output.line(f"  live       {found.name}, {views.when(found.create_time)}, model {safe(found.model)}")
+    output.line(f"  documents  {found.support_count:,} support, {found.calibration_count:,} calibration")
+    best = (record.get("history") or [{}])[record.get("best_epoch", 0) - 1]
+    if "balanced_calibration_accuracy" in best:
+        output.line(
+            f"  accuracy   {output.percent(best['balanced_calibration_accuracy'])} balanced on calibration, "
+            f"epoch {record['best_epoch']} of shuffle {record['shuffle']} of {len(record['shuffle_losses'])}"
+        )
+    for region in record.get("regions", []):
+        output.line(
+            f"  region     alpha {region['alpha']:g}: {region['calibration_admitted']:,} calibration documents, "
+            f"{output.percent(region['calibration_accuracy'])} right"
+        )
+    if not found.regions:
+        output.styled("  NO RELIABILITY REGION: every answer of this version is rejected", "bold red")
+    for warning in found.warnings[:warnings_shown]:
+        output.styled(f"  warning    {safe(warning)}", "yellow")
+    left = len(found.warnings[warnings_shown:]) if warnings_shown is not None else 0
+    if left:
+        output.line(f"             and {left} more: reexctl status {project_name}")
+    if found.stale:
+        output.styled(
+            f"  stale      {safe(found.stale)}; train again: reexctl train {project_name}", "yellow"
+        )
+    if found.unused_count:
+        output.line(f"  unused     {found.unused_count:,} documents were added since")
+
+
+def status(found: Status, server: ServerInfo, as_json: bool) -> None:
+    if as_json:
+        output.object_line({"server": server.to_dict(), **found.to_dict()})
+        return
+    engine = found.engine
+    busy = sum(worker.state == "busy" for worker in engine.workers)
+    memory = output.size(sum(worker.memory_bytes for worker in engine.workers))
+    output.line(
+        f"daemon {server.version}, pid {server.pid}, since {views.when(server.start_time)}, {server.home}"
+    )
+    output.line(
+        f"engine {engine.backend}, {len(engine.workers)} workers, {busy} busy, {memory}; {safe(engine.blas)}"
+    )
+    for warning in found.warnings:
+        output.styled(f"warning: {safe(warning)}", "yellow")
+    for each in found.projects:
+        output.line()
+        _project_status(each, warnings_shown=None if len(found.projects) == 1 else WARNINGS_SHOWN)
+    if found.jobs:
+        output.line()
+        views.jobs(found.jobs, False)
+    if not found.projects:
+        output.note("no projects; create one: reexctl project create NAME --classes A,B")
+
+
+def _project_status(each: ProjectStatus, warnings_shown: int | None) -> None:
+    project = each.project
+    output.styled(f"{project.name}  {safe(', '.join(project.classes[:10]))}", "bold")
+    if each.problem:
+        output.styled(f"  {safe(each.problem)}", "bold red")
+        return
+    width = max([10, *(len(split.split) for split in each.splits)])
+    for split in each.splits:
+        shares = f": {views.shares(split)}" if split.documents else ""
+        output.line(f"  {split.split:<{width}} {split.documents:,}{shares}")
+    if each.classifier is None:
+        output.line("  live       nothing trained yet")
+    else:
+        _classifier(each.classifier, project.name, warnings_shown)
+    kept = f"{each.version_count} version{'s' * (each.version_count != 1)} kept"
+    size = output.size(each.store_size_bytes)
+    output.line(f"  store      {kept}, {each.embedded_count:,} texts embedded, {size}")
