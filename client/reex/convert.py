@@ -191,6 +191,7 @@ def evaluation(message: evaluation_pb2.EvaluateResponse) -> types.Evaluation:
         out_of_distribution_admitted=message.out_of_distribution_admitted,
         duplicate_count=message.duplicate_count,
         accuracy_without_duplicates=message.accuracy_without_duplicates,
+        not_scored_count=message.not_scored_count,
         stale=message.stale,
     )
 

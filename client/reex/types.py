@@ -262,6 +262,7 @@ class Evaluation(Record):
     out_of_distribution_admitted: int  # to a region of alpha >= 0.9
     duplicate_count: int
     accuracy_without_duplicates: float
+    not_scored_count: int
     stale: str
 
 

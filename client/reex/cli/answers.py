@@ -112,10 +112,12 @@ def evaluation(figures: Evaluation, as_json: bool) -> None:
     )
     if figures.stale:
         output.styled(f"stale: {safe(figures.stale)}", "yellow")
+    _beside(figures)
     if not figures.n:
-        output.styled(
-            "nothing to measure on: the version used every labelled document of the split", "yellow"
-        )
+        if not figures.out_of_distribution_count:
+            output.styled(
+                "nothing to measure on: the version used every labelled document of the split", "yellow"
+            )
         return
     interval = figures.interval
     output.styled(
@@ -129,13 +131,22 @@ def evaluation(figures: Evaluation, as_json: bool) -> None:
             f"{figures.duplicate_count:,} have the very text of a support document; "
             f"accuracy without them {percent(figures.accuracy_without_duplicates)}"
         )
+    _regions(figures)
+    _classes(figures)
+
+
+def _beside(figures: Evaluation) -> None:
+    """Documents that are in no figure of accuracy."""
     if figures.out_of_distribution_count:
         output.line(
             f"of {figures.out_of_distribution_count:,} documents of no class, "
             f"{figures.out_of_distribution_admitted:,} were admitted at alpha 0.9 or higher"
         )
-    _regions(figures)
-    _classes(figures)
+    if figures.not_scored_count:
+        output.styled(
+            f"{figures.not_scored_count:,} documents have attributes that do not fit the version: not scored",
+            "yellow",
+        )
 
 
 def _regions(figures: Evaluation) -> None:

@@ -61,7 +61,7 @@ class ConfusionRow(_message.Message):
     def __init__(self, counts: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class EvaluateResponse(_message.Message):
-    __slots__ = ("split", "classifier", "n", "correct", "accuracy", "interval", "balanced_accuracy", "confusion", "classes", "regions", "support_count", "calibration_count", "unseen_count", "unlabelled_count", "out_of_distribution_count", "out_of_distribution_admitted", "duplicate_count", "accuracy_without_duplicates", "stale")
+    __slots__ = ("split", "classifier", "n", "correct", "accuracy", "interval", "balanced_accuracy", "confusion", "classes", "regions", "support_count", "calibration_count", "unseen_count", "unlabelled_count", "out_of_distribution_count", "out_of_distribution_admitted", "duplicate_count", "accuracy_without_duplicates", "stale", "not_scored_count")
     SPLIT_FIELD_NUMBER: _ClassVar[int]
     CLASSIFIER_FIELD_NUMBER: _ClassVar[int]
     N_FIELD_NUMBER: _ClassVar[int]
@@ -81,6 +81,7 @@ class EvaluateResponse(_message.Message):
     DUPLICATE_COUNT_FIELD_NUMBER: _ClassVar[int]
     ACCURACY_WITHOUT_DUPLICATES_FIELD_NUMBER: _ClassVar[int]
     STALE_FIELD_NUMBER: _ClassVar[int]
+    NOT_SCORED_COUNT_FIELD_NUMBER: _ClassVar[int]
     split: str
     classifier: str
     n: int
@@ -100,4 +101,5 @@ class EvaluateResponse(_message.Message):
     duplicate_count: int
     accuracy_without_duplicates: float
     stale: str
-    def __init__(self, split: _Optional[str] = ..., classifier: _Optional[str] = ..., n: _Optional[int] = ..., correct: _Optional[int] = ..., accuracy: _Optional[float] = ..., interval: _Optional[_Union[Interval, _Mapping]] = ..., balanced_accuracy: _Optional[float] = ..., confusion: _Optional[_Iterable[_Union[ConfusionRow, _Mapping]]] = ..., classes: _Optional[_Iterable[_Union[ClassEvaluation, _Mapping]]] = ..., regions: _Optional[_Iterable[_Union[RegionEvaluation, _Mapping]]] = ..., support_count: _Optional[int] = ..., calibration_count: _Optional[int] = ..., unseen_count: _Optional[int] = ..., unlabelled_count: _Optional[int] = ..., out_of_distribution_count: _Optional[int] = ..., out_of_distribution_admitted: _Optional[int] = ..., duplicate_count: _Optional[int] = ..., accuracy_without_duplicates: _Optional[float] = ..., stale: _Optional[str] = ...) -> None: ...
+    not_scored_count: int
+    def __init__(self, split: _Optional[str] = ..., classifier: _Optional[str] = ..., n: _Optional[int] = ..., correct: _Optional[int] = ..., accuracy: _Optional[float] = ..., interval: _Optional[_Union[Interval, _Mapping]] = ..., balanced_accuracy: _Optional[float] = ..., confusion: _Optional[_Iterable[_Union[ConfusionRow, _Mapping]]] = ..., classes: _Optional[_Iterable[_Union[ClassEvaluation, _Mapping]]] = ..., regions: _Optional[_Iterable[_Union[RegionEvaluation, _Mapping]]] = ..., support_count: _Optional[int] = ..., calibration_count: _Optional[int] = ..., unseen_count: _Optional[int] = ..., unlabelled_count: _Optional[int] = ..., out_of_distribution_count: _Optional[int] = ..., out_of_distribution_admitted: _Optional[int] = ..., duplicate_count: _Optional[int] = ..., accuracy_without_duplicates: _Optional[float] = ..., stale: _Optional[str] = ..., not_scored_count: _Optional[int] = ...) -> None: ...

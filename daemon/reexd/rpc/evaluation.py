@@ -63,4 +63,5 @@ def _message(record: Evaluation) -> evaluation_pb2.EvaluateResponse:
         duplicate_count=record.duplicate_count,
         accuracy_without_duplicates=record.accuracy_without_duplicates,
         stale=record.stale,
+        not_scored_count=record.not_scored_count,
     )

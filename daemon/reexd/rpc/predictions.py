@@ -10,7 +10,8 @@ from reex.v1 import predictions_pb2, predictions_pb2_grpc
 
 from reexd.records import UNLABELLED
 from reexd.rpc import convert
-from reexd.steps.predict import Answers, Predict, TextInput
+from reexd.steps.answers import Answers, TextInput
+from reexd.steps.predict import Predict
 
 NEIGHBORS_DEFAULT = 5
 

@@ -47,26 +47,25 @@ class Embed:
         return environment.write(lambda txn: spaces.find_or_create(txn, facts.fingerprint, facts.hidden_size))
 
     def texts(
-        self, project: str, texts: Sequence[str], prompts: Sequence[str], *, interactive: bool
+        self, project: Project, texts: Sequence[str], prompts: Sequence[str], *, interactive: bool
     ) -> tuple[np.ndarray, np.ndarray]:
         """Hidden states of texts that need not be stored: (n, D) float32, and (n,) windows. Nothing is written."""
-        record = self._catalogue.get(project)
-        files, facts = self.model(record)
+        files, facts = self.model(project)
         digests = [
-            hidden_states.digest(facts.fingerprint, _read_prompt(record, facts, prompt), text)
+            hidden_states.digest(facts.fingerprint, _read_prompt(project, facts, prompt), text)
             for text, prompt in zip(texts, prompts, strict=True)
         ]
         vectors = np.empty((len(texts), facts.hidden_size), np.float32)
         windows = np.ones(len(texts), np.int32)
         rows = np.full(len(texts), -1, np.int64)
-        with self._catalogue.open(project).read() as txn:
+        with self._catalogue.open(project.name).read() as txn:
             space = spaces.find(txn, facts.fingerprint)
             if space is not None:
                 rows = hidden_states.lookup(txn, space, digests)
                 stored = np.flatnonzero(rows >= 0)
                 vectors[stored] = hidden_states.gather(txn, space, rows[stored])
                 windows[stored] = hidden_states.windows(txn, space, rows[stored])
-        for prompt, group in _by_prompt(record, facts, prompts, np.flatnonzero(rows < 0)):
+        for prompt, group in _by_prompt(project, facts, prompts, np.flatnonzero(rows < 0)):
             embedded = self._engine.embed(
                 files, [texts[at] for at in group], prompt=prompt, interactive=interactive
             )
@@ -75,7 +74,7 @@ class Embed:
 
     def documents(
         self,
-        project: str,
+        project: Project,
         numbers: np.ndarray,
         *,
         cancel: threading.Event | None = None,
@@ -86,16 +85,15 @@ class Embed:
         `progress` is told how many of `numbers` are done. What was embedded is committed as it comes, so an
         interrupted call loses at most the last `COMMIT_ROWS`. Raises JobCancelled when `cancel` is set.
         """
-        record = self._catalogue.get(project)
-        space = self.space(record)
-        environment = self._catalogue.open(project)
+        space = self.space(project)
+        environment = self._catalogue.open(project.name)
         with environment.read() as txn:
             missing = numbers[references.rows(txn, space, numbers) < 0]
         done = len(numbers) - len(missing)
         if progress:
             progress(done)
         for chunk in _chunks(environment, missing):
-            for finished in self._chunk(record, environment, space, chunk, cancel):
+            for finished in self._chunk(project, environment, space, chunk, cancel):
                 done += finished
                 if progress:
                     progress(done)

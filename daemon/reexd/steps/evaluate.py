@@ -54,6 +54,7 @@ class Evaluation:
     out_of_distribution_admitted: int
     duplicate_count: int
     accuracy_without_duplicates: float
+    not_scored_count: int
     stale: str
 
 
@@ -66,6 +67,7 @@ class _Columns:
     region_alphas: np.ndarray  # (n,) float
     roles: np.ndarray  # (n,) int
     duplicates: np.ndarray  # (n,) bool, the text equals a support document's
+    passed_over: int  # documents of the split without an answer
 
 
 class Evaluate:
@@ -109,6 +111,7 @@ class Evaluate:
             ),
             duplicate_count=int(np.count_nonzero(columns.duplicates & unseen)),
             accuracy_without_duplicates=_share(int(np.count_nonzero(fresh)), len(fresh)),
+            not_scored_count=columns.passed_over,
             stale=stale,
         )
 
@@ -118,8 +121,9 @@ class Evaluate:
         alphas: list[float] = []
         roles: list[int] = []
         duplicates: list[bool] = []
-        answers = None
+        answers, passed_over = None, 0
         for answers in self._predict.split(project, split, neighbors=0):
+            passed_over += answers.passed_over
             for record, duplicate in zip(answers.predictions, answers.duplicates, strict=True):
                 labels.append(record.label)
                 predictions.append(record.prediction)
@@ -139,6 +143,7 @@ class Evaluate:
             np.array(alphas),
             np.array(roles),
             np.array(duplicates, bool),
+            passed_over,
         )
         return answers.loaded, answers.stale, columns
 

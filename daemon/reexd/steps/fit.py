@@ -99,5 +99,6 @@ class _Progress:
         if record := facts.get("record"):
             loss = record.get("balanced_calibration_loss", record.get("balanced_calibration_cross_entropy"))
             accuracy = record["balanced_calibration_accuracy"]
-            self._message = f"shuffle {number + 1}, epoch {record['epoch']}: calibration loss {loss:.4f}, accuracy {accuracy:.3f}"
+            place = f"shuffle {number + 1}, epoch {record['epoch']}"
+            self._message = f"{place}: calibration loss {loss:.4f}, accuracy {accuracy:.3f}"
         self._running.report("fit", int(sum(self._epochs)), self._total, self._message)

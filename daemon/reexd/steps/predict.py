@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 
 from reexd import sdm
 from reexd.config import Settings
 from reexd.engine.client import Engine, Matches
-from reexd.errors import InvalidDocument, InvalidInput
-from reexd.records import UNLABELLED, Document, Neighbor, Prediction
+from reexd.errors import InvalidDocument, InvalidInput, Unready
+from reexd.records import Document, Project
+from reexd.steps.answers import Answers, Assembly, TextInput
 from reexd.steps.embed import Embed
 from reexd.steps.live import Live, Loaded
 from reexd.steps.staleness import Staleness
@@ -25,32 +26,6 @@ QUERY_TEXTS_MAX = 256
 INTERACTIVE_TEXTS_MAX = 16  # a larger batch is bulk work: it must not hold up someone's single question
 NEIGHBORS_STORED = 25
 NEIGHBORS_MAX = 100
-
-
-@dataclass(frozen=True)
-class TextInput:
-    """A text to score that need not be stored."""
-
-    id: str
-    text: str
-    attributes: tuple[float, ...] = ()
-    prompt: str = ""
-    label: int = UNLABELLED
-
-
-@dataclass(frozen=True)
-class Answers:
-    """Answers of one version, in the order of the question."""
-
-    loaded: Loaded
-    stale: str
-    predictions: list[Prediction]
-    texts: list[str]
-    duplicates: list[bool]  # the text equals a support document's, which is not itself
-
-    @property
-    def classes(self) -> tuple[str, ...]:
-        return self.loaded.record.classes
 
 
 class Predict:
@@ -76,12 +51,14 @@ class Predict:
         self._check(loaded, texts, neighbors)
         interactive = len(texts) <= INTERACTIVE_TEXTS_MAX
         vectors, windows = self._embed.texts(
-            project,
+            self._as_trained(project, loaded),
             [text.text for text in texts],
             [text.prompt for text in texts],
             interactive=interactive,
         )
-        matches, scores = self._score(loaded, _features(vectors, texts), None, neighbors, interactive)
+        matches, scores = self._score(
+            loaded, _features(vectors, texts, loaded.record.attribute_count), None, neighbors, interactive
+        )
         answers = Assembly(loaded, matches, scores)
         with self._catalogue.open(project).read() as txn:
             named = [predictions.named(txn, answers.neighbors(row)) for row in range(len(texts))]
@@ -90,7 +67,9 @@ class Predict:
             for row, text in enumerate(texts)
         ]
         stale = self._staleness.report(project, loaded.record.version).reason
-        return Answers(loaded, stale, records, [text.text for text in texts], [False] * len(texts))
+        return Answers(
+            loaded, stale, records, [text.text for text in texts], [False] * len(texts), passed_over=0
+        )
 
     def split(self, project: str, split: str, neighbors: int) -> Iterator[Answers]:
         """Score the documents of a split, in upload order, batch by batch; stored answers are used while current.
@@ -117,7 +96,7 @@ class Predict:
         if not len(numbers):
             return
         environment = self._catalogue.open(project)
-        self._embed.documents(project, numbers)
+        self._embed.documents(self._as_trained(project, loaded), numbers)
         with environment.read() as txn:
             space = spaces.get(txn, loaded.record.space)
             rows = references.rows(txn, space, numbers)
@@ -125,13 +104,17 @@ class Predict:
             rows = rows[rows >= 0]
             vectors = hidden_states.gather(txn, space, rows)
             windows = hidden_states.windows(txn, space, rows)
-        self._check_attributes(loaded, found)
+        # A document whose attributes do not fit the version is passed over: it must not fail its neighbours.
+        fits = [at for at, document in enumerate(found) if _fits(loaded, document)]
+        found, vectors, windows = [found[at] for at in fits], vectors[fits], windows[fits]
+        if not found:
+            return
         revisions = np.array([document.revision for document in found], np.int64)
         kept = np.array([document.number for document in found], np.int64)
         roles = loaded.roles(kept, revisions)
         matches, scores = self._score(
             loaded,
-            _features(vectors, found),
+            _features(vectors, found, loaded.record.attribute_count),
             loaded.exclusions(kept, roles),
             NEIGHBORS_STORED,
             interactive=False,
@@ -160,7 +143,24 @@ class Predict:
             rows = references.rows(txn, spaces.get(txn, loaded.record.space), np.array(found, np.int64))
         duplicates = np.isin(rows, support_rows) & np.array([record.role == 0 for record in records], bool)
         stale = self._staleness.report(project, version).reason
-        return Answers(loaded, stale, records, texts, duplicates.tolist())
+        passed_over = len(numbers) - len(records)
+        return Answers(loaded, stale, records, texts, duplicates.tolist(), passed_over)
+
+    def _as_trained(self, project: str, loaded: Loaded) -> Project:
+        """The project with the language model and prompt that the version was trained on.
+
+        Raises Unready when that model now gives other hidden states than those the version knows.
+        """
+        record = loaded.record
+        view = replace(self._catalogue.get(project), model=record.model, prompt=record.prompt)
+        if self._embed.model(view)[1].fingerprint != record.fingerprint:
+            raise Unready(
+                f"classifier {record.name} of project {project!r} was trained on other hidden states than model"
+                f" {record.model} gives now (its files, its settings or the backend changed);"
+                f" train again with `reexctl train {project}`",
+                project=project,
+            )
+        return view
 
     def _score(
         self,
@@ -193,82 +193,24 @@ class Predict:
                     + (f" in {text.id!r}" if text.id else ""),
                     field="attributes",
                 )
-        self._check_attributes(loaded, texts)
-
-    @staticmethod
-    def _check_attributes(loaded: Loaded, texts: Sequence[TextInput | Document]) -> None:
-        count = loaded.record.attribute_count
-        for text in texts:
-            if len(text.attributes) != count:
+            if not _fits(loaded, text):
                 raise InvalidDocument(
-                    f"classifier {loaded.record.name} was trained with {count} attributes per document;"
-                    f" received {len(text.attributes)}" + (f" for {text.id!r}" if text.id else ""),
+                    f"classifier {loaded.record.name} was trained with {loaded.record.attribute_count} attributes per"
+                    f" document; received {len(text.attributes)}" + (f" for {text.id!r}" if text.id else ""),
                     field="attributes",
                 )
 
 
-class Assembly:
-    """Puts what was matched and what was scored together, one record per row."""
-
-    def __init__(self, loaded: Loaded, matches: Matches, scores: sdm.Scores) -> None:
-        self._loaded = loaded
-        self._matches = matches
-        self._scores = scores
-        self._words = sdm.reliability(scores, loaded.calibration)
-
-    def neighbors(self, row: int) -> tuple[Neighbor, ...]:
-        """Nearest first, without id and text: the store knows those."""
-        loaded = self._loaded
-        return tuple(
-            Neighbor(
-                document=int(loaded.support_documents[index]),
-                document_id="",
-                label=int(loaded.support_labels[index]),
-                prediction=int(loaded.support_predictions[index]),
-                distance=float(distance),
-            )
-            for index, distance in zip(self._matches.indices[row], self._matches.distances[row], strict=True)
-        )
-
-    def prediction(
-        self,
-        row: int,
-        source: Document | TextInput,
-        *,
-        role: int = 0,
-        windows: int = 1,
-        neighbors: tuple[Neighbor, ...] | None = None,
-    ) -> Prediction:
-        scores = self._scores
-        return Prediction(
-            version=self._loaded.record.version,
-            document=source.number if isinstance(source, Document) else -1,
-            document_id=source.id,
-            label=source.label,
-            prediction=int(scores.prediction[row]),
-            logits=tuple(scores.logits[row].tolist()),
-            sdm=tuple(scores.sdm[row].tolist()),
-            q=int(scores.q[row]),
-            d0=float(scores.d0[row]),
-            d=float(scores.d[row]),
-            q_prime=float(scores.q_prime[row]),
-            region_alpha=float(scores.region_alpha[row]),
-            lower_region_alpha=float(scores.lower_region_alpha[row]),
-            lower_d=float(scores.lower_d[row]),
-            lower_q_prime=float(scores.lower_q_prime[row]),
-            effective_sample_sizes=tuple(scores.effective_sample_sizes[row].tolist()),
-            reliability=str(self._words[row]),
-            reason=sdm.Reason(int(scores.reason[row])).word,
-            role=role,
-            windows=windows,
-            neighbors=self.neighbors(row) if neighbors is None else neighbors,
-        )
+def _fits(loaded: Loaded, source: Document | TextInput) -> bool:
+    """Whether the version can read it. One trained without attributes ignores those of stored documents."""
+    count = loaded.record.attribute_count
+    return len(source.attributes) == count or (count == 0 and isinstance(source, Document))
 
 
-def _features(vectors: np.ndarray, sources: Sequence[Document | TextInput]) -> np.ndarray:
-    """(n, D): hidden states with the attributes appended."""
-    attributes = np.array([source.attributes for source in sources], np.float32).reshape(len(sources), -1)
-    return np.concatenate([vectors, attributes], axis=1)
+def _features(vectors: np.ndarray, sources: Sequence[Document | TextInput], count: int) -> np.ndarray:
+    """(n, D): hidden states with the attributes that the version knows appended."""
+    attributes = np.array([source.attributes[:count] for source in sources], np.float32)
+    return np.concatenate([vectors, attributes.reshape(len(sources), count)], axis=1)
 
 
 def _check_neighbors(neighbors: int, most: int) -> None:

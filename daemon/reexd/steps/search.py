@@ -48,8 +48,8 @@ class Search:
         with environment.read() as txn:
             numbers = _selection(txn, wanted, labels)
             missing = numbers[references.rows(txn, space, numbers) < 0]
-        self._embed.documents(project, missing[:EMBED_MAX])
-        vectors, _ = self._embed.texts(project, [text], [""], interactive=True)
+        self._embed.documents(record, missing[:EMBED_MAX])
+        vectors, _ = self._embed.texts(record, [text], [""], interactive=True)
         with environment.read() as txn:
             rows = references.rows(txn, space, numbers)
             embedded = np.flatnonzero(rows >= 0)

@@ -120,7 +120,7 @@ class Train:
             rest = np.setdiff1d(documents.numbers(txn), pool.documents)
         base, total = len(pool.documents), len(pool.documents) + len(rest)
         self._embed.documents(
-            project.name,
+            project,
             rest,
             cancel=running.cancel,
             progress=lambda done: running.report("embed", base + done, total),
@@ -134,7 +134,7 @@ class Train:
                 numbers = pool_record.numbers(txn, len(project.classes))
                 total = len(documents.numbers(txn))
             self._embed.documents(
-                project.name,
+                project,
                 numbers,
                 cancel=running.cancel,
                 progress=lambda done, total=total: running.report("embed", done, total),

@@ -17,7 +17,7 @@ from reexd.records import OUT_OF_DISTRIBUTION, UNLABELLED, Document, Outcome, Pr
 from reexd.steps.projects import check_name
 from reexd.store import attributes, documents
 from reexd.store.catalogue import Catalogue
-from reexd.store.environment import Environment
+from reexd.store.environment import Environment, Txn
 
 ID_SIZE_MAX_BYTES = 256
 FLOAT32_MAX = 3.4028234e38
@@ -54,6 +54,12 @@ class _Rejected(Exception):
         super().__init__(reason)
         self.field = field
         self.reason = reason
+
+
+class _Rehearsed(Exception):
+    def __init__(self, outcomes: list[Outcome]) -> None:
+        super().__init__("rolled back on purpose")
+        self.outcomes = outcomes
 
 
 class Upload:
@@ -115,19 +121,32 @@ class UploadSession:
                 outcome.rejections.append(
                     Rejection(line.line, rejected.field, rejected.reason, line.id[:ID_SIZE_MAX_BYTES])
                 )
-        if self._validate_only:
-            outcome.added = len(accepted)
-        elif accepted:
-            for result in self._environment.write(lambda txn: documents.upsert(txn, accepted)):
-                outcome.added += result is Outcome.ADDED
-                outcome.replaced += result is Outcome.REPLACED
-                outcome.unchanged += result is Outcome.UNCHANGED
+        for result in self._upsert(accepted):
+            outcome.added += result is Outcome.ADDED
+            outcome.replaced += result is Outcome.REPLACED
+            outcome.unchanged += result is Outcome.UNCHANGED
         for document in accepted:
             # A short digest bounds the memory of a stream of millions of long ids.
             mark = hashlib.blake2b(document.id.encode(), digest_size=12).digest()
             outcome.repeated_ids += mark in self._seen
             self._seen.add(mark)
         return outcome
+
+    def _upsert(self, accepted: list[Document]) -> list[Outcome]:
+        """What the store did with each, or under `validate_only` would have done."""
+        if not accepted:
+            return []
+
+        def work(txn: Txn) -> list[Outcome]:
+            outcomes = documents.upsert(txn, accepted)
+            if self._validate_only:
+                raise _Rehearsed(outcomes)  # what a closure raises undoes the closure
+            return outcomes
+
+        try:
+            return self._environment.write(work)
+        except _Rehearsed as rehearsed:
+            return rehearsed.outcomes
 
     def _document(self, line: Line, now: float) -> Document:
         limits = self._limits
