@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 
 import numpy as np
 
@@ -28,7 +29,10 @@ def fit_and_score(training: Rows, test: Rows, seed: int) -> dict[str, float]:
         scoring="balanced_accuracy",
         max_iter=1000,
     )
-    with threadpool_limits(1):  # products this small lose more to threads than they gain
+    # Products this small lose more to threads than they gain. Versions of scikit-learn warn of arguments that
+    # others do not know.
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
         model.fit(scaler.transform(training.vectors), training.labels)
     correct = int((model.predict(scaler.transform(test.vectors)) == test.labels).sum())
     return {
