@@ -182,7 +182,7 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
         (
             evaluation_pb2,
             evaluation_pb2_grpc.add_EvaluationServiceServicer_to_server,
-            EvaluationService(Evaluate(predict)),
+            EvaluationService(Evaluate(catalogue, predict)),
         ),
         (
             search_pb2,

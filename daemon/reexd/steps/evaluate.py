@@ -10,6 +10,7 @@ from reexd.errors import SplitNotFound
 from reexd.records import OUT_OF_DISTRIBUTION, Role
 from reexd.sdm.intervals import clopper_pearson
 from reexd.steps.predict import Predict
+from reexd.store.catalogue import Catalogue
 
 ALPHA_RELIABLE = 0.9  # the rung that counts as an admission in the out-of-distribution figure
 
@@ -71,7 +72,8 @@ class _Columns:
 
 
 class Evaluate:
-    def __init__(self, predict: Predict) -> None:
+    def __init__(self, catalogue: Catalogue, predict: Predict) -> None:
+        self._catalogue = catalogue
         self._predict = predict
 
     def split(self, project: str, split: str) -> Evaluation:
@@ -83,7 +85,9 @@ class Evaluate:
         labels, predictions = columns.labels[known], columns.predictions[known]
         right = labels == predictions
         n, correct = len(labels), int(np.count_nonzero(right))
+        # A class that was added after this version was trained has documents, hence a row, and no predictions.
         classes = loaded.record.classes
+        classes += self._catalogue.get(project).classes[len(classes) :]
         confusion = np.zeros((len(classes), len(classes)), np.int64)  # [true, predicted]
         np.add.at(confusion, (labels, predictions), 1)
         rows = _class_rows(classes, confusion)
