@@ -41,10 +41,14 @@ def daemons() -> ModuleType:
 
 
 @pytest.fixture(scope="session")
-def models_folder(tiny_bert: ModelFiles, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A models folder with `tiny` installed from the folder it was written to."""
+def models_folder(
+    tiny_models: ModuleType, tiny_bert: ModelFiles, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A models folder with `tiny` installed from the folder it was written to, and a wider `tiny-wide`."""
     folder = tmp_path_factory.mktemp("installed")
     Registry(folder).pull(str(tiny_bert.folder))
+    wide = tiny_models.write_tiny_bert(tmp_path_factory.mktemp("models") / "tiny-wide", hidden=40, seed=1)
+    Registry(folder).pull(str(wide.folder))
     return folder
 
 

@@ -187,7 +187,7 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
         (
             search_pb2,
             search_pb2_grpc.add_SearchServiceServicer_to_server,
-            SearchService(Search(catalogue, embed)),
+            SearchService(Search(catalogue, embed, settings)),
         ),
         (models_pb2, models_pb2_grpc.add_ModelServiceServicer_to_server, ModelService(models)),
         (

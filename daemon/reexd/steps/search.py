@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reexd.errors import InvalidInput
+from reexd.config import Settings
+from reexd.errors import InvalidDocument, InvalidInput
 from reexd.records import Document
 from reexd.steps.embed import Embed
 from reexd.store import documents, hidden_states, references, splits
@@ -30,9 +31,10 @@ class Found:
 
 
 class Search:
-    def __init__(self, catalogue: Catalogue, embed: Embed) -> None:
+    def __init__(self, catalogue: Catalogue, embed: Embed, limits: Settings) -> None:
         self._catalogue = catalogue
         self._embed = embed
+        self._limits = limits
 
     def nearest(
         self, project: str, text: str, limit: int, wanted: Sequence[str], labels: Sequence[int]
@@ -40,8 +42,13 @@ class Search:
         """The `limit` nearest documents of the splits and labels given (none: all). Raises SplitNotFound."""
         if not 1 <= limit <= LIMIT_MAX:
             raise InvalidInput(f"a search returns 1 to {LIMIT_MAX:,} results; received a limit of {limit}")
-        if not text.strip():
-            raise InvalidInput("expected a text to search for; received none")
+        size = len(text.encode())
+        if not text.strip() or size > self._limits.document_size_max_bytes:
+            raise InvalidDocument(
+                f"a text has 1 to {self._limits.document_size_max_bytes:,} bytes and is not only white space;"
+                f" received {size:,} bytes",
+                field="text",
+            )
         record = self._catalogue.get(project)
         environment = self._catalogue.open(project)
         space = self._embed.space(record)

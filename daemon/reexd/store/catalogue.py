@@ -18,11 +18,12 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
-from reexd.errors import InvalidName, ProjectExists, ProjectNotFound, ReexError
+from reexd.errors import InvalidName, ProjectExists, ProjectNotFound, ReexError, StoreCorrupt
 from reexd.records import Project
 from reexd.store import keys, ranges
 from reexd.store.codecs.project import decode_project, encode_project
 from reexd.store.environment import MAP_SIZE_BYTES, Environment, Txn
+from reexd.store.soundness import check_present
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
@@ -107,7 +108,14 @@ class Catalogue:
         with opening:  # a project that opens slowly holds up only those who want it
             with self._lock:
                 found = self._open.get(name)
-            return found or self._opened(name, Environment(self._projects / name, self._map_size_bytes))
+            if found is not None:
+                return found
+            try:
+                check_present(self._projects / name)
+            except StoreCorrupt:
+                self.get(name)  # it may have been deleted meanwhile
+                raise
+            return self._opened(name, Environment(self._projects / name, self._map_size_bytes))
 
     def delete(self, name: str) -> None:
         """Deletes a project and everything in it, once its readers are done. Raises ProjectNotFound.

@@ -30,6 +30,17 @@ environment.copyfd(os.open(os.devnull, os.O_WRONLY), compact=True)
 """
 
 
+def check_present(path: Path) -> None:
+    """Raises StoreCorrupt when the file of a store that was written before is gone or empty: LMDB would begin anew."""
+    data = path / "data.mdb"
+    if not data.is_file() or data.stat().st_size == 0:
+        raise StoreCorrupt(
+            f"{data} must hold the project but is {'empty' if data.is_file() else 'missing'}. Restore the project"
+            " from a backup, or delete it; other projects are not affected",
+            path=path,
+        )
+
+
 def check_length(environment: lmdb.Environment, path: Path) -> None:
     """Raises StoreCorrupt for a file that was cut short; lengthens one that is short and sound."""
     info = environment.info()

@@ -1,0 +1,107 @@
+"""Semantic search: exact, over any selection, trained or not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from reex import errors
+from reexd.engine.client import Engine
+from reexd.engine.tasks import EngineSettings
+from reexd.registry import Registry
+
+
+@pytest.fixture(scope="module")
+def library(served, new_project, corpus):
+    """A project that was never trained: some documents without a label, a split of its own."""
+    project = new_project(served)
+    lines = corpus(40)
+    served.upload(project, lines[:60], "train")
+    served.upload(project, lines[60:100], "archive")
+    served.upload(project, [{**line, "label": -1} for line in lines[100:]], "archive")
+    return project, lines
+
+
+def test_agrees_with_every_cosine(served, library, models_folder, tmp_path):
+    """The same hidden states from an engine of the test's own, compared one by one in float64."""
+    project, lines = library
+    texts = [line["document"] for line in lines]
+    engine = Engine(EngineSettings(workers=1), tmp_path)
+    engine.start()
+    try:
+        embedded = engine.embed(Registry(models_folder).find("tiny"), ["profit rose a strong gain", *texts])
+    finally:
+        engine.stop()
+    vectors = embedded.vectors.astype(np.float64)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosines = vectors[1:] @ vectors[0]
+    found = served.client.search(project, "profit rose a strong gain", limit=1000)
+    assert (found.searched, found.not_embedded) == (len(lines), 0)
+    assert len(found.results) == len(lines)
+    by_id = {line["id"]: cosine for line, cosine in zip(lines, cosines, strict=True)}
+    assert [result.similarity for result in found.results] == pytest.approx(
+        sorted(cosines, reverse=True), abs=1e-5
+    )
+    for result in found.results:
+        assert result.similarity == pytest.approx(by_id[result.id], abs=1e-5)
+
+
+def test_a_document_finds_itself_first(served, library):
+    project, lines = library
+    for line in lines[::17]:
+        best = served.client.search(project, line["document"], limit=1).results[0]
+        assert (best.id, best.text) == (line["id"], line["document"])
+        assert best.similarity == pytest.approx(1, abs=1e-5)
+
+
+def test_only_the_splits_and_labels_asked_for(served, library):
+    project, _ = library
+    search = served.client.search
+
+    def found(**constraint):
+        results = search(project, "loss fell", limit=1000, **constraint).results
+        return len(results), {result.split for result in results}, {result.label for result in results}
+
+    assert found() == (120, {"train", "archive"}, {-1, 0, 1, 2})
+    assert found(splits=["archive"]) == (60, {"archive"}, {-1, 0, 1, 2})
+    assert found(splits=["train", "archive", "train"])[0] == 120
+    assert found(labels=[0]) == (34, {"train", "archive"}, {0})
+    assert found(splits=["train"], labels=[0, 2]) == (40, {"train"}, {0, 2})
+    assert found(splits=["archive"], labels=[-1]) == (20, {"archive"}, {-1})
+    assert found(splits=["train"], labels=[-99])[0] == 0
+    assert found(splits=["calibration"])[0] == 0
+    with pytest.raises(errors.NotFound) as caught:
+        search(project, "loss", splits=["train", "absent"])
+    assert caught.value.reason == "SPLIT_NOT_FOUND"
+
+
+def test_names_of_labels(served, library):
+    project, _ = library
+    names = {
+        result.label: result.label_name for result in served.client.search(project, "a", limit=1000).results
+    }
+    assert names == {-1: "unlabelled", 0: "negative", 1: "neutral", 2: "positive"}
+
+
+def test_bounds(served, library):
+    project, _ = library
+    for limit in (-1, 1001):
+        with pytest.raises(errors.InvalidArgument):
+            served.client.search(project, "a", limit=limit)
+    for text in ("", "  ", "x" * ((1 << 20) + 1)):
+        with pytest.raises(errors.InvalidArgument):
+            served.client.search(project, text)
+
+
+def test_an_empty_project_has_nothing_to_find(served, project):
+    found = served.client.search(project, "anything")
+    assert (found.results, found.searched, found.not_embedded) == ((), 0, 0)
+
+
+def test_a_replaced_text_is_found_by_its_new_words_alone(served, project, tiny_models):
+    positive, other = tiny_models.texts("positive", 1)[0], tiny_models.texts("other", 1)[0]
+    served.upload(project, [{"id": "a", "document": positive}], "train")
+    assert served.client.search(project, positive).results[0].similarity == pytest.approx(1, abs=1e-5)
+    served.upload(project, [{"id": "a", "document": other}], "train")
+    (only,) = served.client.search(project, positive).results
+    assert only.similarity < 0.9
+    assert served.client.search(project, other).results[0].similarity == pytest.approx(1, abs=1e-5)
