@@ -46,7 +46,7 @@ class DocumentService(documents_pb2_grpc.DocumentServiceServicer):
         size = pages.size(request.page_size)
         label = request.label if request.HasField("label") else None
         listing = (request.project, request.split, label)
-        after = int(pages.position(request.page_token, *listing) or -1)
+        after = pages.number(request.page_token, *listing, default=-1)
         documents = await asyncio.to_thread(
             self._documents.list, request.project, request.split, label, after, size + 1
         )

@@ -29,7 +29,7 @@ class JobService(jobs_pb2_grpc.JobServiceServicer):
         self, request: jobs_pb2.ListJobsRequest, context: grpc.aio.ServicerContext
     ) -> jobs_pb2.ListJobsResponse:
         size = pages.size(request.page_size)
-        before = int(pages.position(request.page_token, "jobs", request.project) or 0)
+        before = pages.number(request.page_token, "jobs", request.project, default=0)
         jobs = await asyncio.to_thread(self._jobs.list, request.project, before, size + 1)
         token = pages.token(str(jobs[size - 1].number), "jobs", request.project) if len(jobs) > size else ""
         return jobs_pb2.ListJobsResponse(

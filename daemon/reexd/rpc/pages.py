@@ -9,6 +9,7 @@ from reexd.errors import InvalidInput
 
 PAGE_SIZE_DEFAULT = 100
 PAGE_SIZE_MAX = 1_000
+NUMBER_DIGITS_MAX = 18  # what a key of the store can hold
 
 
 def size(requested: int) -> int:
@@ -35,10 +36,24 @@ def position(token: str, *listing: object) -> str:
         text = ""
     scope = _scope(listing)
     if not text.startswith(scope):
-        raise InvalidInput(
-            "page_token does not belong to this listing; send the one the last page returned, or none"
-        )
+        raise _foreign()
     return text[len(scope) :]
+
+
+def number(token: str, *listing: object, default: int) -> int:
+    """The position as a record's number; `default` for the first page. Raises InvalidInput as `position` does."""
+    text = position(token, *listing)
+    if not text:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= NUMBER_DIGITS_MAX):
+        raise _foreign()
+    return int(text)
+
+
+def _foreign() -> InvalidInput:
+    return InvalidInput(
+        "page_token does not belong to this listing; send the one the last page returned, or none"
+    )
 
 
 def _scope(listing: tuple[object, ...]) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 
 import grpc
 from google.protobuf import any_pb2
+from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
@@ -19,7 +20,9 @@ from reexd import errors
 logger = logging.getLogger(__name__)
 
 DOMAIN = "reex"
-METADATA_VALUE_MAX = 256  # characters; trailing metadata must stay far below the 8 KiB that peers allow
+# Characters: a refusal repeats what was sent, and trailing metadata must stay below the 8 KiB that peers allow.
+METADATA_VALUE_MAX = 256
+MESSAGE_MAX = 1_000
 
 STATUSES: dict[type[errors.ReexError], grpc.StatusCode] = {
     errors.InvalidInput: grpc.StatusCode.INVALID_ARGUMENT,
@@ -63,11 +66,16 @@ def to_status(error: errors.ReexError) -> status_pb2.Status:
         info.metadata[key] = value[:METADATA_VALUE_MAX]
     detail = any_pb2.Any()
     detail.Pack(info)
+    message = error.message
+    if len(message) > MESSAGE_MAX:
+        message = f"{message[:MESSAGE_MAX]}... ({len(message):,} characters)"
     code = STATUSES[type(error)].value[0]
-    return status_pb2.Status(code=code, message=error.message, details=[detail])
+    return status_pb2.Status(code=code, message=message, details=[detail])
 
 
 async def _refuse(context: grpc.aio.ServicerContext, error: Exception, method: str) -> None:
+    if isinstance(error, DecodeError):
+        error = errors.InvalidInput(f"expected a request of {method}; received bytes that are none")
     if not isinstance(error, errors.ReexError):
         logger.exception("%s failed on a defect", method, exc_info=error)
         error = errors.ReexError(f"internal error: {type(error).__name__}; the daemon's log has the details")
@@ -89,12 +97,14 @@ class TranslateErrors(grpc.aio.ServerInterceptor):
             return handler
         if handler.unary_unary:
             return grpc.unary_unary_rpc_method_handler(
-                _unary(handler.unary_unary, method), handler.request_deserializer, handler.response_serializer
+                _unary(handler.unary_unary, method),
+                _reader(handler.request_deserializer),
+                handler.response_serializer,
             )
         if handler.unary_stream:
             return grpc.unary_stream_rpc_method_handler(
                 _stream(handler.unary_stream, method),
-                handler.request_deserializer,
+                _reader(handler.request_deserializer),
                 handler.response_serializer,
             )
         return grpc.stream_stream_rpc_method_handler(
@@ -102,9 +112,23 @@ class TranslateErrors(grpc.aio.ServerInterceptor):
         )
 
 
+def _reader(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """Hands bytes that are no message on as the error: raised here, gRPC would answer UNKNOWN without a reason."""
+
+    def read(raw: bytes) -> Any:
+        try:
+            return deserialize(raw)
+        except DecodeError as error:
+            return error
+
+    return read
+
+
 def _unary(inner: Callable[..., Awaitable[Any]], method: str) -> Callable[..., Awaitable[Any]]:
     async def call(request: Any, context: grpc.aio.ServicerContext) -> Any:
         try:
+            if isinstance(request, DecodeError):
+                raise request
             return await inner(request, context)
         except grpc.aio.AbortError:
             raise
@@ -117,6 +141,8 @@ def _unary(inner: Callable[..., Awaitable[Any]], method: str) -> Callable[..., A
 def _stream(inner: Callable[..., AsyncIterator[Any]], method: str) -> Callable[..., AsyncIterator[Any]]:
     async def call(request: Any, context: grpc.aio.ServicerContext) -> AsyncIterator[Any]:
         try:
+            if isinstance(request, DecodeError):
+                raise request
             async for response in inner(request, context):
                 yield response
         except grpc.aio.AbortError:
