@@ -27,7 +27,7 @@ from reexd.sdm import NEIGHBORS_MAX, AdaptorWeights, Normalization
 
 NEIGHBORS = 25
 TILE_ELEMENTS = 2**22  # of one block of t: 16 MiB
-TILE_ROWS_MAX = 512
+TILE_ROWS_MAX = 384
 GROUPS = 32  # columns of a block are folded into N / GROUPS minima to bound the k-th neighbour
 
 # Error of a float32 GEMM of t, as a share of |q| |s| + |s|^2 / 2, that no product may exceed. Measured on 384
@@ -146,15 +146,13 @@ class Support:
         slack = self._slack(centred)
         block = self._block(centred, exclude)  # (B, N padded)
         runs = np.flatnonzero(np.r_[True, predictions[1:] != predictions[:-1], True])
-        bad, low, high = [], [], []
-        for first, last in pairwise(runs):
-            found = self._count_good(block[first:last], int(predictions[first]), slack[first:last])
-            for part, whole in zip(found, (bad, low, high), strict=True):
-                whole.append(part)
-        nearest = mx.min(block, axis=1)
+        parts = [
+            self._count_good(block[first:last], int(predictions[first]), slack[first:last])
+            for first, last in pairwise(runs)
+        ]
+        nearest, to_bad, lower, upper = map(mx.concatenate, zip(*parts, strict=True))
         reach = self._reach(block, nearest, neighbors) + mx.array(slack)
         near = block <= reach[:, None]
-        to_bad, lower, upper = mx.concatenate(bad), mx.concatenate(low), mx.concatenate(high)
         mx.eval(to_bad, lower, upper, near)
         q, unsure = np.array(lower), np.flatnonzero(np.array(upper) > np.array(lower))
         if unsure.size:
@@ -189,9 +187,9 @@ class Support:
 
     def _count_good(
         self, block: mx.array, label: int, slack: np.ndarray
-    ) -> tuple[mx.array, mx.array, mx.array]:
-        """t of the nearest row not good for `label`, and how many good rows lie surely, and possibly, before
-        it."""
+    ) -> tuple[mx.array, mx.array, mx.array, mx.array]:
+        """For queries predicted `label`: t of the nearest row, t of the nearest row that is not good, and how
+        many good rows lie surely, and possibly, before that one; (B,) each."""
         first, last = int(self._bounds[label]), int(self._bounds[label + 1])
         to_bad = mx.full((block.shape[0],), mx.inf)
         if first > 0:
@@ -203,7 +201,8 @@ class Support:
         upper = mx.sum(good <= (to_bad + margin)[:, None], axis=1)
         # Excluded rows stand at infinity; they equal an infinite limit (no bad row at all) but are no match.
         upper = mx.where(mx.isinf(to_bad), lower, upper)
-        return to_bad, lower, upper
+        nearest = mx.minimum(to_bad, mx.min(good, axis=1)) if last > first else to_bad
+        return nearest, to_bad, lower, upper
 
     def _reach(self, block: mx.array, nearest: mx.array, neighbors: int) -> mx.array:
         """An upper bound on t of the k-th neighbour: the k-th smallest minimum over disjoint column

@@ -65,7 +65,7 @@ def calibrate(
     """Fit F_c, G_c and the regions to n calibration rows: labels (n,), z' (n, C), q (n,), d0 (n,).
 
     The prediction is argmax z', the first class on ties. A class with fewer than `pooled_classes_min` rows
-    with q > 0 gets the pooled distance CDF and is named in `pooled_classes`; 0 is the official behaviour,
+    where an empty F_c makes d = 0 for every row. Raises ValueError for a class without rows, or bad shapes.
     where an empty F_c makes d = 0 for every row. Raises ValueError for a class without rows, or input out of range.
     """
     labels = check_split(labels, class_count, "calibration")

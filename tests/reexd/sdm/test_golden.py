@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 import pytest
 from reexd import sdm
+from reexd.engine.adaptor.adam import DeviceAdam, HostAdam
 from reexd.engine.adaptor.fit import fit, fit_shuffles, run_to_end
-from reexd.engine.adaptor.network import Adam, Batch, Parameters, logarithm_base, loss_and_gradients
+from reexd.engine.adaptor.network import Batch, Parameters, logarithm_base, loss_and_gradients
 from reexd.engine.adaptor.settings import FitSettings
 from reexd.engine.matching import Matcher, Support
 
@@ -273,14 +274,17 @@ def check_gradient(given: Case, expected: Case, tolerance: Case) -> None:
     batch = Batch(*map(to_mlx, (x, target, base, d.astype(np.float32), ones)))
     loss, gradients = loss_and_gradients(parameters, batch)
     close(loss.item(), expected["loss"], tolerance, "loss")
-    moved = Adam(parameters.zeros(), parameters.zeros()).update(parameters, gradients, given["learning_rate"])
+    zeros = tuple(np.zeros_like(array) for array in weights.arrays())
+    moved = [
+        adam(parameters, (zeros, zeros)).update(gradients, given["learning_rate"])
+        for adam in (DeviceAdam, HostAdam)
+    ]
     only(expected["grad"], *WEIGHTS)
     only(expected["after_one_adam_step"], *WEIGHTS)
     for name in WEIGHTS:
         close(np.array(getattr(gradients, name)), expected["grad"][name], tolerance, f"gradient of {name}")
-        close(
-            np.array(getattr(moved, name)), expected["after_one_adam_step"][name], tolerance, f"{name} moved"
-        )
+        for own in moved:
+            close(np.array(getattr(own, name)), expected["after_one_adam_step"][name], tolerance, name)
 
 
 def to_mlx(array: np.ndarray) -> Any:

@@ -20,8 +20,9 @@ from typing import Any
 import mlx.core as mx
 import numpy as np
 
+from reexd.engine.adaptor.adam import adam_for
 from reexd.engine.adaptor.measuring import Measurement, measure
-from reexd.engine.adaptor.network import Adam, Batch, Parameters, logarithm_base, loss_and_gradients
+from reexd.engine.adaptor.network import Batch, Parameters, logarithm_base, loss_and_gradients
 from reexd.engine.adaptor.settings import FitSettings
 from reexd.engine.matching import Matcher
 from reexd.errors import InvalidSetting, NotEnoughData
@@ -107,7 +108,7 @@ class _Run:
         self.generator = np.random.default_rng(settings.seed)
         weights = start[0] if start else self._drawn(x.shape[1])
         self.parameters = Parameters.of(weights)
-        self.adam = Adam(self.parameters.zeros(), self.parameters.zeros())
+        self.adam = adam_for(self.parameters)
         self.q, self.d = self._cross_entropy()
         self.best: AdaptorWeights | None = None
         self.best_loss, self.best_epoch = math.inf, 0
@@ -190,9 +191,9 @@ class _Run:
         for begin in range(0, count, size):
             batch = Batch(*(array[begin : begin + size] for array in whole))
             loss, gradients = loss_and_gradients(self.parameters, batch)
-            self.parameters = self.adam.update(self.parameters, gradients, self.settings.learning_rate)
+            self.parameters = self.adam.update(gradients, self.settings.learning_rate)
             total = total + loss * batch.x.shape[0]
-            mx.eval(total, *self.parameters, *self.adam.first, *self.adam.second)
+            mx.eval(total, *self.parameters)
             if time.perf_counter() - begun > SLICE_S:
                 yield 0.5 * (begin + size) / (count + size)
                 begun = time.perf_counter()
@@ -252,6 +253,7 @@ class _Run:
 
     def state(self) -> State:
         """Everything between two epochs."""
+        moments = self.adam.moments()
         facts = {
             "settings": self.settings.to_dict(),
             "random": self.generator.bit_generator.state,
@@ -264,8 +266,8 @@ class _Run:
         }
         arrays = {
             **_named(np.array(array) for array in self.parameters),
-            **_named((np.array(array) for array in self.adam.first), "first_"),
-            **_named((np.array(array) for array in self.adam.second), "second_"),
+            **_named(moments[0], "first_"),
+            **_named(moments[1], "second_"),
             **_named(self.best.arrays(), "best_"),
             "q": self.q,
             "d": self.d,
@@ -278,8 +280,8 @@ class _Run:
             raise InvalidSetting("the checkpoint belongs to other settings or data; start the training anew")
         self.generator.bit_generator.state = facts["random"]
         self.parameters = Parameters(*map(mx.array, _unnamed(arrays)))
-        moments = (Parameters(*map(mx.array, _unnamed(arrays, p))) for p in ("first_", "second_"))
-        self.adam = Adam(*moments, facts["adam_steps"])
+        moments = _unnamed(arrays, "first_"), _unnamed(arrays, "second_")
+        self.adam = adam_for(self.parameters, moments, facts["adam_steps"])
         self.best = AdaptorWeights(*_unnamed(arrays, "best_"))
         self.best_loss, self.best_epoch = facts["best_loss"], facts["best_epoch"]
         self.cross_entropy_left, self.phase_start = facts["cross_entropy_left"], facts["phase_start"]

@@ -114,7 +114,7 @@ def _project(parameters: Parameters, x: mx.array, matched: bool) -> tuple[np.nda
         piece = x[begin : begin + PROJECTED_ROWS] @ to_exemplars
         mx.eval(piece)
         pieces.append(np.asarray(piece))
-    return np.array(logits), np.concatenate(pieces)
+    return np.array(logits), pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
 def _distance(labels: np.ndarray, q: np.ndarray, d0: np.ndarray, settings: FitSettings) -> np.ndarray:

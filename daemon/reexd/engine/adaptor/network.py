@@ -1,6 +1,6 @@
-"""The adaptor in MLX: an affine map to exemplars, an affine map to logits, and Adam (sdm.md 3, 6).
+"""The adaptor in MLX: an affine map to exemplars and an affine map to logits (sdm.md 3, 6).
 
-Owns: forward, gradient, update. Must not know: epochs, splits, q and d beyond their use as constants.
+Owns: forward and gradient. Must not know: epochs, splits, q and d beyond their use as constants.
 
 Gradients are written out. With g = dloss/dz' (n, C), logits are affine in x, z' = x A^T + c with A = W' W, so
 that G = g^T x (C, D) carries everything the two layers need:
@@ -18,11 +18,9 @@ import numpy as np
 
 from reexd.sdm import Q_OFFSET, AdaptorWeights
 
-BETA_1, BETA_2, EPSILON = 0.9, 0.999, 1e-8
-
 
 class Parameters(NamedTuple):
-    """W (M, D), b (M,), W' (C, M), b' (C,); float32. Also the shape of gradients and of Adam's moments."""
+    """W (M, D), b (M,), W' (C, M), b' (C,); float32. Also the shape of gradients."""
 
     projection_weight: mx.array
     projection_bias: mx.array
@@ -35,9 +33,6 @@ class Parameters(NamedTuple):
 
     def to_weights(self) -> AdaptorWeights:
         return AdaptorWeights(*(np.array(array) for array in self))
-
-    def zeros(self) -> Parameters:
-        return Parameters(*(mx.zeros_like(array) for array in self))
 
     def logit_map(self) -> tuple[mx.array, mx.array]:
         """(A (C, D), c (C,)) with z' = x A^T + c."""
@@ -93,25 +88,3 @@ def _loss(logits: mx.array, batch: Batch) -> tuple[mx.array, mx.array]:
     share = batch.weight / logits.shape[0]
     residual = (mx.exp(logarithms) - batch.target) * (share * batch.d)[:, None]
     return (losses * share).sum(), residual
-
-
-class Adam:
-    """Adam as torch computes it: epsilon is added to the root of the bias-corrected second moment."""
-
-    def __init__(self, first: Parameters, second: Parameters, steps: int = 0) -> None:
-        self.first, self.second, self.steps = first, second, steps
-
-    def update(self, parameters: Parameters, gradients: Parameters, learning_rate: float) -> Parameters:
-        """New parameters; the moments are replaced. Nothing is evaluated yet."""
-        self.steps += 1
-        size = learning_rate / (1.0 - BETA_1**self.steps)
-        spread = 1.0 / (1.0 - BETA_2**self.steps) ** 0.5
-        first, second, moved = [], [], []
-        for p, m, v, g in zip(parameters, self.first, self.second, gradients, strict=True):
-            m = m + (1.0 - BETA_1) * (g - m)
-            v = BETA_2 * v + (1.0 - BETA_2) * (g * g)
-            moved.append(p - size * (m / (mx.sqrt(v) * spread + EPSILON)))
-            first.append(m)
-            second.append(v)
-        self.first, self.second = Parameters(*first), Parameters(*second)
-        return Parameters(*moved)

@@ -48,10 +48,14 @@ class Projection:
 def matching_map(projection_weight: np.ndarray) -> np.ndarray:
     """The (D, R) float64 map to matching space, R = min(D, M): distances between x @ map are those of W x.
 
-    M > D: R^T of W = Q R, for Q has orthonormal columns and leaves lengths alone. Otherwise W^T itself. The
+    M > D: R^T of W = Q R, for Q has orthonormal columns and leaves lengths alone; R^T is the Cholesky factor of
+    W^T W (in float64, where squaring the condition costs nothing that float32 keeps). Otherwise W^T itself. The
     bias moves all exemplars alike and is left out.
     """
     weight = projection_weight.astype(np.float64)  # (M, D)
-    if weight.shape[0] > weight.shape[1]:
+    if weight.shape[0] <= weight.shape[1]:
+        return weight.T
+    try:
+        return np.linalg.cholesky(weight.T @ weight)
+    except np.linalg.LinAlgError:  # W has lost rank
         return np.linalg.qr(weight, mode="r").T
-    return weight.T
