@@ -11,7 +11,6 @@ daemon.
 from __future__ import annotations
 
 import argparse
-import os
 import random
 import shutil
 import tempfile
@@ -19,7 +18,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,38 +28,20 @@ from reex.types import Job, UploadProgress
 
 from bench import synthetic
 from bench.daemon import BenchFailed, Daemon, ended, succeeded
+from bench.killing import Trial, counted, kill_in, restart, shares
 from bench.meter import descendants, spread
 from bench.report import Check, Result, Table
 
 PROJECT = "killed"
-SPREAD_TO = (
-    0.92  # of the whole: the last kill lands before the end, unless this run is quicker than the first
-)
 MOMENT_MAX_S = 0.05  # between an acknowledgement and the kill: anywhere within the next commits
 EARLY_SHARE = 0.75  # of the kills must land before the work was done
-WORKERS_END_MAX_S = 10.0
-SETTINGS = {"seed": 5, "epochs": 80, "patience": 0, "shuffles": 2}
+SETTINGS = {"seed": 5, "epochs": 60, "patience": 0, "shuffles": 2}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kills", type=int, default=20, help="of each kind")
     parser.add_argument("--documents", type=int, default=20_000, help="of an upload")
-    parser.add_argument("--training-documents", type=int, default=600)
-
-
-@dataclass(slots=True)
-class Trial:
-    """One kill. `problems` is empty when the contract held."""
-
-    after: str  # what the kill came after
-    early: bool = False  # before the work was done
-    acknowledged: int = 0
-    stored: int = 0
-    phase: str = ""  # that the job was in
-    outcome: str = ""
-    restart_s: float = 0.0
-    finish_s: float = 0.0  # from serving again to the end of the job
-    problems: list[str] = field(default_factory=list)
+    parser.add_argument("--training-documents", type=int, default=400)
 
 
 def run(options: argparse.Namespace) -> Result:
@@ -91,45 +72,10 @@ def run(options: argparse.Namespace) -> Result:
         Check("an interrupted job resumes, or says why not", figure or "none", well, must=True)
     )
     result.notes = [
-        f"undisturbed training: {undisturbed_s:.1f} s; at the kill: {_counted([t.phase for t in trainings])}",
+        f"undisturbed training: {undisturbed_s:.1f} s; at the kill: {counted([t.phase for t in trainings])}",
         "SIGKILL goes to the daemon alone; its workers end by themselves",
     ]
     return result
-
-
-def _counted(words: list[str]) -> str:
-    return ", ".join(f"{words.count(word)} {word}" for word in sorted(set(words)))
-
-
-def _spread(kills: int, rng: random.Random) -> list[float]:
-    """Shares of the whole, one in each of equal parts, in random order."""
-    found = [SPREAD_TO * (at + rng.random()) / kills for at in range(kills)]
-    rng.shuffle(found)
-    return found
-
-
-def _kill_in(daemon: Daemon, seconds: float) -> threading.Thread:
-    """From a thread: the caller is in the midst of a call."""
-    timer = threading.Timer(seconds, daemon.kill)
-    timer.start()
-    return timer
-
-
-def _restart(daemon: Daemon, workers: set[int], trial: Trial) -> None:
-    trial.restart_s = daemon.start()
-    deadline = time.monotonic() + WORKERS_END_MAX_S
-    while left := {pid for pid in workers if _runs(pid)}:
-        if time.monotonic() > deadline:
-            trial.problems.append(f"{len(left)} workers outlived their daemon")
-            return
-        time.sleep(0.05)
-
-
-def _runs(pid: int) -> bool:
-    with suppress(ProcessLookupError):
-        os.kill(pid, 0)
-        return True
-    return False
 
 
 # Uploads
@@ -142,7 +88,7 @@ def _upload_kills(kills: int, count: int, rng: random.Random) -> list[Trial]:
         file = synthetic.write(Path(name) / "documents.jsonl", lines)
         return [
             _upload_kill(file, lines, int(share * count), rng.uniform(0, MOMENT_MAX_S))
-            for share in _spread(kills, rng)
+            for share in shares(kills, rng)
         ]
 
 
@@ -156,7 +102,7 @@ def _upload_kill(file: Path, lines: list[dict[str, Any]], due: int, moment_s: fl
         def told(progress: UploadProgress) -> None:
             trial.acknowledged = progress.documents
             if progress.documents >= due and not killers:
-                killers.append(_kill_in(daemon, moment_s))
+                killers.append(kill_in(daemon, moment_s))
 
         with daemon.client() as client:
             client.create_project(PROJECT, synthetic.CLASSES)
@@ -168,7 +114,7 @@ def _upload_kill(file: Path, lines: list[dict[str, Any]], due: int, moment_s: fl
                 trial.outcome = type(error).__name__
         for killer in killers:
             killer.join()
-        _restart(daemon, workers, trial)
+        restart(daemon, workers, trial)
         with daemon.client() as client:
             _check_upload(client, file, lines, trial)
         daemon.stop()
@@ -212,7 +158,7 @@ def _training_kills(kills: int, count: int, rng: random.Random) -> tuple[list[Tr
         reference, whole_s = _in_copy(filled, _undisturbed)
         print(f"  training: {whole_s:.1f} s undisturbed, {kills} kills", flush=True)
         trials = []
-        for share in _spread(kills, rng):
+        for share in shares(kills, rng):
             after_s = share * whole_s
             trials.append(
                 _in_copy(
@@ -246,12 +192,12 @@ def _training_kill(daemon: Daemon, count: int, reference: str, after_s: float) -
     with daemon.client() as client:
         workers = descendants(daemon.pid)
         name = client.train(PROJECT, **SETTINGS).name  # acknowledged
-        killer = _kill_in(daemon, after_s)
+        killer = kill_in(daemon, after_s)
         with suppress(ReexError):
             for job in client.watch_job(name):
                 trial.phase = job.phase or "queued"
         killer.join()
-    _restart(daemon, workers, trial)
+    restart(daemon, workers, trial)
     with daemon.client() as client:
         begun = time.perf_counter()
         job = _ended(client, name)

@@ -4,14 +4,13 @@ A daemon with the classifier of the reference job (with --quick, or without the 
 answers one text a call. Clients are processes with a channel of their own; no text is stored, so each is read by the
 language model. The bare forward pass runs in one more process, set up as a worker is, on the same texts, in turns
 with the single client. Loaded: the same while a training job embeds 20,000 documents, and while one fits. Besides:
-documents uploaded per second, and what `reexctl --help` costs beside the interpreter and Typer alone.
+documents uploaded per second.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -32,7 +31,6 @@ PROJECT, BULK = "asked", "bulk"
 MANY = 16
 OVERHEAD_MAX_MS, LOADED_MAX_TIMES = 3.0, 5.0
 TURN_S = 0.5  # of the single client, before the forward pass has its turn
-STARTS = 20
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -46,8 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> Result:
     seconds = 2.0 if options.quick else options.seconds
     count = 4_000 if options.quick else options.documents
-    result = Result(raw={"start_up": _start_up(5 if options.quick else STARTS)})
-    result.tables.append(_start_up_table(result.raw["start_up"]))
+    result = Result()
     with Daemon() as daemon, tempfile.TemporaryDirectory() as name, daemon.client() as client:
         folder = Path(name)
         uploads = _uploads(daemon, client, folder, count, 1 if options.quick else 3)
@@ -56,8 +53,8 @@ def run(options: argparse.Namespace) -> Result:
         samples, forward = _idle(daemon, texts, seconds)
         samples |= _loaded(daemon, client, texts, seconds)
     result.raw |= {"uploads": uploads, "samples_ms": samples, "forward": forward, "classifier": what}
-    result.tables += [_queries(samples, forward), _uploads_table(uploads, count)]
-    result.checks = _checks(samples, forward, result.raw["start_up"])
+    result.tables = [_queries(samples, forward), _uploads_table(uploads, count)]
+    result.checks = _checks(samples, forward)
     result.notes = [
         f"classifier: {what}; clients are processes with their own channel",
         "p50 and p99 with their range over five parts of the sample",
@@ -175,7 +172,7 @@ def _clients(daemon: Daemon, texts: Path, count: int) -> Iterator[Clients]:
         clients.close()
 
 
-# Uploads and start-up
+# Uploads
 
 
 def _uploads(
@@ -196,29 +193,6 @@ def _uploads(
         found.append({"library_s": library_s, "command_s": time.perf_counter() - begun})
         if stored != count:
             raise BenchFailed(f"{stored} of {count} documents were stored")
-    return found
-
-
-def _start_up(repeats: int) -> dict[str, list[dict[str, float]]]:
-    """Wall and CPU seconds of short programs, in turns."""
-    script = str(Path(sys.executable).with_name("reexctl"))
-    commands = {
-        "python -c pass": [sys.executable, "-c", "pass"],
-        "python -c 'import typer'": [sys.executable, "-c", "import typer"],
-        "reexctl --help": [script, "--help"],
-        "reexctl query --help": [script, "query", "--help"],
-    }
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in commands}
-    for _ in range(repeats):
-        for name, command in commands.items():
-            begun = time.perf_counter()
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-            _, status, used = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            if process.returncode:
-                raise BenchFailed(f"{name} ended with exit code {process.returncode}")
-            wall = time.perf_counter() - begun
-            found[name].append({"wall_s": wall, "cpu_s": used.ru_utime + used.ru_stime})
     return found
 
 
@@ -277,16 +251,7 @@ def _uploads_table(uploads: list[dict[str, float]], count: int) -> Table:
     return Table(f"Upload of {count:,} short documents, JSON Lines", ("", "documents / s"), rows)
 
 
-def _start_up_table(found: dict[str, list[dict[str, float]]]) -> Table:
-    rows = []
-    for name, starts in found.items():
-        rows.append(
-            (name, *(_ms([1e3 * each[clock] for each in starts], 50) for clock in ("wall_s", "cpu_s")))
-        )
-    return Table("Start-up, milliseconds, median", ("", "wall", "CPU"), rows)
-
-
-def _checks(samples: dict[str, list[float]], forward: dict[str, Any], starts: dict[str, Any]) -> list[Check]:
+def _checks(samples: dict[str, list[float]], forward: dict[str, Any]) -> list[Check]:
     bare, one = percentile(forward["forward_ms"], 50)[0], percentile(samples["idle, 1"], 50)[0]
     checks = [
         Check(
@@ -301,12 +266,4 @@ def _checks(samples: dict[str, list[float]], forward: dict[str, Any], starts: di
         claim = f"{count} clients: p99 while training at most {LOADED_MAX_TIMES:g} times idle p99"
         figure = f"{worst:.1f} ms, {worst / idle:.1f} times {idle:.1f}"
         checks.append(Check(claim, figure, worst <= LOADED_MAX_TIMES * idle))
-    help_s, typer_s = (
-        percentile([each["cpu_s"] for each in starts[name]], 50)[0]
-        for name in ("reexctl --help", "python -c 'import typer'")
-    )
-    figure = f"{1e3 * (help_s - typer_s):.0f} ms of CPU above {1e3 * typer_s:.0f}"
-    checks.append(
-        Check("reexctl --help: Typer's own cost plus at most 100 ms", figure, help_s - typer_s <= 0.1)
-    )
     return checks

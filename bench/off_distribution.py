@@ -9,6 +9,7 @@ class of this project's: they are about films, and about 750 words long against 
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from bench import datasets
 from bench.daemon import Daemon
 from bench.meter import Phases
 from bench.reference_job import ALPHA, PROJECT, prepare_and_upload, train_and_evaluate
-from bench.report import Check, Result, Table
+from bench.report import FOLDER, Check, Result, Table
 
 ADMITTED_MAX = 0.02
 QUICK_DOCUMENTS = 60
@@ -116,6 +117,18 @@ def _result(found: list[dict[str, Any]]) -> Result:
         mean = sum(shares) / len(shares)
         figure = f"mean {100 * mean:.2f} %, highest {100 * max(shares):.2f} %"
         result.checks.append(Check(f"at most 2 % of the {name} admitted", figure, mean <= ADMITTED_MAX))
-    digests = ", ".join(f"seed {told['seed']} {told['weights_sha256'][:12]}" for told in found)
-    result.notes = [f"weights (SHA-256), to compare with those of `phrasebank`: {digests}"]
+    result.notes = [_same_classifiers(found)]
     return result
+
+
+def _same_classifiers(found: list[dict[str, Any]]) -> str:
+    """Whether the weights are bit for bit those of the last complete run of `phrasebank`."""
+    digests = [told["weights_sha256"] for told in found]
+    shown = f"SHA-256 of the weights by seed: {', '.join(digest[:12] for digest in digests)}"
+    before = FOLDER / "phrasebank.json"
+    if not before.is_file():
+        return f"{shown}; run `phrasebank` first to have them compared with its own"
+    runs = json.loads(before.read_text(encoding="utf-8"))["figures"]["runs"]
+    theirs = [run["training"]["weights_sha256"] for run in runs]
+    same = theirs[: len(digests)] == digests
+    return f"{shown}; {'the very classifiers' if same else 'NOT the classifiers'} of the last run of `phrasebank`"

@@ -1,29 +1,38 @@
-"""Benches that also run by themselves, as the runner runs them: own process, own options, last line of JSON."""
+"""Benches that also run by themselves, as the runner runs them: own processes, own options, their last line of JSON."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from typing import Any
 
 from bench import datasets, peers
 from bench.daemon import ROOT, BenchFailed, models_folder
+from bench.meter import spread
 from bench.report import Check, Result, Table
 
 QUICK_DOCUMENTS = 200
+TRAINING_ROUNDS = 3
 
 
 def run(name: str, module: str, options: argparse.Namespace, own: list[str]) -> Result:
     """Options given by hand come last, and so win."""
-    arguments, read = {
-        "embedding": (_embedding, _embedding_result),
-        "training": (_training, _flat_result),
-        "store-scan": (_store_scan, _flat_result),
-    }[name]
-    command = [sys.executable, "-m", module, *arguments(options), *own]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    if name == "training":
+        return _training(options, own)
+    if name == "embedding":
+        return _embedding_result(_script(module, [*_embedding(options), *own]))
+    size = ["--rows", "20000", "--repeats", "5"] if options.quick else []
+    return _flat_result(_script(module, [*size, *own]))
+
+
+def _script(module: str, arguments: list[str]) -> dict[str, Any]:
+    """Run it, show what it prints as it comes, and take its last line as JSON."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     last = ""
     for line in process.stdout:
@@ -32,7 +41,7 @@ def run(name: str, module: str, options: argparse.Namespace, own: list[str]) -> 
         last = line if line.strip() else last
     if process.wait():
         raise BenchFailed(f"{module} ended with exit code {process.returncode}")
-    return read(json.loads(last))
+    return json.loads(last)
 
 
 def _embedding(options: argparse.Namespace) -> list[str]:
@@ -62,13 +71,51 @@ def _embedding_result(found: dict[str, Any]) -> Result:
     )
 
 
-def _training(options: argparse.Namespace) -> list[str]:
-    python = peers.python(options.peer_python)
-    return ["--peer-python", str(python), *(["--quick"] if options.quick else [])]
+def _training(options: argparse.Namespace, own: list[str]) -> Result:
+    """Rounds of ours and theirs in turns; the data, the seeds and hence the losses are the same in each."""
+    from bench import training_vs_official as bench
 
-
-def _store_scan(options: argparse.Namespace) -> list[str]:
-    return ["--rows", "20000", "--repeats", "5"] if options.quick else []
+    # Our modules beside the script must not stand in for the peer's own.
+    os.environ["PYTHONSAFEPATH"] = "1"
+    sides = {
+        "reex": (sys.executable, "ours"),
+        "reexpress_sdm": (str(peers.python(options.peer_python)), "official"),
+    }
+    size = ["--epochs", "2", "--shuffles", "1"] if options.quick else []
+    found: dict[str, list[dict[str, Any]]] = {name: [] for name in sides}
+    for at in range(1 if options.quick else TRAINING_ROUNDS):
+        for name, (python, role) in sides.items():
+            found[name].append(bench.run(python, role, [*size, *own]))
+            print(f"  round {at + 1}, {name}: {found[name][-1]['cpu_s']:.2f} CPU s", flush=True)
+    rows = [
+        (
+            name,
+            spread([each["cpu_s"] for each in rounds], ".2f"),
+            spread([each["wall_s"] for each in rounds], ".2f"),
+            f"{rounds[0]['loss']:.4f}",
+            " ".join(map(str, rounds[0]["alphas"])) or "none",
+        )
+        for name, rounds in found.items()
+    ]
+    ours, theirs = found.values()
+    ratios = [b["cpu_s"] / a["cpu_s"] for a, b in zip(ours, theirs, strict=True)]
+    apart = abs(ours[0]["loss"] - theirs[0]["loss"])
+    ratio = sum(ratios) / len(ratios)
+    columns = ("", "CPU s", "wall s", "balanced calibration loss", "rungs")
+    return Result(
+        raw={"rounds": found, "ratios": ratios, "losses_apart": apart},
+        tables=[Table("One training, one thread each; mean and range over the rounds", columns, rows)],
+        checks=[
+            Check(
+                f"at least {bench.RATIO_MIN:g} times less CPU time",
+                f"{spread(ratios)} times",
+                ratio >= bench.RATIO_MIN,
+            ),
+            Check(
+                f"losses within {bench.LOSS_TOLERANCE}", f"{apart:.4f} apart", apart <= bench.LOSS_TOLERANCE
+            ),
+        ],
+    )
 
 
 def _flat_result(found: dict[str, Any]) -> Result:
