@@ -21,6 +21,7 @@ from reex.types import Job
 
 START_MAX_S = 60.0
 STOP_MAX_S = 60.0
+LOG_LINES = 8
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -57,8 +58,15 @@ class Daemon:
     ) -> None:
         if self._process is not None:
             self.kill()
+        if error is not None and self.location.logs.is_dir():
+            print("".join(f"  log: {line}\n" for line in self._log_tail()), end="", file=sys.stderr)
         if self._owned:
             shutil.rmtree(self.home, ignore_errors=True)
+
+    def _log_tail(self) -> list[str]:
+        """The end of the daemon's log, before it is deleted with its home."""
+        log = self.location.logs / "reexd.log"
+        return log.read_text(errors="replace").splitlines()[-LOG_LINES:] if log.is_file() else []
 
     @property
     def pid(self) -> int:
