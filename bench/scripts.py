@@ -72,50 +72,59 @@ def _embedding_result(found: dict[str, Any]) -> Result:
 
 
 def _training(options: argparse.Namespace, own: list[str]) -> Result:
-    """Rounds of ours and theirs in turns; the data, the seeds and hence the losses are the same in each."""
+    """Rounds of every side in turns; the data, the seeds and hence the losses are the same in each."""
     from bench import training_vs_official as bench
 
     # Our modules beside the script must not stand in for the peer's own.
     os.environ["PYTHONSAFEPATH"] = "1"
-    sides = {
-        "reex": (sys.executable, "ours"),
-        "reexpress_sdm": (str(peers.python(options.peer_python)), "official"),
-    }
+    peer = str(peers.python(options.peer_python))
     size = ["--epochs", "2", "--shuffles", "1"] if options.quick else []
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in sides}
+    found: dict[str, list[dict[str, Any]]] = {role: [] for role in bench.SIDES}
     for at in range(1 if options.quick else TRAINING_ROUNDS):
-        for name, (python, role) in sides.items():
-            found[name].append(bench.run(python, role, [*size, *own]))
-            print(f"  round {at + 1}, {name}: {found[name][-1]['cpu_s']:.2f} CPU s", flush=True)
-    rows = [
-        (
-            name,
-            spread([each["cpu_s"] for each in rounds], ".2f"),
-            spread([each["wall_s"] for each in rounds], ".2f"),
-            f"{rounds[0]['loss']:.4f}",
-            " ".join(map(str, rounds[0]["alphas"])) or "none",
-        )
-        for name, rounds in found.items()
-    ]
-    ours, theirs = found.values()
-    ratios = [b["cpu_s"] / a["cpu_s"] for a, b in zip(ours, theirs, strict=True)]
-    apart = abs(ours[0]["loss"] - theirs[0]["loss"])
-    ratio = sum(ratios) / len(ratios)
-    columns = ("", "CPU s", "wall s", "balanced calibration loss", "rungs")
+        for role, rounds in found.items():
+            rounds.append(bench.run(sys.executable if role == "ours" else peer, role, [*size, *own]))
+            print(f"  round {at + 1}, {role}: {rounds[-1]['cpu_s']:.2f} CPU s", flush=True)
+    ratios = {
+        role: [theirs["cpu_s"] / ours["cpu_s"] for theirs, ours in zip(rounds, found["ours"], strict=True)]
+        for role, rounds in found.items()
+    }
+    apart = max(abs(rounds[0]["loss"] - found["ours"][0]["loss"]) for rounds in found.values())
+    claimed = sum(ratios["official"]) / len(ratios["official"])
     return Result(
         raw={"rounds": found, "ratios": ratios, "losses_apart": apart},
-        tables=[Table("One training, one thread each; mean and range over the rounds", columns, rows)],
+        tables=[_training_table(found, ratios)],
         checks=[
             Check(
                 f"at least {bench.RATIO_MIN:g} times less CPU time",
-                f"{spread(ratios)} times",
-                ratio >= bench.RATIO_MIN,
+                f"{spread(ratios['official'])} times",
+                claimed >= bench.RATIO_MIN,
             ),
             Check(
                 f"losses within {bench.LOSS_TOLERANCE}", f"{apart:.4f} apart", apart <= bench.LOSS_TOLERANCE
             ),
         ],
     )
+
+
+def _training_table(found: dict[str, list[dict[str, Any]]], ratios: dict[str, list[float]]) -> Table:
+    names = {
+        "ours": "reex, one thread",
+        "official": "reexpress_sdm as it comes",
+        "official-one": "reexpress_sdm, one thread",
+    }
+    rows = [
+        (
+            names[role],
+            spread([each["cpu_s"] for each in rounds], ".2f"),
+            spread(ratios[role]),
+            spread([each["wall_s"] for each in rounds], ".2f"),
+            f"{rounds[0]['loss']:.4f}",
+            " ".join(map(str, rounds[0]["alphas"])) or "none",
+        )
+        for role, rounds in found.items()
+    ]
+    columns = ("", "CPU s", "times ours", "wall s", "balanced calibration loss", "rungs")
+    return Table("The same training; mean and range over the rounds", columns, rows)
 
 
 def _flat_result(found: dict[str, Any]) -> Result:
