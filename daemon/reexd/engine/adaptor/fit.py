@@ -67,7 +67,7 @@ def fit(
     while not run.finished:
         for share in run.epoch():
             yield "progress", run.progress(share)
-        yield "progress", {**run.progress(1.0), "record": run.history[-1]}
+        yield "progress", {**run.progress(1.0), "record": dict(run.history[-1])}
         if time.monotonic() - saved_at >= checkpoint_interval_s and not run.finished:
             yield "checkpoint", run.state()
             saved_at = time.monotonic()
@@ -262,7 +262,7 @@ class _Run:
             "best_epoch": self.best_epoch,
             "cross_entropy_left": self.cross_entropy_left,
             "phase_start": self.phase_start,
-            "history": self.history,
+            "history": [dict(record) for record in self.history],
         }
         arrays = {
             **_named(np.array(array) for array in self.parameters),

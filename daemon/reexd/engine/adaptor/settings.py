@@ -19,6 +19,18 @@ EXEMPLAR_SIZE = 1000
 EPOCHS = 60
 ROWS_PER_CLASS_MIN = 2
 
+# What `choose` starts from; see there.
+TRAINING_SHARE = 0.7
+STEPS_PER_EPOCH = 48
+BATCH_BOUNDS = 16, 256
+LEARNING_RATE = 1e-4
+EPOCHS_MAX = 60
+CROSS_ENTROPY_EPOCHS = 3
+PATIENCE = 10
+SHUFFLES = 4
+MANY_ROWS = 30_000
+POOLED_CLASSES_MIN = 10
+
 
 @dataclass(frozen=True, slots=True)
 class FitSettings:
@@ -127,25 +139,36 @@ def choose(class_rows: Sequence[int], **changes: object) -> FitSettings:
     """Settings that suit the data: rows per class in the pool (C entries).
 
     `changes` are fields the caller fixes. Raises NotEnoughData when a class has fewer than two rows.
+
+    Why these (measured on held-out parts of four sets of 150 to 7,800 documents): about 70 % of each class trains,
+    which leaves the smallest class enough rows to calibrate a rung. A batch is a power of two near 1/48 of the
+    training rows, so that an epoch has some 40 steps, and the learning rate grows where fewer rows give fewer: a
+    rate ten times higher stops at an epoch too coarse to calibrate, ten times lower needs twice the epochs for
+    nothing. A few epochs of cross-entropy come first, for they cost no matching. Early stopping ends most fits
+    at 20 to 40 epochs. The shuffle with the smallest calibration loss of four has a rung at .9 where single ones
+    miss it; beyond 30,000 rows shuffles hardly differ.
     """
-    smallest, class_count = min(class_rows), len(class_rows)
+    smallest, total = min(class_rows), sum(class_rows)
     if smallest < ROWS_PER_CLASS_MIN:
         raise NotEnoughData(
             f"every class needs at least {ROWS_PER_CLASS_MIN} labelled documents in train and calibration; "
             f"class {list(class_rows).index(smallest)} has {smallest}"
         )
-    epochs = int(changes.get("epochs", EPOCHS))  # type: ignore[call-overload]
+    training_rows = TRAINING_SHARE * total
+    batch_size = int(np.clip(2.0 ** round(math.log2(training_rows / STEPS_PER_EPOCH)), *BATCH_BOUNDS))
+    steps = max(1.0, training_rows / batch_size)
+    epochs = int(changes.get("epochs", EPOCHS_MAX))  # type: ignore[call-overload]
     settings: dict[str, object] = {
         "exemplar_size": EXEMPLAR_SIZE,
-        "epochs": EPOCHS,
-        "batch_size": 64,
-        "learning_rate": 1e-4,
-        "cross_entropy_epochs": min(10, (epochs + 1) // 2),  # a short run keeps half for the SDM loss
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": float(LEARNING_RATE * np.clip(STEPS_PER_EPOCH / steps, 1.0, 8.0)),
+        "cross_entropy_epochs": min(CROSS_ENTROPY_EPOCHS, epochs),
         "balanced": True,
-        "patience": 10,
-        "shuffles": 3,
-        "training_share": 0.7,
+        "patience": PATIENCE,
+        "shuffles": SHUFFLES if total <= MANY_ROWS else SHUFFLES // 2,
+        "training_share": TRAINING_SHARE,
         "stratified": True,
-        "pooled_classes_min": 10,
+        "pooled_classes_min": POOLED_CLASSES_MIN,
     }
-    return FitSettings(class_count, **{**settings, **changes})  # type: ignore[arg-type]
+    return FitSettings(len(class_rows), **{**settings, **changes})  # type: ignore[arg-type]

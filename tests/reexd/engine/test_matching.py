@@ -1,0 +1,166 @@
+"""MLX reductions against the NumPy definition: equal to the last bit, in any tiling."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from reexd import sdm
+from reexd.engine import matching
+from reexd.engine.adaptor.weights import Projection, matching_map
+from reexd.engine.matching import Matcher, Support
+
+
+def rows(seed: int, count: int, width: int, classes: int, whole: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Exemplars near a corner of their class; `whole` numbers make exact ties."""
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, classes, count)
+    values = generator.normal(size=(count, width)) + 2.0 * np.eye(classes, width)[labels]
+    return (np.round(values) if whole else values).astype(np.float32), labels
+
+
+def support_rows(
+    seed: int, count: int, width: int, classes: int, whole: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Exemplars, labels (some -99), predictions (some wrong)."""
+    exemplars, labels = rows(seed, count, width, classes, whole)
+    generator = np.random.default_rng(seed + 1)
+    wrong = generator.random(count) < 0.05
+    predictions = np.where(wrong, generator.integers(0, classes, count), labels)
+    return exemplars, np.where(generator.random(count) < 0.02, -99, labels), predictions
+
+
+@pytest.mark.parametrize("neighbors", [0, 1, 25])
+@pytest.mark.parametrize("limit", [3, 2048])
+@pytest.mark.parametrize(
+    ("count", "width", "classes", "whole"),
+    [(700, 16, 3, False), (900, 3, 3, True), (40, 8, 4, False), (2, 3, 2, False), (300, 20, 20, False)],
+)
+def test_reductions_equal_the_definition(
+    count: int, width: int, classes: int, whole: bool, limit: int, neighbors: int
+) -> None:
+    exemplars, labels, predictions = support_rows(count, count, width, classes, whole)
+    queries, classes_of_queries = rows(count + 7, 150, width, classes, whole)
+    generator = np.random.default_rng(count)
+    exclude = np.where(generator.random(150) < 0.5, generator.integers(0, count, 150), -1)
+    queries[exclude >= 0] = exemplars[exclude[exclude >= 0]]
+
+    expected = sdm.similarity(
+        queries, classes_of_queries, exemplars, labels, predictions, neighbors_max=limit, exclude=exclude
+    )
+    indices, distances = sdm.nearest_neighbors(queries, exemplars, neighbors, exclude=exclude)
+    support = Support(exemplars, labels, predictions, classes, neighbors_max=limit)
+    seen = 0
+    for tile in support.tiles(queries, classes_of_queries, exclude=exclude, neighbors=neighbors):
+        np.testing.assert_array_equal(tile.q, expected.q[tile.rows])
+        np.testing.assert_array_equal(tile.d0, expected.d0[tile.rows])
+        np.testing.assert_array_equal(tile.indices, indices[tile.rows])
+        np.testing.assert_array_equal(tile.distances, distances[tile.rows])
+        seen += tile.rows.size
+    assert seen == 150
+
+
+def test_near_ties_are_decided_by_direct_differences() -> None:
+    """Far from the origin a GEMM cannot tell these rows apart; the definition can."""
+    generator = np.random.default_rng(0)
+    base = generator.normal(size=(1, 64)).astype(np.float32) * 30
+    exemplars = base + 1e-3 * generator.normal(size=(200, 64)).astype(np.float32)
+    exemplars[100:] -= 60  # a second cluster keeps the centre away from both
+    labels = np.arange(200) % 2
+    queries = exemplars + np.float32(1e-3)
+
+    expected = sdm.similarity(queries, labels, exemplars, labels, labels)
+    q, d0 = Support(exemplars, labels, labels, 2).match(queries, labels)
+
+    np.testing.assert_array_equal(q, expected.q)
+    np.testing.assert_array_equal(d0, expected.d0)
+
+
+def test_without_a_bad_row_the_whole_support_counts() -> None:
+    exemplars = np.eye(5, dtype=np.float32)
+    same = np.zeros(5, dtype=int)
+    support = Support(exemplars, same, same, 2)
+    q, _ = support.match(exemplars, same, exclude=np.arange(5))
+    assert q.tolist() == [4] * 5
+    q, _ = support.match(exemplars, same)
+    assert q.tolist() == [5] * 5
+
+
+@pytest.fixture(scope="module")
+def classifier() -> tuple[sdm.AdaptorWeights, sdm.Normalization, np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(4)
+    weights = sdm.initial_weights(generator, 12, 30, 3)
+    vectors = generator.normal(size=(500, 12)).astype(np.float32)
+    return weights, sdm.fit_normalization(vectors), vectors, generator.integers(0, 3, 500)
+
+
+def test_results_do_not_depend_on_the_tiling(
+    classifier: tuple[sdm.AdaptorWeights, sdm.Normalization, np.ndarray, np.ndarray],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    weights, normalization, vectors, labels = classifier
+    queries = vectors + np.float32(0.05)
+    whole = Matcher(weights, normalization, vectors, labels).match(queries)
+    monkeypatch.setattr(matching, "TILE_ROWS_MAX", 7)
+    matcher = Matcher(weights, normalization, vectors, labels)
+    tiled = matcher.match(queries)
+    alone = [matcher.match(queries[row : row + 1]) for row in range(0, 500, 50)]
+    for name in ("logits", "q", "d0", "indices", "distances"):
+        np.testing.assert_array_equal(getattr(whole, name), getattr(tiled, name))
+        for place, one in enumerate(alone):
+            np.testing.assert_allclose(getattr(one, name)[0], getattr(whole, name)[50 * place], rtol=1e-6)
+
+
+def test_matching_in_fewer_dimensions_keeps_distances(
+    classifier: tuple[sdm.AdaptorWeights, sdm.Normalization, np.ndarray, np.ndarray],
+) -> None:
+    weights, normalization, vectors, labels = classifier
+    x = normalization.apply(vectors)
+    exemplars = x.astype(np.float64) @ weights.projection_weight.T + weights.projection_bias
+    differences = exemplars[:1] - exemplars[1:]
+    expected = (differences**2).sum(axis=1).min()
+    matches = Matcher(weights, normalization, vectors, labels).match(vectors[:1], exclude=np.array([0]))
+    assert Projection(weights, normalization).exemplars(x).shape == (500, 12)
+    assert matches.d0[0] == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_map_that_lost_rank_is_still_exact() -> None:
+    weight = np.zeros((6, 4), dtype=np.float32)
+    weight[:, 0], weight[:, 1] = 1.0, 1.0
+    mapped = np.array([[1.0, 2.0, 3.0, 4.0]]) @ matching_map(weight)
+    assert (mapped**2).sum() == pytest.approx(6 * 9.0)
+
+
+def test_logits_are_those_of_both_layers(
+    classifier: tuple[sdm.AdaptorWeights, sdm.Normalization, np.ndarray, np.ndarray],
+) -> None:
+    weights, normalization, vectors, labels = classifier
+    exemplars = normalization.apply(vectors) @ weights.projection_weight.T + weights.projection_bias
+    expected = exemplars @ weights.classifier_weight.T + weights.classifier_bias
+    matches = Matcher(weights, normalization, vectors, labels).match(vectors, neighbors=0)
+    np.testing.assert_allclose(matches.logits, expected, atol=1e-5)
+    assert matches.indices.shape == (500, 0)
+
+
+def test_no_query_is_no_work(
+    classifier: tuple[sdm.AdaptorWeights, sdm.Normalization, np.ndarray, np.ndarray],
+) -> None:
+    weights, normalization, vectors, labels = classifier
+    matches = Matcher(weights, normalization, vectors, labels).match(vectors[:0])
+    assert matches.logits.shape == (0, 3)
+
+
+@pytest.mark.parametrize("broken", [np.full((1, 12), np.nan), np.zeros((1, 11)), np.full((1, 12), 1e39)])
+def test_misfits_are_refused(
+    classifier: tuple[sdm.AdaptorWeights, sdm.Normalization, np.ndarray, np.ndarray], broken: np.ndarray
+) -> None:
+    weights, normalization, vectors, labels = classifier
+    with pytest.raises(ValueError):
+        Matcher(weights, normalization, vectors, labels).match(broken)
+
+
+def test_excluding_a_row_that_is_not_there_is_refused(
+    classifier: tuple[sdm.AdaptorWeights, sdm.Normalization, np.ndarray, np.ndarray],
+) -> None:
+    weights, normalization, vectors, labels = classifier
+    with pytest.raises(ValueError, match="exclude"):
+        Matcher(weights, normalization, vectors, labels).match(vectors[:1], exclude=np.array([500]))

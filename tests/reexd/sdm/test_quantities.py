@@ -1,0 +1,128 @@
+"""Properties of the single quantities that no numeric case pins down."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reexd import sdm
+
+LOGITS = st.lists(st.floats(-50, 50, width=32), min_size=2, max_size=6)
+
+
+@given(LOGITS, st.integers(0, 5000), st.floats(0, 1, width=32))
+def test_the_activation_is_a_distribution_that_keeps_the_order(logits: list[float], q: int, d: float) -> None:
+    got = sdm.sdm_activation(np.array(logits), q, d)
+    assert got.sum() == pytest.approx(1.0, abs=1e-5)
+    assert (got >= 0).all()
+    assert got[int(np.argmax(logits))] == got.max()
+
+
+def test_zero_distance_is_uniform_and_costs_the_logarithm_of_the_classes() -> None:
+    logits = np.array([[100.0, -3.0, 0.0, 2.0]])
+    assert sdm.sdm_activation(logits, 7, 0.0).tolist() == [[0.25] * 4]
+    assert sdm.sdm_losses(logits, np.array([1]), 2.0, 0.0)[0] == pytest.approx(1.0)  # log of 4 to base 2 + 2
+
+
+def test_huge_logits_do_not_overflow() -> None:
+    loss = sdm.sdm_losses(np.array([[1e30, -1e30]]), np.array([1]), 2048.0, 1.0)
+    assert np.isfinite(loss).all()
+
+
+def test_the_gradient_is_that_of_the_loss() -> None:
+    generator = np.random.default_rng(0)
+    logits, labels = generator.normal(size=(5, 3)), generator.integers(0, 3, 5)
+    q, d = generator.integers(0, 20, 5), generator.random(5)
+    got = sdm.loss_gradient(logits, labels, q, d)
+    step = 1e-2
+    for column in range(3):
+        moved = np.eye(3)[column] * step
+        up, down = (sdm.sdm_losses(logits + sign * moved, labels, q, d) for sign in (1, -1))
+        np.testing.assert_allclose(got[:, column], (up - down) / (2 * step), atol=2e-3)
+
+
+@given(st.integers(0, 4000), st.floats(0, 1, width=32))
+def test_rescaled_similarity_lies_between_one_and_q(q: int, probability: float) -> None:
+    got = float(sdm.rescaled_similarity(q, probability))
+    assert got == 0 if q == 0 else 1 <= got <= q
+    assert bool(sdm.is_out_of_distribution(got)) == (q == 0)
+
+
+def test_a_distance_counts_only_strictly_smaller_values() -> None:
+    cdfs = (np.array([1.0, 2.0, 2.0, 4.0], dtype=np.float32),)
+    got = sdm.distance_quantiles(np.array([0.0, 1.0, 2.0, 3.0, 4.0, 5.0]), cdfs)
+    assert got.tolist() == [1.0, 1.0, 0.75, 0.25, 0.25, 0.0]
+
+
+def test_pooling_replaces_only_small_cdfs() -> None:
+    cdfs = tuple(np.array(values, dtype=np.float32) for values in ([1, 5, 9], [2], []))
+    pooled, small = sdm.pool_small_cdfs(cdfs, 2)
+    assert small == (1, 2)
+    assert pooled[0] is cdfs[0]
+    assert pooled[1].tolist() == pooled[2].tolist() == [1, 2, 5, 9]
+    assert sdm.pool_small_cdfs(cdfs, 0) == (cdfs, ())
+
+
+@given(st.lists(st.integers(2, 30), min_size=2, max_size=5), st.floats(0.05, 0.95), st.integers(0, 2**64 - 1))
+def test_a_stratified_split_covers_the_pool_and_serves_every_class(
+    rows: list[int], share: float, seed: int
+) -> None:
+    labels = np.repeat(np.arange(len(rows)), rows)
+    training, calibration = sdm.stratified_split(labels, share, seed)
+    assert sorted([*training, *calibration]) == list(range(labels.size))
+    for label, count in enumerate(rows):
+        kept = int((labels[training] == label).sum())
+        assert 1 <= kept <= count - 1
+        assert abs(kept - share * count) <= 1 or kept in (1, count - 1)
+
+
+def test_a_class_of_one_row_cannot_be_split() -> None:
+    with pytest.raises(ValueError, match="class 1 has 1 row"):
+        sdm.stratified_split(np.array([0, 0, 1]), 0.5, 0)
+
+
+def test_the_last_of_equal_losses_wins() -> None:
+    assert sdm.best_iteration([0.5, 0.3, 0.3, 0.4]) == 2
+
+
+def test_seeds_wrap_around() -> None:
+    assert sdm.iteration_seed(2**64 - 1, 1) == 0
+
+
+@pytest.mark.parametrize("labels", [[0, 1, 2, -1], [0, 1, 3], [0, 2], [[0, 1]], [0.0, 1.0]])
+def test_a_split_needs_every_class_and_nothing_else(labels: list[object]) -> None:
+    with pytest.raises(ValueError):
+        sdm.check_split(np.array(labels), 3, "training")
+
+
+def test_normalisation_uses_two_scalars() -> None:
+    vectors = np.array([[1.0, 2.0], [3.0, 6.0]])
+    fitted = sdm.fit_normalization(vectors)
+    scaled = fitted.apply(vectors)
+    assert scaled.mean() == pytest.approx(0.0, abs=1e-6)
+    assert scaled.std(ddof=1) == pytest.approx(1.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    "vectors", [np.ones((3, 2)), np.array([[np.inf, 1.0]]), np.zeros((0, 3)), np.zeros(3)]
+)
+def test_vectors_without_a_scale_are_refused(vectors: np.ndarray) -> None:
+    with pytest.raises(ValueError):
+        sdm.fit_normalization(vectors)
+
+
+def test_negative_zero_has_the_digest_of_zero() -> None:
+    assert sdm.feature_digest(np.array([-0.0, 1.0])) == sdm.feature_digest(np.array([0.0, 1.0]))
+    with pytest.raises(ValueError):
+        sdm.feature_digest(np.array([1e39]))
+
+
+def test_admission_is_cumulative() -> None:
+    predictions, labels = np.array([0, 1, 1, 0]), np.array([0, 1, 0, 0])
+    high, low = sdm.admission(predictions, labels, np.array([0.9, 0.9, 0.6, 0.0]), (0.9, 0.6), 2)
+    assert (high.admitted, high.accuracy.marginal.accuracy) == (2, 1.0)
+    assert (low.admitted, low.share, low.accuracy.marginal.accuracy) == (3, 0.75, 2 / 3)
+    assert low.accuracy.label_min() == 0.5
+    assert low.accuracy.conditional_min() == 0.5
+    assert sdm.conditional_accuracy(predictions, labels, labels < 0, 2).conditional_min() is None
