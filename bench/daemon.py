@@ -36,12 +36,15 @@ def models_folder() -> Path:
 class Daemon:
     """`with Daemon() as daemon`: serving on entry; stopped, and its home deleted, on exit."""
 
-    def __init__(self, home: Path | None = None) -> None:
+    def __init__(self, home: Path | None = None, **settings: object) -> None:
+        """`settings` of the daemon, by their names."""
         self._owned = home is None
         self.home = home or Path(tempfile.mkdtemp(prefix="reex-bench-"))
         self.home.chmod(0o700)
         kept = {name: value for name, value in os.environ.items() if not name.startswith("REEX_")}
-        self.environment = {**kept, "REEX_HOME": str(self.home), "REEX_MODELS": str(models_folder())}
+        own = {"REEX_HOME": str(self.home), "REEX_MODELS": str(models_folder())}
+        own |= {f"REEX_{name.upper()}": str(value) for name, value in settings.items()}
+        self.environment = kept | own
         self.location = Location.from_environment(self.environment)
         self._process: subprocess.Popen[bytes] | None = None
 
