@@ -161,7 +161,7 @@ def settled(daemon) -> None:
 
 @needs_proc
 def test_a_watcher_that_never_reads_costs_nobody_anything(loaded, daemons):
-    daemon, answering, training = loaded
+    daemon, _, training = loaded
     job = daemon.client.train(training, **LONG)
     daemons.wait_for(lambda: daemon.client.get_job(job.name).phase == "fit", 60)
     with grpc.insecure_channel(daemon.target) as channel:
