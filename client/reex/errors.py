@@ -195,6 +195,7 @@ REASONS: dict[str, type[ReexError]] = {
     "MODEL_TOO_LARGE": ModelTooLarge,
     "QUEUE_FULL": QueueFull,
     "JOB_CANCELLED": Cancelled,
+    "DAEMON_STOPPING": DaemonDown,
     "ENGINE_DIED": EngineDied,
     "STORE_CORRUPT": StoreCorrupt,
     "MODEL_CORRUPT": ModelCorrupt,

@@ -28,6 +28,7 @@
     │   └── QueueFull
     ├── JobCancelled
     ├── EngineDied            a worker process ended under the call; a retry may succeed
+    ├── DaemonStopping        the stream ends because the daemon does; ask the next one
     ├── StoreCorrupt
     ├── ModelCorrupt
     └── SourceUnreachable     a download source did not answer
@@ -154,6 +155,10 @@ class JobCancelled(ReexError):
 
 class EngineDied(ReexError):
     reason = "ENGINE_DIED"
+
+
+class DaemonStopping(ReexError):
+    reason = "DAEMON_STOPPING"
 
 
 class StoreCorrupt(ReexError):

@@ -28,7 +28,7 @@ NUMBER_DIGITS_MAX = 18  # what a key can hold
 SAVE_INTERVAL_S = 1.0  # progress older than this is committed with the next report
 
 Runner = Callable[["RunningJob"], dict]
-Watcher = Callable[[Job], None]
+Watcher = Callable[[Job | None], None]  # None: the daemon stops, and tells no more
 
 
 def _nothing(_: Job) -> None:
@@ -113,7 +113,10 @@ class JobQueue:
             self._stopping = True
             for running in self._running.values():
                 running.cancel.set()
+            watchers = [watcher for group in self._watchers.values() for watcher in group]
             self._lock.notify_all()
+        for watcher in watchers:
+            watcher(None)
         deadline = time.monotonic() + timeout_s
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
@@ -181,6 +184,9 @@ class JobQueue:
         """Call `watcher` (from any thread, quickly) at each change. Returns the way to stop."""
         with self._lock:
             self._watchers.setdefault(number, []).append(watcher)
+            stopping = self._stopping
+        if stopping:
+            watcher(None)
 
         def unwatch() -> None:
             with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import grpc
 import pytest
@@ -150,3 +151,18 @@ def test_offline_refuses_downloads_before_they_begin(fresh):
     with pytest.raises(errors.FailedPrecondition, match="offline"):
         daemon.client.pull_model("minilm")
     assert not list(daemon.client.list_jobs())
+
+
+def test_a_watch_ends_with_the_daemon_and_holds_up_nothing(fresh, corpus):
+    daemon = fresh()
+    daemon.client.create_project("p", ["negative", "neutral", "positive"], model="tiny")
+    daemon.upload("p", corpus(30), "train")
+    job = daemon.client.train("p", **LONG)
+    watch = daemon.client.watch_job(job.name)
+    next(watch)
+    begun = time.monotonic()
+    assert daemon.stop() == 0
+    assert time.monotonic() - begun < 8, "the drain of ten seconds was waited out"
+    with pytest.raises(errors.DaemonDown) as caught:
+        list(watch)
+    assert caught.value.reason == "DAEMON_STOPPING"

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import grpc
 from reex.v1 import jobs_pb2, jobs_pb2_grpc
 
+from reexd.errors import DaemonStopping
 from reexd.jobs import JobQueue
 from reexd.records import Job
 from reexd.rpc import convert, pages
@@ -42,10 +43,10 @@ class JobService(jobs_pb2_grpc.JobServiceServicer):
         job = await asyncio.to_thread(self._jobs.get, request.name)
         loop = asyncio.get_running_loop()
         # Only the latest state is kept for a slow reader: memory is bounded whatever the job reports.
-        latest: list[Job] = []
+        latest: list[Job | None] = []
         changed = asyncio.Event()
 
-        def publish(job: Job) -> None:
+        def publish(job: Job | None) -> None:
             latest[:] = [job]
             changed.set()
 
@@ -57,6 +58,8 @@ class JobService(jobs_pb2_grpc.JobServiceServicer):
             while not job.state.ended:
                 await changed.wait()
                 changed.clear()
+                if latest[0] is None:
+                    raise DaemonStopping(f"the daemon stops; {request.name} goes on with the next one, watch it again")
                 job = latest[0]
                 yield jobs_pb2.WatchJobResponse(job=convert.job(job))
                 if not job.state.ended:

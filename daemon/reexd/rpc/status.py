@@ -52,6 +52,7 @@ STATUSES: dict[type[errors.ReexError], grpc.StatusCode] = {
     errors.QueueFull: grpc.StatusCode.RESOURCE_EXHAUSTED,
     errors.JobCancelled: grpc.StatusCode.CANCELLED,
     errors.EngineDied: grpc.StatusCode.UNAVAILABLE,
+    errors.DaemonStopping: grpc.StatusCode.UNAVAILABLE,
     errors.StoreCorrupt: grpc.StatusCode.DATA_LOSS,
     errors.ModelCorrupt: grpc.StatusCode.DATA_LOSS,
     errors.SourceUnreachable: grpc.StatusCode.FAILED_PRECONDITION,
