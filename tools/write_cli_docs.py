@@ -25,7 +25,7 @@ Data goes to stdout, everything else to stderr. With `--json` a command prints o
 results are many; without it, tables on a terminal and aligned text elsewhere. `NO_COLOR` is respected, and control
 characters in documents are shown as escapes. A daemon is started when none runs, unless `REEX_NO_START` is set.
 Ctrl-C in `train`, `jobs watch` or `models pull` stops watching, not the job. `reexctl --install-completion` sets up
-completion of commands and of project, split, model and job names.
+completion of commands and of project, split, version, model and job names.
 
 | exit code | meaning |
 |---|---|

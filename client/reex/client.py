@@ -12,7 +12,7 @@ from typing import Any, TypeVar, Unpack
 
 import grpc
 
-from reex import calls, channel, status, types
+from reex import calls, channel, status, types, versions
 from reex.calls import Call, Page, TrainSettings
 from reex.checking import Checker
 from reex.failures import from_rpc_error
@@ -215,6 +215,56 @@ class Client:
     ) -> types.SearchResults:
         """Documents nearest in meaning by the frozen model; `limit` is 1 to 1,000."""
         return self._call(calls.search(project, text, limit, splits, labels), timeout)
+
+    # Versions of the classifier
+
+    def list_classifiers(
+        self, project: str, *, timeout: float | None = None
+    ) -> Iterator[versions.ClassifierSummary]:
+        """Newest first, without their training records."""
+        return self._pages(lambda token: calls.list_classifiers(project, token), timeout)
+
+    def get_classifier(
+        self, project: str, name: str | None = None, *, timeout: float | None = None
+    ) -> versions.ClassifierSummary:
+        """A version like v3, or the live one. Raises NotFound, NotTrained."""
+        return self._call(calls.get_classifier(project, name), timeout)
+
+    def compare_classifiers(
+        self, project: str, first: str, second: str, split: str, *, timeout: float = float("inf")
+    ) -> versions.Comparison:
+        """On the documents of a split that neither version used. Scores what is not scored yet, like `evaluate`."""
+        return self._call(calls.compare_classifiers(project, first, second, split), timeout)
+
+    def use_classifier(
+        self, project: str, name: str, *, timeout: float | None = None
+    ) -> versions.ClassifierSummary:
+        """Make a version live, at once for every caller: the way back from `add_to_support`, too."""
+        return self._call(calls.use_classifier(project, name), timeout)
+
+    def delete_classifier(self, project: str, name: str, *, timeout: float | None = None) -> None:
+        """With its predictions. Raises AlreadyExists or Conflict for the live one."""
+        self._call(calls.delete_classifier(project, name), timeout)
+
+    def add_to_support(
+        self,
+        project: str,
+        ids: str | Sequence[str],
+        *,
+        label: int | str | None = None,
+        timeout: float | None = None,
+    ) -> versions.ClassifierSummary:
+        """A new version with stored documents in its support, live at once; no prediction changes.
+
+        `label`: what they are from now on (a class, its name, or -99); None keeps each one's own. Documents
+        outside train and calibration move to train. Raises InvalidLabel, NotFound, Conflict for one in use.
+        """
+        several = [ids] if isinstance(ids, str) else ids
+        return self._call(calls.add_to_support(project, several, label), timeout)
+
+    def recalibrate(self, project: str, *, timeout: float = float("inf")) -> versions.ClassifierSummary:
+        """A new version whose regions are fitted to the present support, live at once."""
+        return self._call(calls.recalibrate(project), timeout)
 
     # Models
 

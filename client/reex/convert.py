@@ -6,8 +6,9 @@ from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from reex import status, types
+from reex import status, types, versions
 from reex.v1 import (
+    classifiers_pb2,
     documents_pb2,
     evaluation_pb2,
     jobs_pb2,
@@ -240,19 +241,23 @@ def _engine(message: server_pb2.EngineStatus) -> status.EngineStatus:
     )
 
 
-def _classifier(message: server_pb2.ClassifierSummary) -> status.ClassifierSummary:
+def classifier(message: classifiers_pb2.ClassifierSummary) -> versions.ClassifierSummary:
     regions = tuple(
-        status.RegionSummary(
+        versions.RegionSummary(
             alpha=each.alpha, q_prime_min=each.q_prime_min, thresholds=tuple(each.thresholds)
         )
         for each in message.regions
     )
-    return status.ClassifierSummary(
+    return versions.ClassifierSummary(
         name=message.name,
+        live=message.live,
+        origin=message.origin,
+        parent=message.parent,
         create_time=time(message.create_time),
         model=message.model,
         support_count=message.support_count,
         calibration_count=message.calibration_count,
+        added_since_calibration=message.added_since_calibration,
         regions=regions,
         stale=message.stale,
         unused_count=message.unused_count,
@@ -261,11 +266,37 @@ def _classifier(message: server_pb2.ClassifierSummary) -> status.ClassifierSumma
     )
 
 
+def _compared(message: classifiers_pb2.ComparedClassifier) -> versions.ComparedClassifier:
+    return versions.ComparedClassifier(
+        name=message.name,
+        correct=message.correct,
+        accuracy=message.accuracy,
+        interval=_interval(message.interval),
+        balanced_accuracy=message.balanced_accuracy,
+        regions=tuple(_region(each) for each in message.regions),
+        out_of_distribution_admitted=message.out_of_distribution_admitted,
+    )
+
+
+def comparison(message: classifiers_pb2.CompareClassifiersResponse) -> versions.Comparison:
+    return versions.Comparison(
+        split=message.split,
+        n=message.n,
+        first=_compared(message.first),
+        second=_compared(message.second),
+        agreed=message.agreed,
+        only_first_correct=message.only_first_correct,
+        only_second_correct=message.only_second_correct,
+        out_of_distribution_count=message.out_of_distribution_count,
+        left_out_count=message.left_out_count,
+    )
+
+
 def _project_status(message: server_pb2.ProjectStatus) -> status.ProjectStatus:
     return status.ProjectStatus(
         project=project(message.project),
         splits=tuple(split_summary(each) for each in message.splits),
-        classifier=_classifier(message.classifier) if message.HasField("classifier") else None,
+        classifier=classifier(message.classifier) if message.HasField("classifier") else None,
         version_count=message.version_count,
         embedded_count=message.embedded_count,
         store_size_bytes=message.store_size_bytes,

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from reex.types import Job, Project, Record, SplitSummary
+from reex.versions import ClassifierSummary
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,37 +38,6 @@ class EngineStatus(Record):
     blas_fast: bool
     workers: tuple[WorkerStatus, ...]
     models_loaded: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RegionSummary(Record):
-    alpha: float
-    q_prime_min: float
-    thresholds: tuple[float, ...]  # one per class
-
-
-@dataclass(frozen=True, slots=True)
-class ClassifierSummary(Record):
-    name: str  # like v3
-    create_time: datetime | None
-    model: str
-    support_count: int
-    calibration_count: int
-    regions: tuple[RegionSummary, ...]
-    stale: str
-    unused_count: int
-    warnings: tuple[str, ...]
-    training_json: str
-
-    @property
-    def training(self) -> dict[str, Any]:
-        """Settings, curves and durations."""
-        return json.loads(self.training_json) if self.training_json else {}
-
-    def to_dict(self) -> dict[str, Any]:
-        shape = Record.to_dict(self)
-        del shape["training_json"]
-        return shape | {"training": self.training}
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ from grpc_health.v1._async import HealthServicer
 from grpc_reflection.v1alpha import reflection
 from reex.location import Location
 from reex.v1 import (
+    classifiers_pb2,
+    classifiers_pb2_grpc,
     documents_pb2,
     documents_pb2_grpc,
     evaluation_pb2,
@@ -53,6 +55,8 @@ from reexd.engine.tasks import EngineSettings
 from reexd.jobs import JobQueue, Kind
 from reexd.paths import Paths
 from reexd.registry import Registry
+from reexd.rpc.classifiers import ClassifierService
+from reexd.rpc.classifiers import Steps as ClassifierSteps
 from reexd.rpc.documents import DocumentService
 from reexd.rpc.evaluation import EvaluationService
 from reexd.rpc.jobs import JobService
@@ -63,6 +67,9 @@ from reexd.rpc.search import SearchService
 from reexd.rpc.server import ServerService
 from reexd.rpc.status import TranslateErrors
 from reexd.rpc.training import TrainingService
+from reexd.steps.add import Add
+from reexd.steps.classifiers import Classifiers
+from reexd.steps.compare import Compare
 from reexd.steps.documents import Documents
 from reexd.steps.embed import Embed
 from reexd.steps.evaluate import Evaluate
@@ -71,6 +78,7 @@ from reexd.steps.live import Live
 from reexd.steps.models import Models
 from reexd.steps.predict import Predict
 from reexd.steps.projects import Projects
+from reexd.steps.recalibrate import Recalibrate
 from reexd.steps.search import Search
 from reexd.steps.staleness import Staleness
 from reexd.steps.status import ServerFacts, Status
@@ -146,6 +154,7 @@ def _parts(settings: Settings, paths: Paths) -> Iterator[Parts]:
 def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Engine) -> Parts:
     registry = Registry(paths.models, offline=settings.offline)
     staleness = Staleness(catalogue)
+    classifiers = Classifiers(catalogue, staleness)
     live = Live(catalogue, paths.scratch)
     embed = Embed(catalogue, engine, registry)
     predict = Predict(catalogue, engine, embed, live, staleness, settings)
@@ -185,6 +194,18 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
             EvaluationService(Evaluate(catalogue, predict)),
         ),
         (
+            classifiers_pb2,
+            classifiers_pb2_grpc.add_ClassifierServiceServicer_to_server,
+            ClassifierService(
+                ClassifierSteps(
+                    classifiers,
+                    Compare(catalogue, predict),
+                    Add(catalogue, engine, embed, live),
+                    Recalibrate(catalogue, engine, embed, live),
+                )
+            ),
+        ),
+        (
             search_pb2,
             search_pb2_grpc.add_SearchServiceServicer_to_server,
             SearchService(Search(catalogue, embed, settings)),
@@ -193,7 +214,7 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
         (
             server_pb2,
             server_pb2_grpc.add_ServerServiceServicer_to_server,
-            ServerService(Status(facts, catalogue, engine, jobs, staleness)),
+            ServerService(Status(facts, catalogue, engine, jobs, classifiers)),
         ),
     ]
     return Parts(catalogue, engine, jobs, services)

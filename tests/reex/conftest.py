@@ -18,6 +18,7 @@ from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from reex import Client
 from reex.v1 import (
+    classifiers_pb2_grpc,
     documents_pb2,
     documents_pb2_grpc,
     evaluation_pb2_grpc,
@@ -117,6 +118,7 @@ class StandIn:
 
 
 _SERVICES = [
+    (classifiers_pb2_grpc, "ClassifierService"),
     (documents_pb2_grpc, "DocumentService"),
     (evaluation_pb2_grpc, "EvaluationService"),
     (jobs_pb2_grpc, "JobService"),

@@ -10,7 +10,8 @@ from reex.cli.output import Column, percent, safe
 from reex.cli.views import class_name
 
 if TYPE_CHECKING:
-    from reex.types import Evaluation, Prediction
+    from reex.types import Evaluation, Interval, Prediction
+    from reex.versions import Comparison
 
 _STYLES = {"highest": "bold green", "high": "green", "low": "yellow", "lowest": "yellow"}
 
@@ -186,3 +187,44 @@ def _classes(figures: Evaluation) -> None:
         row.append(percent(each.precision))
         rows.append(row + ([f"{count:,}" for count in counts] if few else []))
     output.table(columns, rows)
+
+
+def comparison(figures: Comparison, as_json: bool) -> None:
+    """Two versions side by side."""
+    if as_json:
+        output.object_line(figures.to_dict())
+        return
+    one, other = figures.first, figures.second
+    output.line(
+        f"{one.name} and {other.name} on {figures.split}: {figures.n:,} labelled documents that neither used "
+        f"({figures.left_out_count:,} left out)"
+    )
+    if figures.n:
+        output.line(
+            f"same prediction on {figures.agreed:,} ({percent(figures.agreed / figures.n)}); right only in "
+            f"{one.name}: {figures.only_first_correct:,}, only in {other.name}: {figures.only_second_correct:,}"
+        )
+    elif not figures.out_of_distribution_count:
+        output.styled("nothing to compare on: each labelled document was used by one of them", "yellow")
+        return
+    output.line()
+    columns = [Column(""), Column(one.name, right=True), Column(other.name, right=True)]
+    rows = [
+        ["accuracy", *(percent(each.accuracy) for each in (one, other))],
+        ["95 % interval", *(_bounds(each.interval) for each in (one, other))],
+        ["balanced accuracy", *(percent(each.balanced_accuracy) for each in (one, other))],
+    ]
+    for pair in zip(one.regions, other.regions, strict=True):
+        alpha = pair[0].alpha
+        rows.append([f"admitted at {alpha:g}", *(percent(each.admitted_share) for each in pair)])
+        rows.append(
+            [f"accuracy at {alpha:g}", *(percent(each.accuracy) if each.admitted else "-" for each in pair)]
+        )
+    if figures.out_of_distribution_count:
+        title = f"admitted at 0.9 or higher, of {figures.out_of_distribution_count:,} of no class"
+        rows.append([title, *(f"{each.out_of_distribution_admitted:,}" for each in (one, other))])
+    output.table(columns, rows)
+
+
+def _bounds(interval: Interval) -> str:
+    return f"{percent(interval.lower)} to {percent(interval.upper)}"

@@ -45,6 +45,12 @@ def splits(ctx: typer.Context, incomplete: str) -> list[str]:
     return list(dict.fromkeys(standing + known))
 
 
+def versions(ctx: typer.Context, incomplete: str) -> list[str]:
+    """Of the project already on the command line."""
+    project = ctx.params.get("name") or ""
+    return _names(incomplete, lambda client: [each.name for each in client.list_classifiers(project)])
+
+
 def jobs(incomplete: str) -> list[str]:
     return _names(incomplete, lambda client: [job.name for job in client.list_jobs()])
 

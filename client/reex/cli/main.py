@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from reex.cli import (
+    add,
+    classifiers,
     daemon,
     documents,
     evaluate,
@@ -22,6 +24,7 @@ from reex.cli import (
     prepare,
     project,
     query,
+    recalibrate,
     search,
     service,
     split,
@@ -72,6 +75,9 @@ app.add_typer(split.app, name="split")
 app.add_typer(documents.app, name="documents")
 app.command("train", epilog=train.EXAMPLES)(train.train)
 app.add_typer(jobs.app, name="jobs")
+app.add_typer(classifiers.app, name="classifiers")
+app.command("add", epilog=add.EXAMPLES)(add.add)
+app.command("recalibrate", epilog=recalibrate.EXAMPLES)(recalibrate.recalibrate)
 app.command("query", epilog=query.EXAMPLES)(query.query)
 app.command("predict", epilog=predict.EXAMPLES)(predict.predict)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)

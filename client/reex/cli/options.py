@@ -30,6 +30,9 @@ Offline = Annotated[
 JobName = Annotated[
     str, typer.Argument(metavar="JOB", help="Name of the job, like train-12.", autocompletion=completion.jobs)
 ]
+Version = Annotated[
+    str, typer.Argument(metavar="VERSION", help="Like v3.", autocompletion=completion.versions)
+]
 
 
 def example(*lines: str) -> str:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from reex.cli import output, views
-from reex.cli.output import safe
+from reex.cli.output import Column, safe
 
 if TYPE_CHECKING:
     from reex import Client
-    from reex.status import ClassifierSummary, ProjectStatus, ServerInfo, Status
+    from reex.status import ProjectStatus, ServerInfo, Status
     from reex.types import Job
+    from reex.versions import ClassifierSummary
 
 # After a training, and of each project in a list of several; `status NAME` shows all.
 WARNINGS_SHOWN = 4
+_ORIGINS = {"add": "added to", "recalibrate": "recalibrated from"}
 
 
 def ended(client: Client, job: Job) -> None:
@@ -35,7 +38,11 @@ def ended(client: Client, job: Job) -> None:
 
 def _classifier(found: ClassifierSummary, project_name: str, warnings_shown: int | None) -> None:
     record = found.training
-    output.line(f"  live       {found.name}, {views.when(found.create_time)}, model {safe(found.model)}")
+    title = "live" if found.live else "version"
+    origin = f", {_ORIGINS.get(found.origin, safe(found.origin))} {found.parent}" if found.parent else ""
+    output.line(
+        f"  {title:<9}  {found.name}, {views.when(found.create_time)}, model {safe(found.model)}{origin}"
+    )
     output.line(f"  documents  {found.support_count:,} support, {found.calibration_count:,} calibration")
     best = (record.get("history") or [{}])[record.get("best_epoch", 0) - 1]
     if "balanced_calibration_accuracy" in best:
@@ -55,12 +62,46 @@ def _classifier(found: ClassifierSummary, project_name: str, warnings_shown: int
     left = len(found.warnings[warnings_shown:]) if warnings_shown is not None else 0
     if left:
         output.line(f"             and {left} more: reexctl status {project_name}")
+    if found.added_since_calibration:
+        output.line(
+            f"  added      {found.added_since_calibration:,} support documents since its calibration; fit that again: "
+            f"reexctl recalibrate {project_name}"
+        )
     if found.stale:
         output.styled(
             f"  stale      {safe(found.stale)}; train again: reexctl train {project_name}", "yellow"
         )
     if found.unused_count:
         output.line(f"  unused     {found.unused_count:,} documents were added since")
+
+
+def version(found: ClassifierSummary, project_name: str, as_json: bool) -> None:
+    """One version, with all its warnings."""
+    if as_json:
+        output.object_line(found.to_dict())
+    else:
+        _classifier(found, project_name, None)
+
+
+def made(found: ClassifierSummary, project_name: str, as_json: bool) -> None:
+    """A version that was just derived from another."""
+    version(found, project_name, as_json)
+    if not as_json:
+        output.note(f"to undo: reexctl classifiers use {project_name} {found.parent}")
+
+
+def versions(found: Iterable[ClassifierSummary], project_name: str, as_json: bool) -> None:
+    columns = [Column("version"), Column("live"), Column("made"), Column("by"), Column("support", right=True)]
+    columns += [Column("calibration", right=True), Column("regions"), Column("stale", long=True)]
+
+    def row(each: ClassifierSummary) -> list[str]:
+        by = f"{each.origin} {each.parent}" if each.parent else each.origin
+        alphas = ", ".join(f"{region.alpha:g}" for region in each.regions) or "none"
+        counts = [f"{each.support_count:,}", f"{each.calibration_count:,}"]
+        made = views.when(each.create_time)
+        return [each.name, "live" if each.live else "", made, safe(by), *counts, alphas, safe(each.stale)]
+
+    views.listed(found, columns, row, as_json, f"nothing trained yet; train: reexctl train {project_name}")
 
 
 def status(found: Status, server: ServerInfo, as_json: bool) -> None:

@@ -38,7 +38,8 @@ def done(facts: dict[str, Any], said: str, as_json: bool) -> None:
         output.line(safe(said))
 
 
-def _listed(records: Iterable[Record], columns: list[Column], row: Any, as_json: bool, empty: str) -> None:
+def listed(records: Iterable[Record], columns: list[Column], row: Any, as_json: bool, empty: str) -> None:
+    """Many records: JSON Lines, or a table of `row(record)`; `empty` is said when there are none."""
     if as_json:
         for record in records:
             output.object_line(record.to_dict())
@@ -85,13 +86,13 @@ def projects(records: Iterable[Project], as_json: bool) -> None:
         return [each.name, f"{each.document_count:,}", live, safe(each.model), safe(", ".join(each.classes))]
 
     empty = "no projects; create one: reexctl project create NAME --classes A,B"
-    _listed(records, columns, row, as_json, empty)
+    listed(records, columns, row, as_json, empty)
 
 
 def splits(records: Iterable[SplitSummary], as_json: bool) -> None:
     columns = [Column("split"), Column("documents", right=True), Column("labels", long=True)]
     empty = "no documents; upload some: reexctl upload NAME FILE --split train"
-    _listed(records, columns, lambda each: [each.split, f"{each.documents:,}", shares(each)], as_json, empty)
+    listed(records, columns, lambda each: [each.split, f"{each.documents:,}", shares(each)], as_json, empty)
 
 
 def shares(split: SplitSummary) -> str:
@@ -109,7 +110,7 @@ def documents(records: Iterable[Document], classes: Sequence[str], as_json: bool
     def row(each: Document) -> list[str]:
         return [safe(each.id), each.split, class_name(each.label, classes), safe(each.text)]
 
-    _listed(records, columns, row, as_json, "no such documents")
+    listed(records, columns, row, as_json, "no such documents")
 
 
 def document(record: Document, classes: Sequence[str], as_json: bool) -> None:
@@ -137,7 +138,7 @@ def document(record: Document, classes: Sequence[str], as_json: bool) -> None:
 def search(found: SearchResults, project_name: str, as_json: bool) -> None:
     columns = [Column("similarity", right=True), Column("id"), Column("split"), Column("label")]
     columns.append(Column("document", long=True))
-    _listed(
+    listed(
         found.results,
         columns,
         lambda each: [
@@ -173,7 +174,7 @@ def models(records: Iterable[Model], as_json: bool) -> None:
         ]
         return [safe(cell) for cell in shown]
 
-    _listed(records, columns, row, as_json, "no models are known")
+    listed(records, columns, row, as_json, "no models are known")
 
 
 def pulled(job: Job, as_json: bool) -> None:
@@ -194,7 +195,7 @@ def jobs(records: Iterable[Job], as_json: bool) -> None:
         said = safe(each.error or each.message)
         return [each.name, each.project, each.state, safe(each.phase), amount, when(each.create_time), said]
 
-    _listed(records, columns, row, as_json, "no jobs")
+    listed(records, columns, row, as_json, "no jobs")
 
 
 def upload(result: UploadResult, file: str, stored: bool, as_json: bool) -> None:

@@ -23,36 +23,33 @@ _sym_db = _symbol_database.Default()
 
 
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
+from reex.v1 import classifiers_pb2 as reex_dot_v1_dot_classifiers__pb2
 from reex.v1 import documents_pb2 as reex_dot_v1_dot_documents__pb2
 from reex.v1 import jobs_pb2 as reex_dot_v1_dot_jobs__pb2
 from reex.v1 import projects_pb2 as reex_dot_v1_dot_projects__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14reex/v1/server.proto\x12\x07reex.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17reex/v1/documents.proto\x1a\x12reex/v1/jobs.proto\x1a\x16reex/v1/projects.proto\"\x16\n\x14GetServerInfoRequest\"\x9c\x02\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0b\n\x03pid\x18\x02 \x01(\x03\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\x17\x64ocument_size_max_bytes\x18\x04 \x01(\x03\x12\x1c\n\x14\x66ield_size_max_bytes\x18\x05 \x01(\x03\x12\x16\n\x0e\x61ttributes_max\x18\x06 \x01(\x05\x12\x1c\n\x14\x63hunk_size_max_bytes\x18\x07 \x01(\x03\x12\x1b\n\x13\x63hunk_documents_max\x18\x08 \x01(\x05\x12\x0c\n\x04home\x18\t \x01(\t\x12\x15\n\rmodels_folder\x18\n \x01(\t\"#\n\x10GetStatusRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\"R\n\x0cWorkerStatus\x12\x0b\n\x03pid\x18\x01 \x01(\x03\x12\r\n\x05state\x18\x02 \x01(\t\x12\x10\n\x08restarts\x18\x03 \x01(\x05\x12\x14\n\x0cmemory_bytes\x18\x04 \x01(\x03\"\x7f\n\x0c\x45ngineStatus\x12\x0f\n\x07\x62\x61\x63kend\x18\x01 \x01(\t\x12\x0c\n\x04\x62las\x18\x02 \x01(\t\x12\x11\n\tblas_fast\x18\x03 \x01(\x08\x12&\n\x07workers\x18\x04 \x03(\x0b\x32\x15.reex.v1.WorkerStatus\x12\x15\n\rmodels_loaded\x18\x05 \x03(\t\"G\n\rRegionSummary\x12\r\n\x05\x61lpha\x18\x01 \x01(\x01\x12\x13\n\x0bq_prime_min\x18\x02 \x01(\x01\x12\x12\n\nthresholds\x18\x03 \x03(\x01\"\x8a\x02\n\x11\x43lassifierSummary\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05model\x18\x03 \x01(\t\x12\x15\n\rsupport_count\x18\x04 \x01(\x03\x12\x19\n\x11\x63\x61libration_count\x18\x05 \x01(\x03\x12\'\n\x07regions\x18\x06 \x03(\x0b\x32\x16.reex.v1.RegionSummary\x12\r\n\x05stale\x18\x07 \x01(\t\x12\x14\n\x0cunused_count\x18\x08 \x01(\x03\x12\x10\n\x08warnings\x18\t \x03(\t\x12\x15\n\rtraining_json\x18\n \x01(\t\"\xe3\x01\n\rProjectStatus\x12!\n\x07project\x18\x01 \x01(\x0b\x32\x10.reex.v1.Project\x12%\n\x06splits\x18\x02 \x03(\x0b\x32\x15.reex.v1.SplitSummary\x12.\n\nclassifier\x18\x03 \x01(\x0b\x32\x1a.reex.v1.ClassifierSummary\x12\x15\n\rversion_count\x18\x04 \x01(\x05\x12\x16\n\x0e\x65mbedded_count\x18\x05 \x01(\x03\x12\x18\n\x10store_size_bytes\x18\x06 \x01(\x03\x12\x0f\n\x07problem\x18\x07 \x01(\t\"\x92\x01\n\x11GetStatusResponse\x12%\n\x06\x65ngine\x18\x01 \x01(\x0b\x32\x15.reex.v1.EngineStatus\x12(\n\x08projects\x18\x02 \x03(\x0b\x32\x16.reex.v1.ProjectStatus\x12\x1a\n\x04jobs\x18\x03 \x03(\x0b\x32\x0c.reex.v1.Job\x12\x10\n\x08warnings\x18\x04 \x03(\t2\xa3\x01\n\rServerService\x12N\n\rGetServerInfo\x12\x1d.reex.v1.GetServerInfoRequest\x1a\x1e.reex.v1.GetServerInfoResponse\x12\x42\n\tGetStatus\x12\x19.reex.v1.GetStatusRequest\x1a\x1a.reex.v1.GetStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14reex/v1/server.proto\x12\x07reex.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19reex/v1/classifiers.proto\x1a\x17reex/v1/documents.proto\x1a\x12reex/v1/jobs.proto\x1a\x16reex/v1/projects.proto\"\x16\n\x14GetServerInfoRequest\"\x9c\x02\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0b\n\x03pid\x18\x02 \x01(\x03\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\x17\x64ocument_size_max_bytes\x18\x04 \x01(\x03\x12\x1c\n\x14\x66ield_size_max_bytes\x18\x05 \x01(\x03\x12\x16\n\x0e\x61ttributes_max\x18\x06 \x01(\x05\x12\x1c\n\x14\x63hunk_size_max_bytes\x18\x07 \x01(\x03\x12\x1b\n\x13\x63hunk_documents_max\x18\x08 \x01(\x05\x12\x0c\n\x04home\x18\t \x01(\t\x12\x15\n\rmodels_folder\x18\n \x01(\t\"#\n\x10GetStatusRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\"R\n\x0cWorkerStatus\x12\x0b\n\x03pid\x18\x01 \x01(\x03\x12\r\n\x05state\x18\x02 \x01(\t\x12\x10\n\x08restarts\x18\x03 \x01(\x05\x12\x14\n\x0cmemory_bytes\x18\x04 \x01(\x03\"\x7f\n\x0c\x45ngineStatus\x12\x0f\n\x07\x62\x61\x63kend\x18\x01 \x01(\t\x12\x0c\n\x04\x62las\x18\x02 \x01(\t\x12\x11\n\tblas_fast\x18\x03 \x01(\x08\x12&\n\x07workers\x18\x04 \x03(\x0b\x32\x15.reex.v1.WorkerStatus\x12\x15\n\rmodels_loaded\x18\x05 \x03(\t\"\xe3\x01\n\rProjectStatus\x12!\n\x07project\x18\x01 \x01(\x0b\x32\x10.reex.v1.Project\x12%\n\x06splits\x18\x02 \x03(\x0b\x32\x15.reex.v1.SplitSummary\x12.\n\nclassifier\x18\x03 \x01(\x0b\x32\x1a.reex.v1.ClassifierSummary\x12\x15\n\rversion_count\x18\x04 \x01(\x05\x12\x16\n\x0e\x65mbedded_count\x18\x05 \x01(\x03\x12\x18\n\x10store_size_bytes\x18\x06 \x01(\x03\x12\x0f\n\x07problem\x18\x07 \x01(\t\"\x92\x01\n\x11GetStatusResponse\x12%\n\x06\x65ngine\x18\x01 \x01(\x0b\x32\x15.reex.v1.EngineStatus\x12(\n\x08projects\x18\x02 \x03(\x0b\x32\x16.reex.v1.ProjectStatus\x12\x1a\n\x04jobs\x18\x03 \x03(\x0b\x32\x0c.reex.v1.Job\x12\x10\n\x08warnings\x18\x04 \x03(\t2\xa3\x01\n\rServerService\x12N\n\rGetServerInfo\x12\x1d.reex.v1.GetServerInfoRequest\x1a\x1e.reex.v1.GetServerInfoResponse\x12\x42\n\tGetStatus\x12\x19.reex.v1.GetStatusRequest\x1a\x1a.reex.v1.GetStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'reex.v1.server_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_GETSERVERINFOREQUEST']._serialized_start=135
-  _globals['_GETSERVERINFOREQUEST']._serialized_end=157
-  _globals['_GETSERVERINFORESPONSE']._serialized_start=160
-  _globals['_GETSERVERINFORESPONSE']._serialized_end=444
-  _globals['_GETSTATUSREQUEST']._serialized_start=446
-  _globals['_GETSTATUSREQUEST']._serialized_end=481
-  _globals['_WORKERSTATUS']._serialized_start=483
-  _globals['_WORKERSTATUS']._serialized_end=565
-  _globals['_ENGINESTATUS']._serialized_start=567
-  _globals['_ENGINESTATUS']._serialized_end=694
-  _globals['_REGIONSUMMARY']._serialized_start=696
-  _globals['_REGIONSUMMARY']._serialized_end=767
-  _globals['_CLASSIFIERSUMMARY']._serialized_start=770
-  _globals['_CLASSIFIERSUMMARY']._serialized_end=1036
-  _globals['_PROJECTSTATUS']._serialized_start=1039
-  _globals['_PROJECTSTATUS']._serialized_end=1266
-  _globals['_GETSTATUSRESPONSE']._serialized_start=1269
-  _globals['_GETSTATUSRESPONSE']._serialized_end=1415
-  _globals['_SERVERSERVICE']._serialized_start=1418
-  _globals['_SERVERSERVICE']._serialized_end=1581
+  _globals['_GETSERVERINFOREQUEST']._serialized_start=162
+  _globals['_GETSERVERINFOREQUEST']._serialized_end=184
+  _globals['_GETSERVERINFORESPONSE']._serialized_start=187
+  _globals['_GETSERVERINFORESPONSE']._serialized_end=471
+  _globals['_GETSTATUSREQUEST']._serialized_start=473
+  _globals['_GETSTATUSREQUEST']._serialized_end=508
+  _globals['_WORKERSTATUS']._serialized_start=510
+  _globals['_WORKERSTATUS']._serialized_end=592
+  _globals['_ENGINESTATUS']._serialized_start=594
+  _globals['_ENGINESTATUS']._serialized_end=721
+  _globals['_PROJECTSTATUS']._serialized_start=724
+  _globals['_PROJECTSTATUS']._serialized_end=951
+  _globals['_GETSTATUSRESPONSE']._serialized_start=954
+  _globals['_GETSTATUSRESPONSE']._serialized_end=1100
+  _globals['_SERVERSERVICE']._serialized_start=1103
+  _globals['_SERVERSERVICE']._serialized_end=1266
 # @@protoc_insertion_point(module_scope)

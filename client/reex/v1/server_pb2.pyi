@@ -1,6 +1,7 @@
 import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from reex.v1 import classifiers_pb2 as _classifiers_pb2
 from reex.v1 import documents_pb2 as _documents_pb2
 from reex.v1 import jobs_pb2 as _jobs_pb2
 from reex.v1 import projects_pb2 as _projects_pb2
@@ -72,40 +73,6 @@ class EngineStatus(_message.Message):
     models_loaded: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, backend: _Optional[str] = ..., blas: _Optional[str] = ..., blas_fast: bool = ..., workers: _Optional[_Iterable[_Union[WorkerStatus, _Mapping]]] = ..., models_loaded: _Optional[_Iterable[str]] = ...) -> None: ...
 
-class RegionSummary(_message.Message):
-    __slots__ = ("alpha", "q_prime_min", "thresholds")
-    ALPHA_FIELD_NUMBER: _ClassVar[int]
-    Q_PRIME_MIN_FIELD_NUMBER: _ClassVar[int]
-    THRESHOLDS_FIELD_NUMBER: _ClassVar[int]
-    alpha: float
-    q_prime_min: float
-    thresholds: _containers.RepeatedScalarFieldContainer[float]
-    def __init__(self, alpha: _Optional[float] = ..., q_prime_min: _Optional[float] = ..., thresholds: _Optional[_Iterable[float]] = ...) -> None: ...
-
-class ClassifierSummary(_message.Message):
-    __slots__ = ("name", "create_time", "model", "support_count", "calibration_count", "regions", "stale", "unused_count", "warnings", "training_json")
-    NAME_FIELD_NUMBER: _ClassVar[int]
-    CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
-    MODEL_FIELD_NUMBER: _ClassVar[int]
-    SUPPORT_COUNT_FIELD_NUMBER: _ClassVar[int]
-    CALIBRATION_COUNT_FIELD_NUMBER: _ClassVar[int]
-    REGIONS_FIELD_NUMBER: _ClassVar[int]
-    STALE_FIELD_NUMBER: _ClassVar[int]
-    UNUSED_COUNT_FIELD_NUMBER: _ClassVar[int]
-    WARNINGS_FIELD_NUMBER: _ClassVar[int]
-    TRAINING_JSON_FIELD_NUMBER: _ClassVar[int]
-    name: str
-    create_time: _timestamp_pb2.Timestamp
-    model: str
-    support_count: int
-    calibration_count: int
-    regions: _containers.RepeatedCompositeFieldContainer[RegionSummary]
-    stale: str
-    unused_count: int
-    warnings: _containers.RepeatedScalarFieldContainer[str]
-    training_json: str
-    def __init__(self, name: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., model: _Optional[str] = ..., support_count: _Optional[int] = ..., calibration_count: _Optional[int] = ..., regions: _Optional[_Iterable[_Union[RegionSummary, _Mapping]]] = ..., stale: _Optional[str] = ..., unused_count: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ..., training_json: _Optional[str] = ...) -> None: ...
-
 class ProjectStatus(_message.Message):
     __slots__ = ("project", "splits", "classifier", "version_count", "embedded_count", "store_size_bytes", "problem")
     PROJECT_FIELD_NUMBER: _ClassVar[int]
@@ -117,12 +84,12 @@ class ProjectStatus(_message.Message):
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
     project: _projects_pb2.Project
     splits: _containers.RepeatedCompositeFieldContainer[_documents_pb2.SplitSummary]
-    classifier: ClassifierSummary
+    classifier: _classifiers_pb2.ClassifierSummary
     version_count: int
     embedded_count: int
     store_size_bytes: int
     problem: str
-    def __init__(self, project: _Optional[_Union[_projects_pb2.Project, _Mapping]] = ..., splits: _Optional[_Iterable[_Union[_documents_pb2.SplitSummary, _Mapping]]] = ..., classifier: _Optional[_Union[ClassifierSummary, _Mapping]] = ..., version_count: _Optional[int] = ..., embedded_count: _Optional[int] = ..., store_size_bytes: _Optional[int] = ..., problem: _Optional[str] = ...) -> None: ...
+    def __init__(self, project: _Optional[_Union[_projects_pb2.Project, _Mapping]] = ..., splits: _Optional[_Iterable[_Union[_documents_pb2.SplitSummary, _Mapping]]] = ..., classifier: _Optional[_Union[_classifiers_pb2.ClassifierSummary, _Mapping]] = ..., version_count: _Optional[int] = ..., embedded_count: _Optional[int] = ..., store_size_bytes: _Optional[int] = ..., problem: _Optional[str] = ...) -> None: ...
 
 class GetStatusResponse(_message.Message):
     __slots__ = ("engine", "projects", "jobs", "warnings")

@@ -8,7 +8,7 @@ import grpc
 from reex.v1 import evaluation_pb2, evaluation_pb2_grpc
 
 from reexd.rpc import convert
-from reexd.steps.evaluate import Evaluate, Evaluation
+from reexd.steps.evaluate import Evaluate, Evaluation, RegionRow
 
 
 class EvaluationService(evaluation_pb2_grpc.EvaluationServiceServicer):
@@ -43,17 +43,7 @@ def _message(record: Evaluation) -> evaluation_pb2.EvaluateResponse:
             )
             for row in record.classes
         ],
-        regions=[
-            evaluation_pb2.RegionEvaluation(
-                alpha=row.alpha,
-                admitted=row.admitted,
-                admitted_share=row.admitted_share,
-                correct=row.correct,
-                accuracy=row.accuracy,
-                interval=convert.interval(row.interval),
-            )
-            for row in record.regions
-        ],
+        regions=[region(row) for row in record.regions],
         support_count=record.support_count,
         calibration_count=record.calibration_count,
         unseen_count=record.unseen_count,
@@ -64,4 +54,15 @@ def _message(record: Evaluation) -> evaluation_pb2.EvaluateResponse:
         accuracy_without_duplicates=record.accuracy_without_duplicates,
         stale=record.stale,
         not_scored_count=record.not_scored_count,
+    )
+
+
+def region(row: RegionRow) -> evaluation_pb2.RegionEvaluation:
+    return evaluation_pb2.RegionEvaluation(
+        alpha=row.alpha,
+        admitted=row.admitted,
+        admitted_share=row.admitted_share,
+        correct=row.correct,
+        accuracy=row.accuracy,
+        interval=convert.interval(row.interval),
     )

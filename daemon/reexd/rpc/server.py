@@ -8,8 +8,9 @@ import grpc
 from reex.v1 import server_pb2, server_pb2_grpc
 
 from reexd.rpc import convert
+from reexd.rpc.classifiers import classifier_summary
 from reexd.rpc.documents import split_summaries
-from reexd.steps.status import ClassifierStatus, ProjectStatus, Status
+from reexd.steps.status import ProjectStatus, Status
 
 
 class ServerService(server_pb2_grpc.ServerServiceServicer):
@@ -69,30 +70,9 @@ def _project(status: ProjectStatus) -> server_pb2.ProjectStatus:
             document_count=sum(sum(counts.values()) for counts in status.splits.values()),
         ),
         splits=split_summaries(status.project.classes, status.splits),
-        classifier=_classifier(live) if live else None,
+        classifier=classifier_summary(live) if live else None,
         version_count=status.version_count,
         embedded_count=status.embedded_count,
         store_size_bytes=status.store_size_bytes,
         problem=status.problem,
-    )
-
-
-def _classifier(status: ClassifierStatus) -> server_pb2.ClassifierSummary:
-    record = status.record
-    return server_pb2.ClassifierSummary(
-        name=record.name,
-        create_time=convert.timestamp(record.created_at),
-        model=record.model,
-        support_count=status.support_count,
-        calibration_count=status.calibration_count,
-        regions=[
-            server_pb2.RegionSummary(
-                alpha=region.alpha, q_prime_min=region.q_prime_min, thresholds=region.thresholds
-            )
-            for region in record.regions
-        ],
-        stale=status.stale,
-        unused_count=status.unused_count,
-        warnings=status.warnings,
-        training_json=record.training_json,
     )

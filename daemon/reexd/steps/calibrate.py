@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -81,11 +81,40 @@ def calibrate(fitted: Fitted, class_count: int, settings: FitSettings) -> sdm.Ca
     )
 
 
+def calibration_table(calibration: sdm.Calibration) -> np.ndarray:
+    """(n, 5 + 2C) float32: the columns that ClassifierArrays names."""
+    rows = calibration.rows
+    assert rows is not None
+    return np.column_stack(
+        [rows.predictions, rows.q, rows.d0, rows.d, rows.q_prime, rows.sdm, rows.logits]
+    ).astype(np.float32)
+
+
+def calibration_report(calibration: sdm.Calibration, classes: Sequence[str]) -> dict:
+    """The part of a training record that tells of the calibration."""
+    rows = calibration.rows
+    assert rows is not None
+    admitted = sdm.region_alphas(rows.q_prime, rows.sdm, rows.predictions, calibration.regions)
+    right = rows.labels == rows.predictions
+    return {
+        "regions": [
+            {
+                "alpha": region.alpha,
+                "q_prime_min": region.q_prime_min,
+                "thresholds": list(region.thresholds),
+                "calibration_admitted": int(np.count_nonzero(admitted >= region.alpha)),
+                "calibration_accuracy": float(right[admitted >= region.alpha].mean()),
+            }
+            for region in calibration.regions
+        ],
+        "pooled_classes": [classes[label] for label in calibration.pooled_classes],
+        "warnings": sdm.explain_regions(calibration, classes),
+    }
+
+
 def _arrays(pool: Pool, fitted: Fitted, calibration: sdm.Calibration) -> ClassifierArrays:
     found = fitted.outcome.arrays
     training, held = fitted.training, fitted.calibration
-    rows = calibration.rows
-    assert rows is not None
     roles = np.full(len(pool.documents), Role.CALIBRATION, np.uint8)
     roles[training] = Role.SUPPORT
     order = np.argsort(pool.documents)  # ascending, so that a document's role is found by bisection
@@ -100,9 +129,7 @@ def _arrays(pool: Pool, fitted: Fitted, calibration: sdm.Calibration) -> Classif
         support_predictions=found["support_predictions"].astype(np.int32),
         support_attributes=pool.attributes[training],
         calibration_documents=pool.documents[held],
-        calibration_table=np.column_stack(
-            [rows.predictions, rows.q, rows.d0, rows.d, rows.q_prime, rows.sdm, rows.logits]
-        ).astype(np.float32),
+        calibration_table=calibration_table(calibration),
         calibration_labels=pool.labels[held].astype(np.int32),
         distance_cdfs=calibration.distance_cdfs,
         q_prime_cdfs=calibration.q_prime_cdfs,
@@ -125,10 +152,6 @@ def _report(
     facts = fitted.outcome.facts
     training, held = fitted.training, fitted.calibration
     class_count = len(project.classes)
-    rows = calibration.rows
-    assert rows is not None
-    admitted = sdm.region_alphas(rows.q_prime, rows.sdm, rows.predictions, calibration.regions)
-    right = rows.labels == rows.predictions
     return {
         "documents": len(pool.documents),
         "left_out": pool.left_out,
@@ -141,18 +164,7 @@ def _report(
         "best_loss": facts["best_loss"],
         "stopped_early": facts["stopped_early"],
         "history": facts["history"],
-        "regions": [
-            {
-                "alpha": region.alpha,
-                "q_prime_min": region.q_prime_min,
-                "thresholds": list(region.thresholds),
-                "calibration_admitted": int(np.count_nonzero(admitted >= region.alpha)),
-                "calibration_accuracy": float(right[admitted >= region.alpha].mean()),
-            }
-            for region in calibration.regions
-        ],
-        "pooled_classes": [project.classes[label] for label in calibration.pooled_classes],
-        "warnings": sdm.explain_regions(calibration, project.classes),
+        **calibration_report(calibration, project.classes),
         "weights_sha256": _weights_digest(fitted),
         "durations": {name: round(seconds, 3) for name, seconds in durations.items()},
     }

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from reexd.engine.client import Engine
-from reexd.records import Document, ModelFacts, ModelFiles, Project
+from reexd.errors import Unready
+from reexd.records import Classifier, Document, ModelFacts, ModelFiles, Project
 from reexd.registry import Registry
 from reexd.store import documents, hidden_states, references, spaces
 from reexd.store.catalogue import Catalogue
@@ -35,6 +36,21 @@ class Embed:
         """The project's language model, opened. Raises ModelMissing, ModelCorrupt."""
         files = self._registry.find(project.model)
         return files, self._engine.open(files)
+
+    def as_trained(self, project: str, record: Classifier) -> Project:
+        """The project with the language model and prompt that a version was trained on.
+
+        Raises Unready when that model now gives other hidden states than those the version knows.
+        """
+        view = replace(self._catalogue.get(project), model=record.model, prompt=record.prompt)
+        if self.model(view)[1].fingerprint != record.fingerprint:
+            raise Unready(
+                f"classifier {record.name} of project {project!r} was trained on other hidden states than model"
+                f" {record.model} gives now (its files, its settings or the backend changed);"
+                f" train again with `reexctl train {project}`",
+                project=project,
+            )
+        return view
 
     def space(self, project: Project) -> Space:
         """Where the project's hidden states live under its present model; made when new."""

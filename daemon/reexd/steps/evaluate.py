@@ -104,7 +104,7 @@ class Evaluate:
             balanced_accuracy=float(np.mean(present)) if present else 0.0,
             confusion=confusion.tolist(),
             classes=rows,
-            regions=[_region_row(alpha, columns.region_alphas[known], right) for alpha in alphas],
+            regions=[region_row(alpha, columns.region_alphas[known], right) for alpha in alphas],
             support_count=int(np.count_nonzero(columns.roles == Role.SUPPORT)),
             calibration_count=int(np.count_nonzero(columns.roles == Role.CALIBRATION)),
             unseen_count=int(np.count_nonzero(unseen)),
@@ -167,7 +167,7 @@ def _class_rows(classes: tuple[str, ...], confusion: np.ndarray) -> list[ClassRo
     ]
 
 
-def _region_row(alpha: float, region_alphas: np.ndarray, right: np.ndarray) -> RegionRow:
+def region_row(alpha: float, region_alphas: np.ndarray, right: np.ndarray) -> RegionRow:
     """Cumulative: documents of this region or a higher one."""
     inside = region_alphas >= alpha
     admitted, correct = int(np.count_nonzero(inside)), int(np.count_nonzero(right & inside))

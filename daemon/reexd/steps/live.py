@@ -65,12 +65,12 @@ class Live:
         self._kept: OrderedDict[Key, Loaded] = OrderedDict()
         self._loading: dict[Key, threading.Lock] = {}
 
-    def get(self, project: str) -> Loaded:
-        """The live version of a project. Raises ProjectNotFound, NotTrained."""
+    def get(self, project: str, version: int | None = None) -> Loaded:
+        """The live version of a project, or another one. Raises ProjectNotFound, NotTrained, ClassifierNotFound."""
         record = self._catalogue.get(project)
         environment = self._catalogue.open(project)
         with environment.read() as txn:
-            version = classifiers.live(txn)
+            version = classifiers.live(txn) if version is None else classifiers.get(txn, version).version
         if version is None:
             raise NotTrained(
                 f"project {project!r} has no classifier yet; upload labelled documents to the splits train and"

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from reexd import sdm
 from reexd.config import Settings
 from reexd.engine.client import Engine, Matches
-from reexd.errors import InvalidDocument, InvalidInput, Unready
-from reexd.records import Document, Project
+from reexd.errors import InvalidDocument, InvalidInput
+from reexd.records import Document
 from reexd.steps.answers import Answers, Assembly, TextInput
 from reexd.steps.embed import Embed
 from reexd.steps.live import Live, Loaded
 from reexd.steps.staleness import Staleness
 from reexd.steps.upload import FLOAT32_MAX
-from reexd.store import documents, hidden_states, predictions, references, spaces
+from reexd.store import classifiers, documents, hidden_states, predictions, references, spaces
 from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Txn
 
@@ -51,13 +50,13 @@ class Predict:
         self._check(loaded, texts, neighbors)
         interactive = len(texts) <= INTERACTIVE_TEXTS_MAX
         vectors, windows = self._embed.texts(
-            self._as_trained(project, loaded),
+            self._embed.as_trained(project, loaded.record),
             [text.text for text in texts],
             [text.prompt for text in texts],
             interactive=interactive,
         )
         matches, scores = self._score(
-            loaded, _features(vectors, texts, loaded.record.attribute_count), None, neighbors, interactive
+            loaded, features(vectors, texts, loaded.record.attribute_count), None, neighbors, interactive
         )
         answers = Assembly(loaded, matches, scores)
         with self._catalogue.open(project).read() as txn:
@@ -71,12 +70,14 @@ class Predict:
             loaded, stale, records, [text.text for text in texts], [False] * len(texts), passed_over=0
         )
 
-    def split(self, project: str, split: str, neighbors: int) -> Iterator[Answers]:
+    def split(
+        self, project: str, split: str, neighbors: int, version: int | None = None
+    ) -> Iterator[Answers]:
         """Score the documents of a split, in upload order, batch by batch; stored answers are used while current.
 
-        Raises NotTrained, SplitNotFound before the first batch.
+        By the live version, or another. Raises NotTrained, ClassifierNotFound, SplitNotFound before the first batch.
         """
-        loaded = self._live.get(project)
+        loaded = self._live.get(project, version)
         _check_neighbors(neighbors, NEIGHBORS_STORED)
         with self._catalogue.open(project).read() as txn:
             numbers = documents.numbers(txn, split)
@@ -96,7 +97,7 @@ class Predict:
         if not len(numbers):
             return
         environment = self._catalogue.open(project)
-        self._embed.documents(self._as_trained(project, loaded), numbers)
+        self._embed.documents(self._embed.as_trained(project, loaded.record), numbers)
         with environment.read() as txn:
             space = spaces.get(txn, loaded.record.space)
             rows = references.rows(txn, space, numbers)
@@ -105,8 +106,8 @@ class Predict:
             vectors = hidden_states.gather(txn, space, rows)
             windows = hidden_states.windows(txn, space, rows)
         # A document whose attributes do not fit the version is passed over: it must not fail its neighbours.
-        fits = [at for at, document in enumerate(found) if _fits(loaded, document)]
-        found, vectors, windows = [found[at] for at in fits], vectors[fits], windows[fits]
+        fitting = [at for at, document in enumerate(found) if fits(loaded, document)]
+        found, vectors, windows = [found[at] for at in fitting], vectors[fitting], windows[fitting]
         if not found:
             return
         revisions = np.array([document.revision for document in found], np.int64)
@@ -114,7 +115,7 @@ class Predict:
         roles = loaded.roles(kept, revisions)
         matches, scores = self._score(
             loaded,
-            _features(vectors, found, loaded.record.attribute_count),
+            features(vectors, found, loaded.record.attribute_count),
             loaded.exclusions(kept, roles),
             NEIGHBORS_STORED,
             interactive=False,
@@ -126,6 +127,7 @@ class Predict:
         ]
 
         def work(txn: Txn) -> None:
+            classifiers.get(txn, loaded.record.version)  # one deleted meanwhile gets no more answers
             # A document that was replaced while it was scored keeps no answer: it would be about another text.
             same = documents.states(txn, kept).revisions == revisions
             predictions.put_many(txn, [record for record, keep in zip(records, same, strict=True) if keep])
@@ -145,22 +147,6 @@ class Predict:
         stale = self._staleness.report(project, version).reason
         passed_over = len(numbers) - len(records)
         return Answers(loaded, stale, records, texts, duplicates.tolist(), passed_over)
-
-    def _as_trained(self, project: str, loaded: Loaded) -> Project:
-        """The project with the language model and prompt that the version was trained on.
-
-        Raises Unready when that model now gives other hidden states than those the version knows.
-        """
-        record = loaded.record
-        view = replace(self._catalogue.get(project), model=record.model, prompt=record.prompt)
-        if self._embed.model(view)[1].fingerprint != record.fingerprint:
-            raise Unready(
-                f"classifier {record.name} of project {project!r} was trained on other hidden states than model"
-                f" {record.model} gives now (its files, its settings or the backend changed);"
-                f" train again with `reexctl train {project}`",
-                project=project,
-            )
-        return view
 
     def _score(
         self,
@@ -193,7 +179,7 @@ class Predict:
                     + (f" in {text.id!r}" if text.id else ""),
                     field="attributes",
                 )
-            if not _fits(loaded, text):
+            if not fits(loaded, text):
                 raise InvalidDocument(
                     f"classifier {loaded.record.name} was trained with {loaded.record.attribute_count} attributes per"
                     f" document; received {len(text.attributes)}" + (f" for {text.id!r}" if text.id else ""),
@@ -201,13 +187,13 @@ class Predict:
                 )
 
 
-def _fits(loaded: Loaded, source: Document | TextInput) -> bool:
+def fits(loaded: Loaded, source: Document | TextInput) -> bool:
     """Whether the version can read it. One trained without attributes ignores those of stored documents."""
     count = loaded.record.attribute_count
     return len(source.attributes) == count or (count == 0 and isinstance(source, Document))
 
 
-def _features(vectors: np.ndarray, sources: Sequence[Document | TextInput], count: int) -> np.ndarray:
+def features(vectors: np.ndarray, sources: Sequence[Document | TextInput], count: int) -> np.ndarray:
     """(n, D): hidden states with the attributes that the version knows appended."""
     attributes = np.array([source.attributes[:count] for source in sources], np.float32)
     return np.concatenate([vectors, attributes.reshape(len(sources), count)], axis=1)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-import numpy as np
-
 from reexd.config import Settings
 from reexd.engine.client import Engine, EngineStatus
 from reexd.errors import StoreCorrupt, StoreTooNew
 from reexd.jobs import JobQueue
-from reexd.records import Classifier, Job, Project, Role
-from reexd.steps.staleness import Staleness
+from reexd.records import Job, Project
+from reexd.steps.classifiers import Classifiers, ClassifierStatus
 from reexd.store import attributes, classifiers, hidden_states, spaces, splits
 from reexd.store.catalogue import Catalogue
 
@@ -28,16 +25,6 @@ class ServerFacts:
     models_folder: Path
     pid: int = field(default_factory=os.getpid)
     started_at: float = field(default_factory=time.time)
-
-
-@dataclass(frozen=True)
-class ClassifierStatus:
-    record: Classifier
-    support_count: int
-    calibration_count: int
-    stale: str
-    unused_count: int
-    warnings: list[str]
 
 
 @dataclass(frozen=True)
@@ -66,13 +53,13 @@ class Status:
         catalogue: Catalogue,
         engine: Engine,
         jobs: JobQueue,
-        staleness: Staleness,
+        classifiers: Classifiers,
     ) -> None:
         self._server = server
         self._catalogue = catalogue
         self._engine = engine
         self._jobs = jobs
-        self._staleness = staleness
+        self._classifiers = classifiers
 
     def server(self) -> ServerFacts:
         return self._server
@@ -96,19 +83,7 @@ class Status:
             summary = splits.summary(txn)
             project = replace(project, attribute_count=attributes.count(txn))
             versions = classifiers.listed(txn)
-            live = classifiers.live(txn)
-            record = classifiers.get(txn, live) if live else None
-            roles = classifiers.array(txn, live, "pool_roles") if live else np.empty(0, np.uint8)
+            record = classifiers.live_classifier(txn) if versions else None
             embedded = sum(hidden_states.count(txn, space) for space in spaces.listed(txn))
-        classifier = None
-        if record is not None:
-            report = self._staleness.report(project.name, record.version)
-            classifier = ClassifierStatus(
-                record,
-                support_count=int(np.count_nonzero(roles == Role.SUPPORT)),
-                calibration_count=int(np.count_nonzero(roles == Role.CALIBRATION)),
-                stale=report.reason,
-                unused_count=report.unused_count,
-                warnings=json.loads(record.training_json).get("warnings", []),
-            )
+        classifier = None if record is None else self._classifiers.status(project.name, record)
         return ProjectStatus(project, summary, classifier, len(versions), embedded, environment.size_bytes)

@@ -146,10 +146,10 @@ class Train:
 
 
 def _written_by(environment: Environment, job: Job) -> Classifier | None:
-    """The version that an earlier attempt of the job has written."""
+    """The version that an earlier attempt of the job has written, live or not."""
     with environment.read() as txn:
-        record = classifiers.get(txn, version) if (version := classifiers.live(txn)) else None
-    return record if record is not None and json.loads(record.training_json).get("job") == job.name else None
+        records = classifiers.listed(txn)
+    return next((each for each in records if json.loads(each.training_json).get("job") == job.name), None)
 
 
 def _result(record: Classifier) -> dict:

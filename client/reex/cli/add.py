@@ -1,0 +1,67 @@
+"""`reexctl add`: documents into the support of the live classifier, without training."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from reex.cli import overview
+from reex.cli.options import AsJson, Name, example
+from reex.cli.session import connected, label_of
+from reex.errors import InvalidDocument
+
+if TYPE_CHECKING:
+    from reex import Client
+
+EXAMPLES = example(
+    "reexctl add sentiment --id review-17 --id review-18 --label positive",
+    'reexctl add sentiment "Shares were flat." --label neutral',
+    'reexctl add sentiment "Win a free phone now" --label -99',
+)
+
+
+def add(
+    name: Name,
+    text: Annotated[
+        str | None, typer.Argument(metavar="[TEXT]", help="A text, which is stored in the split train first.")
+    ] = None,
+    ids: Annotated[
+        list[str] | None,
+        typer.Option("--id", metavar="ID", help="A stored document; may be given several times."),
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option(
+            "--label",
+            metavar="CLASS",
+            help="Name or index of a class; -99 for what belongs to none. Default: each document's own.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Add documents to the support of the live classifier, as a new version that is live at once.
+
+    Neighbours and similarity follow; no prediction changes. Documents near one labelled -99 lose reliability. Stored
+    documents outside train and calibration move to train. To undo: reexctl classifiers use NAME VERSION.
+    """
+    if (text is None) == (not ids):
+        raise typer.BadParameter("give either a TEXT or documents with --id ID")
+    if text is not None and label is None:
+        raise typer.BadParameter("say what the TEXT is with --label CLASS, or --label -99")
+    with connected() as client:
+        number = None if label is None else label_of(label, client.get_project(name).classes)
+        chosen = ids or [_stored(client, name, text or "", number)]
+        found = client.add_to_support(name, chosen, label=number)
+        overview.made(found, name, as_json)
+
+
+def _stored(client: Client, name: str, text: str, label: int | None) -> str:
+    """Store a text in train under the digest that a document without id has; its id."""
+    document_id = hashlib.sha256(text.encode()).hexdigest()[:32]
+    lines = [{"id": document_id, "document": text, "label": label}]
+    result = client.upload(name, lines, "train")
+    for rejection in result.rejections:
+        raise InvalidDocument(f"{rejection.field}: {rejection.reason}")
+    return document_id

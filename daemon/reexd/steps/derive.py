@@ -1,0 +1,64 @@
+"""Derive: a version made from the live one without retraining. Owns what it inherits, and the race for `live`.
+
+A derived version is as complete and immutable as a trained one; its record names its parent. The weights, and with
+them every prediction, are the parent's.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from reexd.errors import Conflict
+from reexd.records import Classifier, ClassifierArrays
+from reexd.store import classifiers
+from reexd.store.environment import Txn
+
+ATTEMPTS_MAX = 8
+OF_ITS_OWN = (
+    "job",
+    "durations",
+    "parent",
+    "origin",
+    "added",
+)  # facts of a record that no other version inherits
+
+
+class Outdated(Exception):
+    """What a version was being derived from has changed meanwhile."""
+
+
+def derived(attempt: Callable[[], Classifier]) -> Classifier:
+    """What `attempt` makes, tried again while it raises Outdated. Raises Conflict when that never ends."""
+    for _ in range(ATTEMPTS_MAX):
+        try:
+            return attempt()
+        except Outdated:
+            continue
+    raise Conflict("the live classifier or the documents kept changing meanwhile; try again")
+
+
+def inherited(parent: Classifier) -> dict:
+    """The part of a training record that stays true of a version with the same weights."""
+    report = json.loads(parent.training_json)
+    return {name: value for name, value in report.items() if name not in OF_ITS_OWN}
+
+
+def put(
+    txn: Txn, parent: Classifier, arrays: ClassifierArrays, origin: str, report: dict, **changes: object
+) -> Classifier:
+    """Write the next version and make it live. Raises Outdated when `parent` is not live any more."""
+    if classifiers.live(txn) != parent.version:
+        raise Outdated
+    record = replace(
+        parent,
+        version=classifiers.next_version(txn),
+        training_json=json.dumps({"parent": parent.name, "origin": origin, **report}),
+        created_at=time.time(),
+        **changes,  # type: ignore[arg-type]
+    )
+    classifiers.put(txn, record, arrays)
+    classifiers.set_live(txn, record.version)
+    return record

@@ -1,0 +1,146 @@
+"""`classifiers`, `add`, `recalibrate`: what is asked of the daemon, and what is shown."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+from reex.v1 import classifiers_pb2, documents_pb2, evaluation_pb2
+
+RECORD = {"settings": {"epochs": 3}, "weights_sha256": "ab", "regions": []}
+
+
+def version(number: int, **fields) -> classifiers_pb2.ClassifierSummary:
+    given = {"origin": "train", "model": "minilm", "support_count": 1200, "calibration_count": 300, **fields}
+    found = classifiers_pb2.ClassifierSummary(name=f"v{number}", **given)
+    found.regions.add(alpha=0.95, q_prime_min=3.0, thresholds=[0.95, 0.96])
+    return found
+
+
+def test_list_shows_newest_first_with_what_made_each(held, reexctl):
+    found = [version(2, live=True, origin="add", parent="v1"), version(1, stale="1 deleted")]
+    held.answers["ListClassifiers"] = lambda request, context: classifiers_pb2.ListClassifiersResponse(
+        classifiers=found
+    )
+    ended = reexctl("classifiers", "list", "s")
+    first, second = ended.out.splitlines()[1:]
+    assert ("v2" in first, "live" in first, "add v1" in first, "1,200" in first) == (True,) * 4
+    assert ("live" in second, "1 deleted" in second, "0.95" in second) == (False, True, True)
+    assert [line["name"] for line in reexctl("classifiers", "list", "s", "--json").lines] == ["v2", "v1"]
+
+
+def test_an_empty_list_says_what_to_do(held, reexctl):
+    held.answers["ListClassifiers"] = lambda request, context: classifiers_pb2.ListClassifiersResponse()
+    ended = reexctl("classifiers", "list", "s")
+    assert (ended.code, ended.out) == (0, "")
+    assert "reexctl train s" in ended.err
+
+
+def test_show_asks_for_the_live_one_unless_told(held, reexctl):
+    found = version(3, live=True, training_json=json.dumps(RECORD), added_since_calibration=2, parent="v2")
+    held.answers["GetClassifier"] = lambda request, context: classifiers_pb2.GetClassifierResponse(
+        classifier=found
+    )
+    shown = reexctl("classifiers", "show", "s")
+    assert "v3" in shown.out
+    assert "reexctl recalibrate s" in shown.out
+    (record,) = reexctl("classifiers", "show", "s", "v3", "--json").lines
+    assert record["training"] == RECORD
+    assert record["regions"] == [{"alpha": 0.95, "q_prime_min": 3.0, "thresholds": [0.95, 0.96]}]
+    assert [request.name for _, request in held.requests] == ["", "v3"]
+
+
+def test_compare_puts_two_versions_side_by_side(held, reexctl):
+    def figures(name: str, correct: int) -> classifiers_pb2.ComparedClassifier:
+        region = evaluation_pb2.RegionEvaluation(alpha=0.9, admitted=4, admitted_share=0.4, accuracy=1.0)
+        return classifiers_pb2.ComparedClassifier(
+            name=name, correct=correct, accuracy=correct / 10, regions=[region]
+        )
+
+    answer = classifiers_pb2.CompareClassifiersResponse(
+        split="test",
+        n=10,
+        first=figures("v1", 8),
+        second=figures("v2", 9),
+        agreed=7,
+        only_first_correct=1,
+        only_second_correct=2,
+    )
+    held.answers["CompareClassifiers"] = lambda request, context: answer
+    ended = reexctl("classifiers", "compare", "s", "v1", "v2")
+    for expected in ("10 labelled documents", "7 (70.0%)", "80.0%", "90.0%", "admitted at 0.9", "40.0%"):
+        assert expected in ended.out
+    (_, request) = held.requests[-1]
+    assert (request.first, request.second, request.split) == ("v1", "v2", "test")
+    (shape,) = reexctl("classifiers", "compare", "s", "v1", "v2", "--json").lines
+    assert (shape["n"], shape["second"]["correct"]) == (10, 9)
+
+
+def test_use_and_delete_name_the_version(held, reexctl):
+    held.answers["UseClassifier"] = lambda request, context: classifiers_pb2.UseClassifierResponse(
+        classifier=version(1, live=True)
+    )
+    held.answers["DeleteClassifier"] = lambda request, context: classifiers_pb2.DeleteClassifierResponse()
+    assert reexctl("classifiers", "use", "s", "v1").out == "v1 is live\n"
+    assert reexctl("classifiers", "delete", "s", "v2", "--json").lines == [{"deleted": "v2"}]
+    assert [(name, request.name) for name, request in held.requests] == [
+        ("UseClassifier", "v1"),
+        ("DeleteClassifier", "v2"),
+    ]
+
+
+@pytest.fixture
+def adding(held):
+    held.answers["AddToSupport"] = lambda request, context: classifiers_pb2.AddToSupportResponse(
+        classifier=version(2, live=True, origin="add", parent="v1", added_since_calibration=1)
+    )
+    return held
+
+
+def test_add_by_id_keeps_the_documents_own_labels(adding, reexctl):
+    ended = reexctl("add", "s", "--id", "a", "--id", "b")
+    assert "v2" in ended.out
+    assert "reexctl classifiers use s v1" in ended.err
+    (request,) = [request for name, request in adding.requests if name == "AddToSupport"]
+    assert (list(request.ids), request.WhichOneof("label_form")) == (["a", "b"], None)
+
+
+@pytest.mark.parametrize(("label", "number"), [("neutral", 1), ("0", 0), ("-99", -99)])
+def test_add_stores_a_text_in_train_first(adding, reexctl, label, number):
+    assert reexctl("add", "s", "a new text", "--label", label).code == 0
+    (line,) = adding.lines
+    assert (adding.chunks[0].split, line.document.text, line.document.label) == (
+        "train",
+        "a new text",
+        number,
+    )
+    (request,) = [request for name, request in adding.requests if name == "AddToSupport"]
+    assert request.label == number
+    assert list(request.ids) == [line.document.id] == [hashlib.sha256(b"a new text").hexdigest()[:32]]
+
+
+@pytest.mark.parametrize("arguments", [[], ["text"], ["text", "--id", "a", "--label", "0"]])
+def test_add_says_what_is_missing(adding, reexctl, arguments):
+    assert reexctl("add", "s", *arguments).code == 2
+    assert adding.requests == []
+
+
+def test_recalibrate_says_how_to_undo(held, reexctl):
+    held.answers["Recalibrate"] = lambda request, context: classifiers_pb2.RecalibrateResponse(
+        classifier=version(3, live=True, origin="recalibrate", parent="v2")
+    )
+    ended = reexctl("recalibrate", "s")
+    assert "recalibrated from v2" in ended.out
+    assert "reexctl classifiers use s v2" in ended.err
+
+
+def test_a_rejected_text_is_not_added(adding, reexctl):
+    rejection = documents_pb2.Rejection(line=1, field="document", reason="only white space")
+    adding.answers["UploadDocuments"] = lambda requests, context: (
+        documents_pb2.UploadDocumentsResponse(rejections=[rejection]) for _ in requests
+    )
+    ended = reexctl("add", "s", "x", "--label", "0")
+    assert ended.code == 2
+    assert "only white space" in ended.err
+    assert "AddToSupport" not in [name for name, _ in adding.requests]
