@@ -45,8 +45,8 @@ def ours(options: argparse.Namespace) -> dict[str, object]:
 
     blas.load()  # as an engine process does, before MLX: its own CPU product is forty times slower
     blas.keep_freed_memory()
-    from reexd.engine.adaptor.fit import fit_shuffles
     from reexd.engine.adaptor.settings import official
+    from reexd.engine.adaptor.shuffles import fit_shuffles
     from reexd.sdm import best_iteration, calibrate
 
     features, labels = pool(options.rows)

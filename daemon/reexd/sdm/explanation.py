@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reexd.sdm.calibration import Calibration, CalibrationRows
-from reexd.sdm.regions import class_passes, region_accepts, tail_allowance
+from reexd.sdm.regions import failing_classes, region_accepts, tail_allowance
 from reexd.sdm.rescaled_similarity import is_out_of_distribution
 
 CLASSES_NAMED_MAX = 3
@@ -20,14 +20,14 @@ CLASSES_NAMED_MAX = 3
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """One class that keeps a rung from existing."""
+    """One class that keeps a rung from existing, at the cut-off of q' where the fewest classes do."""
 
     alpha: float
     label: int
+    cut: float  # q'
     rows: int  # calibration rows of the class
-    candidates: int  # of these, rows with q' >= 1 that no higher region accepted
-    reaching: int  # of these, rows whose sdm_c is at least alpha
-    alone: bool  # the class passes at no cut-off of q'; False: it does, but never where the others do
+    candidates: int  # of these, rows with q' >= cut that no higher region accepted
+    reaching: int  # of the candidates, rows whose sdm_c is at least alpha
 
 
 def blocked_rungs(calibration: Calibration) -> tuple[tuple[float, tuple[Block, ...]], ...]:
@@ -57,11 +57,15 @@ def explain_regions(calibration: Calibration, class_names: Sequence[str] | None 
     """
     rows = _rows(calibration)
     names = [str(c) for c in range(calibration.class_count)] if class_names is None else list(class_names)
-    notes = [
-        f"class {names[label]} has {_seen(calibration, rows, label)} rows with q > 0, too few for "
-        "a distance distribution of its own; the pooled one of all classes is used for it"
-        for label in calibration.pooled_classes
-    ]
+    notes: list[str] = []
+    if calibration.pooled_classes:
+        listed = _listed(
+            [f"{names[label]} ({_seen(calibration, rows, label)})" for label in calibration.pooled_classes]
+        )
+        notes.append(
+            "too few calibration rows with q > 0 for a distance distribution of their own, so the pooled one of "
+            f"all classes is used: class {listed}"
+        )
     empty = [label for label, cdf in enumerate(calibration.distance_cdfs) if len(cdf) == 0]
     if empty:
         listed = _listed([names[label] for label in empty])
@@ -85,51 +89,57 @@ def explain_regions(calibration: Calibration, class_names: Sequence[str] | None 
 
 def _blocks(rows: CalibrationRows, kept: np.ndarray, alpha: float, class_count: int) -> tuple[Block, ...]:
     order = kept[np.argsort(rows.q_prime[kept], kind="stable")]
-    blocks = []
-    for label in range(class_count):
-        own = order[rows.labels[order] == label]
-        below = rows.sdm[own, label] < np.float32(alpha)
-        passes = class_passes(below, alpha)
-        total = int((rows.labels == label).sum())
-        block = Block(alpha, label, total, own.size, int((~below).sum()), not passes.any())
-        if block.alone or not passes[0]:
-            blocks.append(block)
-    alone = [block for block in blocks if block.alone]
-    return tuple(sorted(alone or blocks, key=lambda block: block.reaching - block.candidates * alpha))
+    labels, q_prime = rows.labels[order], rows.q_prime[order]
+    below = rows.sdm[order, labels] < np.float32(alpha)
+    starts = np.flatnonzero(np.r_[True, q_prime[1:] != q_prime[:-1]])
+    best = starts[failing_classes(below, labels, class_count, alpha)[starts].argmin()]
+    candidates = np.bincount(labels[best:], minlength=class_count)
+    short = np.bincount(labels[best:][below[best:]], minlength=class_count)
+    totals = np.bincount(rows.labels, minlength=class_count)
+    failing = np.flatnonzero((candidates == 0) | (short > tail_allowance(alpha, candidates)))
+    worst = failing[np.argsort((short - tail_allowance(alpha, candidates))[failing], kind="stable")[::-1]]
+    return tuple(
+        Block(
+            alpha,
+            int(label),
+            float(q_prime[best]),
+            int(totals[label]),
+            int(candidates[label]),
+            int(candidates[label] - short[label]),
+        )
+        for label in worst
+    )
 
 
 def _sentence(alpha: float, blocks: tuple[Block, ...], names: list[str]) -> str:
     if not blocks:
         return f"no region at alpha {alpha:g}: no candidate is left below the higher regions"
-    if not blocks[0].alone:
-        listed = _listed([names[block.label] for block in blocks])
-        return (
-            f"no region at alpha {alpha:g}: no cut-off of q' suits all classes at once, class {listed} needs "
-            "a higher one than the others can give; label more documents of every class"
-        )
     details = "; ".join(_detail(block, names[block.label]) for block in blocks[:CLASSES_NAMED_MAX])
     more = len(blocks) - CLASSES_NAMED_MAX
     rest = f"; and {more} more classes" if more > 0 else ""
-    return f"no region at alpha {alpha:g}: blocked by {details}{rest}"
+    return f"no region at alpha {alpha:g}, not even for q' >= {blocks[0].cut:.3g}: {details}{rest}"
 
 
 def _detail(block: Block, name: str) -> str:
-    counts = (
-        f"class {name} ({block.rows} calibration rows, {block.candidates} with q' >= 1, "
-        f"{block.reaching} of them at or above {block.alpha:g}"
-    )
     if block.candidates == 0:
-        return counts + "): label more documents of this class, or correct its labels"
+        return (
+            f"class {name} has none of its {block.rows} calibration rows there; "
+            "label more documents of it, or correct its labels"
+        )
+    counts = (
+        f"class {name} has {block.candidates} of its {block.rows} calibration rows there, "
+        f"of which {block.reaching} reach {block.alpha:g}"
+    )
     wanted = math.ceil(1.0 / round(1.0 - block.alpha, 10))
-    allowed = int(tail_allowance(block.alpha, block.candidates))
     if block.candidates < wanted:
         return (
-            counts + f", where under {wanted} rows none may fall short): about "
-            f"{wanted - block.candidates} more labelled documents of this class"
+            f"{counts} and, under {wanted} rows, all must; "
+            f"some {wanted - block.candidates} more such rows of it would allow one to fall short"
         )
-    return counts + (
-        f", where {allowed} may fall short): its documents are hard to tell from other classes; "
-        "correct labels, add clearer documents, or merge classes"
+    allowed = int(tail_allowance(block.alpha, block.candidates))
+    return (
+        f"{counts} and {allowed} may fall short; correct its labels, add clear documents of it, "
+        "or merge it with the class it is mistaken for"
     )
 
 

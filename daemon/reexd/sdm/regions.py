@@ -60,7 +60,7 @@ def fit_region(sdm: np.ndarray, q_prime: np.ndarray, labels: np.ndarray, alpha: 
     if row_count == 0:
         return None
     order = np.argsort(q_prime, kind="stable")
-    invalid = _invalid_classes(
+    invalid = failing_classes(
         sdm[order, labels[order]] < np.float32(alpha), labels[order], class_count, alpha
     )
     ascending = q_prime[order]
@@ -87,7 +87,7 @@ def class_passes(below: np.ndarray, alpha: float) -> np.ndarray:
     return (remaining > 0) & (below_left <= tail_allowance(alpha, remaining))
 
 
-def _invalid_classes(below: np.ndarray, labels: np.ndarray, class_count: int, alpha: float) -> np.ndarray:
+def failing_classes(below: np.ndarray, labels: np.ndarray, class_count: int, alpha: float) -> np.ndarray:
     """Classes that miss alpha when the rows before position s are removed, (n,) for s = 0..n-1.
 
     `below` and `labels` are in ascending order of q'. A class's verdict changes only at its own rows, so the

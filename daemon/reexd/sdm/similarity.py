@@ -1,6 +1,6 @@
 """Similarity q and nearest distance d0: the reference, in plain NumPy (act Eq. 4; sdm.md 4).
 
-Owns: the definition. `reexd.engine.matching` computes the same numbers fast, tested against this module.
+Owns: the definition. `reexd.engine.support` computes the same numbers fast, tested against this module.
 Must not know: the adaptor, or how exemplars came about.
 
 q is the length of the leading run of good rows when the support is ordered by (squared distance, index). It

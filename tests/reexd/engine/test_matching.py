@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from reexd import sdm
-from reexd.engine import matching
+from reexd.engine import support as reductions
 from reexd.engine.adaptor.weights import Projection, matching_map
-from reexd.engine.matching import Matcher, Support
+from reexd.engine.matching import Matcher
+from reexd.engine.support import Support
 
 
 def rows(seed: int, count: int, width: int, classes: int, whole: bool) -> tuple[np.ndarray, np.ndarray]:
@@ -100,7 +101,7 @@ def test_results_do_not_depend_on_the_tiling(
     weights, normalization, vectors, labels = classifier
     queries = vectors + np.float32(0.05)
     whole = Matcher(weights, normalization, vectors, labels).match(queries)
-    monkeypatch.setattr(matching, "TILE_ROWS_MAX", 7)
+    monkeypatch.setattr(reductions, "TILE_ROWS_MAX", 7)
     matcher = Matcher(weights, normalization, vectors, labels)
     tiled = matcher.match(queries)
     alone = [matcher.match(queries[row : row + 1]) for row in range(0, 500, 50)]

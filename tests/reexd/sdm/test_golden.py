@@ -17,10 +17,12 @@ import numpy as np
 import pytest
 from reexd import sdm
 from reexd.engine.adaptor.adam import DeviceAdam, HostAdam
-from reexd.engine.adaptor.fit import fit, fit_shuffles, run_to_end
+from reexd.engine.adaptor.fit import fit
 from reexd.engine.adaptor.network import Batch, Parameters, logarithm_base, loss_and_gradients
 from reexd.engine.adaptor.settings import FitSettings
-from reexd.engine.matching import Matcher, Support
+from reexd.engine.adaptor.shuffles import fit_shuffles, run_to_end
+from reexd.engine.matching import Matcher
+from reexd.engine.support import Support
 
 Case = dict[str, Any]
 Check = Callable[[Case, Case, Case], None]

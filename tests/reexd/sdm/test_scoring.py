@@ -98,7 +98,7 @@ def test_an_empty_class_silences_the_official_mode_and_is_explained() -> None:
     assert "every document is rejected" in sdm.explain_regions(official, ["a", "b", "c"])[0]
     assert pooled.pooled_classes == (2,)
     assert (pooled.rows.d > 0).any()
-    assert any("class c has 0 rows" in note for note in sdm.explain_regions(pooled, ["a", "b", "c"]))
+    assert any("class c (0)" in note for note in sdm.explain_regions(pooled, ["a", "b", "c"]))
 
 
 def test_the_class_that_blocks_a_rung_is_named() -> None:

@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 import mlx.core as mx
@@ -295,29 +294,6 @@ def row_weights(labels: np.ndarray, class_count: int, *, balanced: bool) -> np.n
         return np.ones(labels.size, dtype=np.float32)
     counts = np.bincount(labels, minlength=class_count)
     return (labels.size / (class_count * counts))[labels].astype(np.float32)
-
-
-def fit_shuffles(
-    features: np.ndarray, labels: np.ndarray, settings: FitSettings
-) -> list[tuple[dict[str, Any], dict[str, np.ndarray]]]:
-    """Run all J shuffles one after the other in this process: the results' payloads, in order.
-
-    `reexd.sdm.best_iteration` of their best losses chooses among them. The daemon spreads them over workers.
-    """
-    results = []
-    for iteration in range(settings.shuffles):
-        training, calibration = settings.split(labels, iteration)
-        own = replace(settings, seed=settings.iteration_seed(iteration))
-        results.append(run_to_end(fit(features, labels, training, calibration, own)))
-    return results
-
-
-def run_to_end(events: Iterator[Event]) -> State:
-    """The payload of the result event."""
-    for kind, payload in events:
-        if kind == "result":
-            return payload
-    raise AssertionError("a fit ends in a result")
 
 
 def _named(arrays: Iterable[np.ndarray], prefix: str = "") -> dict[str, np.ndarray]:

@@ -15,7 +15,7 @@ import numpy as np
 from reexd.engine.adaptor.network import Parameters
 from reexd.engine.adaptor.settings import FitSettings
 from reexd.engine.adaptor.weights import matching_map
-from reexd.engine.matching import Support
+from reexd.engine.support import Support
 from reexd.sdm import (
     balanced_loss,
     class_balanced_mean,

@@ -1,0 +1,252 @@
+"""The support in MLX, and the exact reductions over it: q, d0 and nearest neighbours (sdm.md 4, 13, 16).
+
+Owns: the reductions over blocks of distances. Must not know: the loss, calibration, processes or files.
+`reexd.sdm.similarity` is the definition this module is tested against.
+
+One block holds t = |s|^2 / 2 - q.s for some queries and all support rows, one float32 GEMM with an extra
+column; t orders a query's support rows as its squared distances do. The support stands in segments, the rows
+that are good for no class first, then the good rows of class 0, 1, ...; so "nearest row that is not good" is
+a minimum over two column ranges, and q a count in one. Nothing is sorted.
+
+GEMM distances are only a shortlist. Rows whose t lies within rounding of a decision (the nearest row, the
+nearest bad row, the k-th neighbour) are compared by direct differences, which are symmetric and do not depend
+on how the queries were cut into tiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import mlx.core as mx
+import numpy as np
+
+from reexd.sdm import NEIGHBORS_MAX
+
+TILE_ELEMENTS = 2**23  # of one block of t: 32 MiB, 70 ms of one core's products
+TILE_ROWS_MAX = 384
+GROUPS = 32  # columns of a block are folded into N / GROUPS minima to bound the k-th neighbour
+
+# Error of a float32 GEMM of t, as a share of |q| |s| + |s|^2 / 2, that no product may exceed. Measured on 384
+# and 1,000 components: 8e-8 with OpenBLAS. A TF32 or bfloat16 matrix product would break it.
+ROUNDING = 1e-6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Nearest:
+    """What one tile found. `rows` are places in the caller's queries."""
+
+    rows: np.ndarray  # (B,) int64
+    q: np.ndarray  # (B,) int32
+    d0: np.ndarray  # (B,) float32
+    indices: np.ndarray  # (B, k) int64
+    distances: np.ndarray  # (B, k) float32
+
+
+class Support:
+    """Exemplars in segments by class, ready to be matched.
+
+    exemplars (N, R) float32 finite; labels and predictions (N,): a row is good for class c when both are c; a
+    label outside 0..C-1 (-99) is good for none. Raises ValueError on misshapen or non-finite input.
+    """
+
+    def __init__(
+        self,
+        exemplars: np.ndarray,
+        labels: np.ndarray,
+        predictions: np.ndarray,
+        class_count: int,
+        *,
+        neighbors_max: int = NEIGHBORS_MAX,
+    ) -> None:
+        count, width = exemplars.shape
+        if count == 0 or labels.shape != (count,) or predictions.shape != (count,):
+            raise ValueError(f"expected {count} > 0 labels and predictions, one per exemplar")
+        good = (labels == predictions) & (labels >= 0) & (labels < class_count)
+        segment = np.where(good, labels, -1)
+        self.neighbors_max = neighbors_max
+        self.count = count
+        self._order = np.argsort(segment, kind="stable")  # place -> support index, ascending within a segment
+        self._place = np.empty(count, dtype=np.int64)  # support index -> place
+        self._place[self._order] = np.arange(count)
+        self._bounds = np.searchsorted(segment[self._order], np.arange(class_count + 1))
+        self._rows = np.ascontiguousarray(exemplars[self._order], dtype=np.float32)  # (N, R)
+        self._centre = self._rows.mean(axis=0, dtype=np.float64).astype(np.float32)
+        centred = self._rows - self._centre
+        halves = 0.5 * np.einsum("nr,nr->n", centred, centred, dtype=np.float64)
+        if not np.isfinite(halves).all():
+            raise ValueError("exemplars must be finite and their squared norms representable")
+        self._radius = float(np.sqrt(2.0 * halves.max()))
+        self._folded = -(-count // GROUPS)
+        padded = np.zeros((self._folded * GROUPS, width + 1), dtype=np.float32)
+        padded[:count, :width] = -centred
+        padded[:count, width] = halves
+        padded[count:, width] = np.inf  # never near; the queries' last component is 1
+        self._columns = mx.array(padded).T  # (R + 1, N padded)
+
+    def tiles(
+        self, queries: np.ndarray, predictions: np.ndarray, *, exclude: np.ndarray | None, neighbors: int = 0
+    ) -> Iterator[Nearest]:
+        """Match queries (n, R) with predicted classes (n,), one tile of work at a time, in an order of its
+        own.
+
+        `exclude` (n,) is a support index per query or -1; such a query looks at K - 1 neighbours. Raises
+        ValueError when a query has no row left to look at, or a distance is not finite.
+        """
+        exclude = self._checked_exclude(exclude, len(queries))
+        order = np.argsort(predictions, kind="stable")
+        step = max(1, min(TILE_ROWS_MAX, TILE_ELEMENTS // (self._folded * GROUPS)))
+        for start in range(0, len(order), step):
+            rows = order[start : start + step]
+            yield self._tile(rows, queries[rows], predictions[rows], exclude[rows], neighbors)
+
+    def match(
+        self, queries: np.ndarray, predictions: np.ndarray, *, exclude: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """(q (n,) int32, d0 (n,) float32) of all queries at once."""
+        q, d0 = np.empty(len(queries), dtype=np.int32), np.empty(len(queries), dtype=np.float32)
+        for tile in self.tiles(queries, predictions, exclude=exclude):
+            q[tile.rows], d0[tile.rows] = tile.q, tile.d0
+        return q, d0
+
+    def _checked_exclude(self, exclude: np.ndarray | None, count: int) -> np.ndarray:
+        if exclude is None:
+            return np.full(count, -1, dtype=np.int64)
+        exclude = np.asarray(exclude, dtype=np.int64)
+        if exclude.shape != (count,) or (exclude < -1).any() or (exclude >= self.count).any():
+            raise ValueError(f"exclude must hold one support index in -1..{self.count - 1} per query")
+        if (exclude >= 0).any() and (self.neighbors_max < 2 or self.count < 2):
+            raise ValueError("a row of the support needs another row and K >= 2 to be matched without itself")
+        return exclude
+
+    def _tile(
+        self,
+        rows: np.ndarray,
+        queries: np.ndarray,
+        predictions: np.ndarray,
+        exclude: np.ndarray,
+        neighbors: int,
+    ) -> Nearest:
+        """`predictions` ascend within the tile, so that each class is one slice of rows."""
+        centred = queries - self._centre
+        slack = self._slack(centred)
+        block = self._block(centred, exclude)  # (B, N padded)
+        runs = np.flatnonzero(np.r_[True, predictions[1:] != predictions[:-1], True])
+        parts = [
+            self._count_good(block[first:last], int(predictions[first]), slack[first:last])
+            for first, last in pairwise(runs)
+        ]
+        nearest, to_bad, lower, upper = map(mx.concatenate, zip(*parts, strict=True))
+        reach = self._reach(block, nearest, neighbors) + mx.array(slack)
+        near = block <= reach[:, None]
+        mx.eval(to_bad, lower, upper, near)
+        q, unsure = np.array(lower), np.flatnonzero(np.array(upper) > np.array(lower))
+        if unsure.size:
+            limits = np.array(to_bad)[unsure]
+            q[unsure] += self._resolve(queries, predictions, block, unsure, limits, slack)
+        indices, distances = self._sorted_candidates(queries, np.asarray(near), exclude, max(1, neighbors))
+        if not np.isfinite(distances[:, 0]).all():
+            raise ValueError("squared-L2 matching produced a non-finite distance")
+        cap = np.where(exclude >= 0, self.neighbors_max - 1, self.neighbors_max)
+        return Nearest(
+            rows,
+            np.minimum(q, cap).astype(np.int32),
+            distances[:, 0].copy(),
+            indices[:, :neighbors],
+            distances[:, :neighbors],
+        )
+
+    def _slack(self, centred: np.ndarray) -> np.ndarray:
+        """How far t may be from its true value, twice over, per query: (B,) float32."""
+        norms = np.sqrt(np.einsum("br,br->b", centred, centred))
+        return (2.0 * ROUNDING * self._radius * (norms + 0.5 * self._radius)).astype(np.float32)
+
+    def _block(self, centred: np.ndarray, exclude: np.ndarray) -> mx.array:
+        """t of a tile, (B, R) -> (B, N padded), with excluded rows at infinity."""
+        extended = np.ones((len(centred), centred.shape[1] + 1), dtype=np.float32)
+        extended[:, :-1] = centred
+        block = mx.array(extended) @ self._columns
+        hidden = np.flatnonzero(exclude >= 0)
+        if hidden.size:
+            block[mx.array(hidden), mx.array(self._place[exclude[hidden]])] = mx.inf
+        return block
+
+    def _count_good(
+        self, block: mx.array, label: int, slack: np.ndarray
+    ) -> tuple[mx.array, mx.array, mx.array, mx.array]:
+        """For queries predicted `label`: t of the nearest row, t of the nearest row that is not good, and how
+        many good rows lie surely, and possibly, before that one; (B,) each."""
+        first, last = int(self._bounds[label]), int(self._bounds[label + 1])
+        to_bad = mx.full((block.shape[0],), mx.inf)
+        if first > 0:
+            to_bad = mx.min(block[:, :first], axis=1)
+        if last < block.shape[1]:
+            to_bad = mx.minimum(to_bad, mx.min(block[:, last:], axis=1))
+        good, margin = block[:, first:last], mx.array(slack)
+        lower = mx.sum(good < (to_bad - margin)[:, None], axis=1)
+        upper = mx.sum(good <= (to_bad + margin)[:, None], axis=1)
+        # Excluded rows stand at infinity; they equal an infinite limit (no bad row at all) but are no match.
+        upper = mx.where(mx.isinf(to_bad), lower, upper)
+        nearest = mx.minimum(to_bad, mx.min(good, axis=1)) if last > first else to_bad
+        return nearest, to_bad, lower, upper
+
+    def _reach(self, block: mx.array, nearest: mx.array, neighbors: int) -> mx.array:
+        """An upper bound on t of the k-th neighbour: the k-th smallest minimum over disjoint column
+        groups."""
+        if neighbors <= 1:
+            return nearest
+        if neighbors >= self._folded:
+            return mx.full(nearest.shape, mx.finfo(mx.float32).max)
+        minima = mx.min(block.reshape(block.shape[0], GROUPS, self._folded), axis=1)
+        return mx.max(mx.partition(minima, neighbors - 1, axis=1)[:, :neighbors], axis=1)
+
+    def _resolve(
+        self,
+        queries: np.ndarray,
+        predictions: np.ndarray,
+        block: mx.array,
+        unsure: np.ndarray,
+        limits: np.ndarray,
+        slack: np.ndarray,
+    ) -> np.ndarray:
+        """Good rows before the nearest bad one among those too close to call, by direct differences, (u,)."""
+        values = np.array(mx.take(block, mx.array(unsure), axis=0))  # (u, N padded)
+        margin = slack[unsure]
+        who, place = np.nonzero(
+            (values >= (limits - margin)[:, None]) & (values <= (limits + margin)[:, None])
+        )
+        distances = self._direct(queries[unsure[who]], place)
+        label = predictions[unsure[who]]
+        good = (place >= self._bounds[label]) & (place < self._bounds[label + 1])
+        by_rank = np.lexsort((self._order[place], distances, who))
+        who, good = who[by_rank], good[by_rank]
+        bads = np.cumsum(~good)
+        starts = np.searchsorted(who, np.arange(unsure.size))
+        before = np.r_[0, bads][starts][who]  # bad rows counted in earlier queries
+        return np.bincount(who[good & (bads == before)], minlength=unsure.size)
+
+    def _sorted_candidates(
+        self, queries: np.ndarray, near: np.ndarray, exclude: np.ndarray, count: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The `count` nearest of the shortlisted rows by (direct distance, index): two (B, count) arrays."""
+        rows = len(queries)
+        who, place = np.divmod(np.flatnonzero(near), near.shape[1])
+        index = self._order[place]
+        kept = index != exclude[who]  # an infinite reach takes in what stands at infinity
+        who, place, index = who[kept], place[kept], index[kept]
+        distances = self._direct(queries[who], place)
+        by_rank = np.lexsort((index, distances, who))
+        who, index, distances = who[by_rank], index[by_rank], distances[by_rank]
+        rank = np.arange(who.size) - np.searchsorted(who, np.arange(rows))[who]
+        taken = rank < count
+        indices = np.full((rows, min(count, self.count)), -1, dtype=np.int64)
+        squares = np.full(indices.shape, np.inf, dtype=np.float32)
+        indices[who[taken], rank[taken]] = index[taken]
+        squares[who[taken], rank[taken]] = distances[taken]
+        return indices, squares
+
+    def _direct(self, queries: np.ndarray, place: np.ndarray) -> np.ndarray:
+        """Squared distances by differences, (p, R) queries to the rows at `place` (p,) -> (p,) float32."""
+        differences = queries - self._rows[place]
+        return np.square(differences, out=differences).sum(axis=1)
