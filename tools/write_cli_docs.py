@@ -39,7 +39,7 @@ MEANINGS = {
     "DAEMON_DOWN": "no daemon answers",
     "UNHEALTHY": "the daemon, a store or a model is damaged or does not answer",
     "NOT_PERMITTED": "not permitted",
-    "CONFLICT": "the name is taken, or another job or daemon holds it",
+    "CONFLICT": "the name is taken, or a job, a daemon or a version holds it",
     "CANCELLED": "interrupted, or the job was cancelled",
     "TRY_AGAIN": "busy, restarting, or unreachable: try again",
 }

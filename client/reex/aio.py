@@ -239,7 +239,7 @@ class AsyncClient:
         ids: str | Sequence[str],
         *,
         label: int | str | None = None,
-        timeout: float | None = None,
+        timeout: float = float("inf"),
     ) -> versions.ClassifierSummary:
         several = [ids] if isinstance(ids, str) else ids
         return await self._call(calls.add_to_support(project, several, label), timeout)

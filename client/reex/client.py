@@ -252,12 +252,13 @@ class Client:
         ids: str | Sequence[str],
         *,
         label: int | str | None = None,
-        timeout: float | None = None,
+        timeout: float = float("inf"),
     ) -> versions.ClassifierSummary:
         """A new version with stored documents in its support, live at once; no prediction changes.
 
         `label`: what they are from now on (a class, its name, or -99); None keeps each one's own. Documents
-        outside train and calibration move to train. Raises InvalidLabel, NotFound, Conflict for one in use.
+        outside train and calibration move to train. Well under a second, but for texts that were never embedded.
+        Raises InvalidLabel, NotFound, Conflict for one in use.
         """
         several = [ids] if isinstance(ids, str) else ids
         return self._call(calls.add_to_support(project, several, label), timeout)

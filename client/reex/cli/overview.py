@@ -64,7 +64,7 @@ def _classifier(found: ClassifierSummary, project_name: str, warnings_shown: int
         output.line(f"             and {left} more: reexctl status {project_name}")
     if found.added_since_calibration:
         output.line(
-            f"  added      {found.added_since_calibration:,} support documents since its calibration; fit that again: "
+            f"  added      {found.added_since_calibration:,} to the support since its calibration, which follows with: "
             f"reexctl recalibrate {project_name}"
         )
     if found.stale:
@@ -84,10 +84,19 @@ def version(found: ClassifierSummary, project_name: str, as_json: bool) -> None:
 
 
 def made(found: ClassifierSummary, project_name: str, as_json: bool) -> None:
-    """A version that was just derived from another."""
-    version(found, project_name, as_json)
-    if not as_json:
-        output.note(f"to undo: reexctl classifiers use {project_name} {found.parent}")
+    """A version that was just derived from another, and the way back."""
+    if as_json:
+        output.object_line(found.to_dict())
+        return
+    if found.origin == "add":
+        count = len(found.training.get("added", ()))
+        output.line(
+            f"{found.name} is live: {count:,} document{'s' * (count != 1)} joined the support of {found.parent}, "
+            f"which holds {found.support_count:,} now"
+        )
+    else:
+        _classifier(found, project_name, WARNINGS_SHOWN)
+    output.note(f"to undo: reexctl classifiers use {project_name} {found.parent}")
 
 
 def versions(found: Iterable[ClassifierSummary], project_name: str, as_json: bool) -> None:

@@ -186,4 +186,4 @@ def _settle(txn: Txn, found: list[Document], labels: np.ndarray) -> None:
         if document.label != label:
             documents.relabel(txn, document.number, label)
         if document.split not in (TRAIN, CALIBRATION):
-            documents.upsert(txn, [replace(document, label=label, split=TRAIN)])
+            documents.upsert(txn, [replace(documents.read(txn, document.number), split=TRAIN)])

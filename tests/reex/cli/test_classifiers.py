@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from types import SimpleNamespace
 
 import pytest
+from reex.cli import completion
 from reex.v1 import classifiers_pb2, documents_pb2, evaluation_pb2
 
 RECORD = {"settings": {"epochs": 3}, "weights_sha256": "ab", "regions": []}
@@ -28,6 +30,15 @@ def test_list_shows_newest_first_with_what_made_each(held, reexctl):
     assert ("v2" in first, "live" in first, "add v1" in first, "1,200" in first) == (True,) * 4
     assert ("live" in second, "1 deleted" in second, "0.95" in second) == (False, True, True)
     assert [line["name"] for line in reexctl("classifiers", "list", "s", "--json").lines] == ["v2", "v1"]
+
+
+def test_versions_complete_by_the_project_on_the_line(held, home):
+    held.answers["ListClassifiers"] = lambda request, context: classifiers_pb2.ListClassifiersResponse(
+        classifiers=[version(11), version(2), version(1)] if request.project == "s" else []
+    )
+    context = SimpleNamespace(params={"name": "s"})
+    assert completion.versions(context, "v1") == ["v11", "v1"]
+    assert completion.versions(SimpleNamespace(params={}), "v") == []
 
 
 def test_an_empty_list_says_what_to_do(held, reexctl):
@@ -93,14 +104,14 @@ def test_use_and_delete_name_the_version(held, reexctl):
 @pytest.fixture
 def adding(held):
     held.answers["AddToSupport"] = lambda request, context: classifiers_pb2.AddToSupportResponse(
-        classifier=version(2, live=True, origin="add", parent="v1", added_since_calibration=1)
+        classifier=version(2, origin="add", parent="v1", training_json='{"added": ["a", "b"]}')
     )
     return held
 
 
 def test_add_by_id_keeps_the_documents_own_labels(adding, reexctl):
     ended = reexctl("add", "s", "--id", "a", "--id", "b")
-    assert "v2" in ended.out
+    assert ended.out == "v2 is live: 2 documents joined the support of v1, which holds 1,200 now\n"
     assert "reexctl classifiers use s v1" in ended.err
     (request,) = [request for name, request in adding.requests if name == "AddToSupport"]
     assert (list(request.ids), request.WhichOneof("label_form")) == (["a", "b"], None)

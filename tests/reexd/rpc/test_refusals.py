@@ -15,6 +15,7 @@ from grpc_status import rpc_status
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reex.v1 import (
+    classifiers_pb2,
     documents_pb2,
     evaluation_pb2,
     jobs_pb2,
@@ -27,6 +28,7 @@ from reex.v1 import (
 )
 
 MODULES = (
+    classifiers_pb2,
     documents_pb2,
     evaluation_pb2,
     jobs_pb2,
@@ -129,7 +131,18 @@ def named(text: str, real: str) -> list[tuple[str, Message]]:
     line = documents_pb2.DocumentLine(line=1, document=documents_pb2.Document(id=text, text=""))
     chunk = documents_pb2.UploadDocumentsRequest
     query = predictions_pb2.Text(text="a", id=text)
+    versions, compare = "/reex.v1.ClassifierService", classifiers_pb2.CompareClassifiersRequest
+    add = classifiers_pb2.AddToSupportRequest
     return [
+        (f"{versions}/ListClassifiers", classifiers_pb2.ListClassifiersRequest(project=text)),
+        (f"{versions}/GetClassifier", classifiers_pb2.GetClassifierRequest(project=real, name=text)),
+        (f"{versions}/UseClassifier", classifiers_pb2.UseClassifierRequest(project=real, name=text)),
+        (f"{versions}/DeleteClassifier", classifiers_pb2.DeleteClassifierRequest(project=real, name=text)),
+        (f"{versions}/CompareClassifiers", compare(project=real, first="v1", second=text, split="test")),
+        (f"{versions}/CompareClassifiers", compare(project=real, first="v1", second="v1", split=text)),
+        (f"{versions}/AddToSupport", add(project=real, ids=[text], label=0)),
+        (f"{versions}/AddToSupport", add(project=real, ids=["blank"], label_name=text)),
+        (f"{versions}/Recalibrate", classifiers_pb2.RecalibrateRequest(project=text)),
         ("/reex.v1.ProjectService/GetProject", projects_pb2.GetProjectRequest(name=text)),
         ("/reex.v1.ProjectService/CreateProject", projects_pb2.CreateProjectRequest(project=odd_model)),
         ("/reex.v1.ProjectService/DeleteProject", projects_pb2.DeleteProjectRequest(name=f"no.{text}")),

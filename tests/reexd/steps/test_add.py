@@ -75,6 +75,44 @@ def test_documents_of_no_class_cut_the_similarity_of_their_neighbours(served, re
     assert again == before
 
 
+def test_a_document_of_a_class_that_the_version_does_not_know_cuts_too(served, ready, tiny_models):
+    client = served.client
+    (before,) = client.query(ready, "whale lantern comet")
+    client.update_project(ready, classes=(*tiny_models.CLASSES, "other"))
+    served.upload(ready, [{"id": "new", "document": "whale lantern comet", "label": "other"}], "train")
+    client.add_to_support(ready, "new")
+    (after,) = client.query(ready, "whale lantern comet")
+    assert (after.q, after.neighbors[0].label) == (0, 3)
+    assert (after.logits, len(after.sdm)) == (before.logits, 3)
+
+
+def test_attributes_are_part_of_an_added_document(served, project, corpus, fast):
+    """Texts that say nothing: only attributes make the added document the nearest of its own kind."""
+    client = served.client
+    lines = [
+        {
+            "id": f"line-{n}",
+            "document": f"the report {n}",
+            "label": n % 3,
+            "attributes": [4.0 * (n % 3), n / 50],
+        }
+        for n in range(90)
+    ]
+    served.upload(project, lines, "train")
+    served.train(project, **fast)
+    new = {"id": "new", "document": "the report of a giraffe", "attributes": [8.0, 1.0]}
+    served.upload(project, [new], "incoming")
+    asked = {key: value for key, value in new.items() if key != "id"}
+    (before,) = client.query(project, [asked])
+    client.add_to_support(project, "new", label=-99)
+    (after,) = client.query(project, [asked])
+    assert (after.neighbors[0].id, after.q, after.logits) == ("new", 0, before.logits)
+    assert after.d0 < 1e-3 < before.d0
+    (elsewhere,) = client.query(project, [{**asked, "attributes": [0.0, 1.0]}])
+    assert elsewhere.neighbors[0].id != "new"
+    assert client.recalibrate(project).parent == "v2"
+
+
 def test_an_added_document_is_support_and_no_witness_for_itself(served, ready):
     client = served.client
     chosen = next(iter(client.list_documents(ready, "test")))
