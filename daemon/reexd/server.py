@@ -70,6 +70,7 @@ from reexd.rpc.training import TrainingService
 from reexd.steps.add import Add
 from reexd.steps.classifiers import Classifiers
 from reexd.steps.compare import Compare
+from reexd.steps.derive import Derive
 from reexd.steps.documents import Documents
 from reexd.steps.embed import Embed
 from reexd.steps.evaluate import Evaluate
@@ -155,6 +156,7 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
     registry = Registry(paths.models, offline=settings.offline)
     staleness = Staleness(catalogue)
     classifiers = Classifiers(catalogue, staleness)
+    derive = Derive(catalogue)
     live = Live(catalogue, paths.scratch)
     embed = Embed(catalogue, engine, registry)
     predict = Predict(catalogue, engine, embed, live, staleness, settings)
@@ -200,8 +202,8 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
                 ClassifierSteps(
                     classifiers,
                     Compare(catalogue, predict),
-                    Add(catalogue, engine, embed, live),
-                    Recalibrate(catalogue, engine, embed, live),
+                    Add(catalogue, engine, embed, live, derive),
+                    Recalibrate(catalogue, engine, embed, live, derive),
                 )
             ),
         ),

@@ -23,7 +23,7 @@ from reexd.records import (
     Document,
     Role,
 )
-from reexd.steps.derive import Outdated, derived, inherited, put
+from reexd.steps.derive import Derive, Outdated, inherited, put
 from reexd.steps.embed import Embed
 from reexd.steps.live import Live, Loaded
 from reexd.steps.predict import INTERACTIVE_TEXTS_MAX, features, fits
@@ -35,11 +35,14 @@ DOCUMENTS_MAX = 10_000
 
 
 class Add:
-    def __init__(self, catalogue: Catalogue, engine: Engine, embed: Embed, live: Live) -> None:
+    def __init__(
+        self, catalogue: Catalogue, engine: Engine, embed: Embed, live: Live, derive: Derive
+    ) -> None:
         self._catalogue = catalogue
         self._engine = engine
         self._embed = embed
         self._live = live
+        self._derive = derive
 
     def documents(self, project: str, ids: Sequence[str], label: int | str | None) -> Classifier:
         """The new version, live. `label` is what all of them are labelled from now on; None keeps each one's own.
@@ -54,7 +57,7 @@ class Add:
                 f"1 to {DOCUMENTS_MAX:,} documents can be added at once; received {len(wanted):,}"
             )
         number = self._label(project, label)
-        return derived(lambda: self._attempt(project, wanted, number))
+        return self._derive.run(project, lambda: self._attempt(project, wanted, number))
 
     def _label(self, project: str, label: int | str | None) -> int | None:
         classes = self._catalogue.get(project).classes

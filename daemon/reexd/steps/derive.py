@@ -7,6 +7,7 @@ them every prediction, are the parent's.
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +15,7 @@ from dataclasses import replace
 from reexd.errors import Conflict
 from reexd.records import Classifier, ClassifierArrays
 from reexd.store import classifiers
+from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Txn
 
 ATTEMPTS_MAX = 8
@@ -30,14 +32,31 @@ class Outdated(Exception):
     """What a version was being derived from has changed meanwhile."""
 
 
-def derived(attempt: Callable[[], Classifier]) -> Classifier:
-    """What `attempt` makes, tried again while it raises Outdated. Raises Conflict when that never ends."""
-    for _ in range(ATTEMPTS_MAX):
-        try:
-            return attempt()
-        except Outdated:
-            continue
-    raise Conflict("the live classifier or the documents kept changing meanwhile; try again")
+class Derive:
+    """One derivation of a project at a time: each takes what the one before it made live."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._lock = threading.Lock()
+        self._turns: dict[str, threading.Lock] = {}
+
+    def run(self, project: str, attempt: Callable[[], Classifier]) -> Classifier:
+        """What `attempt` makes, tried again while it raises Outdated: trainings, switches and uploads go on meanwhile.
+
+        Raises ProjectNotFound, and Conflict when that never ends.
+        """
+        self._catalogue.get(project)  # only projects that exist have a lock
+        with self._lock:
+            turn = self._turns.setdefault(project, threading.Lock())
+        with turn:
+            for _ in range(ATTEMPTS_MAX):
+                try:
+                    return attempt()
+                except Outdated:
+                    continue
+        raise Conflict(
+            "the live classifier or the documents kept changing meanwhile; try again", project=project
+        )
 
 
 def inherited(parent: Classifier) -> dict:

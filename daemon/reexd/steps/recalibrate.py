@@ -14,7 +14,7 @@ from reexd.engine.client import Engine
 from reexd.errors import NotEnoughData
 from reexd.records import CALIBRATION, TRAIN, Classifier, ClassifierArrays
 from reexd.steps.calibrate import calibration_report, calibration_table
-from reexd.steps.derive import Outdated, derived, inherited, put
+from reexd.steps.derive import Derive, Outdated, inherited, put
 from reexd.steps.embed import Embed
 from reexd.steps.live import Live
 from reexd.store import attributes, classifiers, documents, hidden_states, references, spaces, splits
@@ -23,15 +23,18 @@ from reexd.store.environment import Txn
 
 
 class Recalibrate:
-    def __init__(self, catalogue: Catalogue, engine: Engine, embed: Embed, live: Live) -> None:
+    def __init__(
+        self, catalogue: Catalogue, engine: Engine, embed: Embed, live: Live, derive: Derive
+    ) -> None:
         self._catalogue = catalogue
         self._engine = engine
         self._embed = embed
         self._live = live
+        self._derive = derive
 
     def live(self, project: str) -> Classifier:
         """The new version, live. Raises NotTrained, Unready, NotEnoughData."""
-        return derived(lambda: self._attempt(project))
+        return self._derive.run(project, lambda: self._attempt(project))
 
     def _attempt(self, project: str) -> Classifier:
         loaded = self._live.get(project)

@@ -172,7 +172,7 @@ def test_a_document_in_use_cannot_be_added_again(trained):
 
 
 def test_documents_added_at_once_are_all_in_the_end(served, ready):
-    """Each of several callers derives from what is live when it commits: no addition is lost."""
+    """Each caller derives from what the one before it made live: no addition is lost."""
     failures: list[Exception] = []
 
     def add(number: int) -> None:
@@ -182,14 +182,14 @@ def test_documents_added_at_once_are_all_in_the_end(served, ready):
         except Exception as error:
             failures.append(error)
 
-    threads = [threading.Thread(target=add, args=(number,)) for number in range(4)]
+    threads = [threading.Thread(target=add, args=(number,)) for number in range(6)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert not failures
     live = served.client.get_classifier(ready)
-    assert live.name == "v5"
-    assert live.support_count == served.client.get_classifier(ready, "v1").support_count + 4
-    added = {served.client.get_classifier(ready, f"v{n}").training["added"][0] for n in (2, 3, 4, 5)}
-    assert added == {f"outside-{number}" for number in range(4)}
+    assert live.name == "v7"
+    assert live.support_count == served.client.get_classifier(ready, "v1").support_count + 6
+    added = {served.client.get_classifier(ready, f"v{n}").training["added"][0] for n in range(2, 8)}
+    assert added == {f"outside-{number}" for number in range(6)}
