@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from reexd import sdm
 from reexd.engine.adaptor.adam import DeviceAdam, HostAdam
-from reexd.engine.adaptor.fit import fit, row_weights
-from reexd.engine.adaptor.network import Batch, Parameters, logarithm_base, loss_and_gradients
+from reexd.engine.adaptor.fit import fit
+from reexd.engine.adaptor.network import Batch, Parameters, logarithm_base, loss_and_gradients, row_weights
 from reexd.engine.adaptor.settings import FitSettings, choose
 from reexd.engine.adaptor.shuffles import fit_shuffles, run_to_end
 from reexd.errors import InvalidSetting, NotEnoughData

@@ -21,7 +21,13 @@ import numpy as np
 
 from reexd.engine.adaptor.adam import adam_for
 from reexd.engine.adaptor.measuring import Measurement, measure
-from reexd.engine.adaptor.network import Batch, Parameters, logarithm_base, loss_and_gradients
+from reexd.engine.adaptor.network import (
+    Batch,
+    Parameters,
+    logarithm_base,
+    loss_and_gradients,
+    row_weights,
+)
 from reexd.engine.adaptor.settings import FitSettings
 from reexd.engine.matching import Matcher
 from reexd.errors import InvalidSetting, NotEnoughData
@@ -286,14 +292,6 @@ class _Run:
         self.cross_entropy_left, self.phase_start = facts["cross_entropy_left"], facts["phase_start"]
         self.history = list(facts["history"])
         self.q, self.d = arrays["q"], arrays["d"]
-
-
-def row_weights(labels: np.ndarray, class_count: int, *, balanced: bool) -> np.ndarray:
-    """Weight of each training row's loss, mean 1: n / (C n_y) when balanced, else 1; (n,) float32."""
-    if not balanced:
-        return np.ones(labels.size, dtype=np.float32)
-    counts = np.bincount(labels, minlength=class_count)
-    return (labels.size / (class_count * counts))[labels].astype(np.float32)
 
 
 def _named(arrays: Iterable[np.ndarray], prefix: str = "") -> dict[str, np.ndarray]:

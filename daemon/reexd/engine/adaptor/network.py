@@ -55,6 +55,14 @@ def logarithm_base(q: np.ndarray, q_offset: float = Q_OFFSET) -> np.ndarray:
     return np.log(np.asarray(q, dtype=np.float32) + np.float32(q_offset))
 
 
+def row_weights(labels: np.ndarray, class_count: int, *, balanced: bool) -> np.ndarray:
+    """Weight of each training row's loss, mean 1: n / (C n_y) when balanced, else 1; (n,) float32."""
+    if not balanced:
+        return np.ones(labels.size, dtype=np.float32)
+    counts = np.bincount(labels, minlength=class_count)
+    return (labels.size / (class_count * counts))[labels].astype(np.float32)
+
+
 def loss_and_gradients(parameters: Parameters, batch: Batch) -> tuple[mx.array, Parameters]:
     """Weighted mean SDM loss over the batch (act Eq. 7), and its gradients; both lazy."""
     rows, features = batch.x.shape
