@@ -59,7 +59,9 @@ class JobService(jobs_pb2_grpc.JobServiceServicer):
                 await changed.wait()
                 changed.clear()
                 if latest[0] is None:
-                    raise DaemonStopping(f"the daemon stops; {request.name} goes on with the next one, watch it again")
+                    raise DaemonStopping(
+                        f"the daemon stops; {request.name} goes on with the next one, watch it again"
+                    )
                 job = latest[0]
                 yield jobs_pb2.WatchJobResponse(job=convert.job(job))
                 if not job.state.ended:
