@@ -50,10 +50,11 @@ def blocked_rungs(calibration: Calibration) -> tuple[tuple[float, tuple[Block, .
 
 
 def explain_regions(calibration: Calibration, class_names: Sequence[str] | None = None) -> list[str]:
-    """A sentence per rung without a region and per class that weighs on all; empty when nothing is missing.
+    """A sentence per rung missing at the top, and per class that weighs on all; empty when nothing is
+    missing.
 
-    Rungs below the lowest region are left out when regions exist: there was nothing left to admit. Raises
-    ValueError when the calibration was loaded without its rows.
+    Rungs below the highest region are left out (`blocked_rungs` has them): what they would admit, a
+    neighbouring rung does. Raises ValueError when the calibration was loaded without its rows.
     """
     rows = _rows(calibration)
     names = [str(c) for c in range(calibration.class_count)] if class_names is None else list(class_names)
@@ -80,9 +81,9 @@ def explain_regions(calibration: Calibration, class_names: Sequence[str] | None 
             "train longer, or check that the labels fit the documents"
         )
         return notes
-    lowest = calibration.regions[-1].alpha if calibration.regions else 0.0
+    highest = calibration.regions[0].alpha if calibration.regions else 0.0
     for alpha, blocks in blocked_rungs(calibration):
-        if alpha > lowest:
+        if alpha > highest:
             notes.append(_sentence(alpha, blocks, names))
     return notes
 
