@@ -158,7 +158,9 @@ def prepare(settings: dict) -> Frame:
     os.nice(settings["niceness"])
     found = blas.load(settings["openblas"])
     blas.keep_freed_memory()
-    os.environ["MLX_ENABLE_TF32"] = "0"  # newer Apple GPUs would round products; matching needs all of Float32
+    os.environ["MLX_ENABLE_TF32"] = (
+        "0"  # newer Apple GPUs would round products; matching needs all of Float32
+    )
     import mlx.core as mx
 
     from reexd.engine.models import kernels

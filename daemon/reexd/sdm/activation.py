@@ -41,29 +41,30 @@ def _scaled_logits(
 ) -> np.ndarray:
     if not math.isfinite(q_offset) or q_offset <= 1.0:
         raise ValueError(f"q_offset must be finite and above 1, got {q_offset}")
-    arrays = []
-    for name, value in (("logits", logits), ("q", q), ("d", d)):
-        raw = np.asarray(value)
-        if raw.dtype.kind not in "iuf":
-            raise ValueError(f"{name} must be numeric, got {raw.dtype}")
-        with np.errstate(over="ignore"):
-            arrays.append(raw.astype(np.float32))
-    matrix = arrays[0].reshape(1, -1) if arrays[0].ndim == 1 else arrays[0]
-    if matrix.ndim != 2 or matrix.shape[1] < 2:
-        raise ValueError(f"logits must be (n, C) with C >= 2, got {arrays[0].shape}")
-    try:
-        q_rows = np.broadcast_to(arrays[1].reshape(-1), (matrix.shape[0],))
-        d_rows = np.broadcast_to(arrays[2].reshape(-1), (matrix.shape[0],))
-    except ValueError as error:
-        raise ValueError(f"q and d must have one value per row of logits ({matrix.shape[0]})") from error
-    if not all(np.isfinite(array).all() for array in (matrix, q_rows, d_rows)):
-        raise ValueError("logits, q and d must be finite Float32 values")
-    if (q_rows < 0.0).any():
-        raise ValueError("q cannot be negative")
-    if (d_rows < 0.0).any() or (d_rows > 1.0).any():
-        raise ValueError("d must be in [0, 1]")
     with np.errstate(over="ignore", invalid="ignore"):
-        scaled = matrix * d_rows[:, None] * np.log(q_rows + np.float32(q_offset))[:, None]
+        matrix, q_rows, d_rows = _float32("logits", logits), _float32("q", q), _float32("d", d)
+        matrix = matrix.reshape(1, -1) if matrix.ndim == 1 else matrix
+        if matrix.ndim != 2 or matrix.shape[1] < 2:
+            raise ValueError(f"logits must be (n, C) with C >= 2, got {np.shape(logits)}")
+        rows = matrix.shape[0]
+        q_rows, d_rows = q_rows.reshape(-1), d_rows.reshape(-1)
+        if q_rows.size not in (1, rows) or d_rows.size not in (1, rows):
+            raise ValueError(f"q and d must have one value per row of logits ({rows})")
+        if (q_rows < 0.0).any():
+            raise ValueError("q cannot be negative")
+        if (d_rows < 0.0).any() or (d_rows > 1.0).any():
+            raise ValueError("d must be in [0, 1]")
+        scaled = matrix * (d_rows * np.log(q_rows + np.float32(q_offset)))[:, None]
+    # Whatever is not finite on the way in is not finite here, so that one look is enough for good input.
     if not np.isfinite(scaled).all():
-        raise ValueError("d ln(q_offset + q) z' overflowed Float32")
+        if all(np.isfinite(array).all() for array in (matrix, q_rows, d_rows)):
+            raise ValueError("d ln(q_offset + q) z' overflowed Float32")
+        raise ValueError("logits, q and d must be finite Float32 values")
     return scaled
+
+
+def _float32(name: str, value: np.ndarray | float) -> np.ndarray:
+    raw = np.asarray(value)
+    if raw.dtype.kind not in "iuf":
+        raise ValueError(f"{name} must be numeric, got {raw.dtype}")
+    return raw.astype(np.float32)

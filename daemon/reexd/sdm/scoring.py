@@ -50,9 +50,15 @@ class Scores:
     lower_d: np.ndarray  # (n,) float32
     upper_d: np.ndarray  # (n,) float32
     lower_sdm: np.ndarray  # (n, C) float32
-    upper_sdm: np.ndarray  # (n, C) float32
     lower_q_prime: np.ndarray  # (n,) float32
     reason: np.ndarray  # (n,) uint8, `Reason` with no required alpha
+
+    q_offset: float
+
+    @property
+    def upper_sdm(self) -> np.ndarray:
+        """sdm(z') were the distance `upper_d`; (n, C) float32."""
+        return sdm_activation(self.logits, self.q, self.upper_d, self.q_offset)
 
     def reasons(self, alpha_required: float = 0.0, *, lower: bool = False) -> np.ndarray:
         """`Reason` of each row when its centroid (or lower) alpha must reach `alpha_required`; (n,) uint8."""
@@ -94,6 +100,7 @@ def score(logits: np.ndarray, q: np.ndarray, d0: np.ndarray, calibration: Calibr
             q_prime, sdm, prediction, calibration.regions, ood_limit=calibration.ood_limit
         ),
         reason=np.zeros(prediction.size, dtype=np.uint8),
+        q_offset=calibration.q_offset,
         **_rejected_everywhere(logits, q, prediction, calibration),
     )
     for region in calibration.regions:
@@ -116,14 +123,15 @@ def _rejected_everywhere(
     """The lower family of a row that no region admits: errors 1, so d in [0, 1] is all that is known."""
     count, class_count = logits.shape
     zeros, ones = np.zeros(count, dtype=np.float32), np.ones(count, dtype=np.float32)
-    lower_sdm, lower_q_prime = _at_distance(logits, q, zeros, prediction, calibration)
+    # At d = 0 the activation is uniform.
+    lower_sdm = np.full((count, class_count), 1.0 / class_count, dtype=np.float32)
+    lower_q_prime = rescaled_similarity(q, lower_sdm[:, 0], calibration.q_offset)
     return {
         "lower_region_alpha": np.zeros(count, dtype=np.float64),
         "lower_errors": np.ones((count, class_count), dtype=np.float32),
         "lower_d": zeros,
         "upper_d": ones,
         "lower_sdm": lower_sdm,
-        "upper_sdm": sdm_activation(logits, q, ones, calibration.q_offset),
         "lower_q_prime": lower_q_prime,
     }
 
@@ -133,7 +141,10 @@ def _admit_lower(scores: Scores, region: Region, calibration: Calibration) -> No
 
     n_c is that of the centroid q' (sdm.md 10): the lowered q' only decides membership.
     """
-    open_rows = np.flatnonzero(scores.lower_region_alpha == 0.0)
+    # At d = 0 the activation is uniform, below every threshold; q = 0 is rejected whatever else holds.
+    open_rows = np.flatnonzero(
+        (scores.lower_region_alpha == 0.0) & (scores.d > 0.0) & (scores.q > calibration.ood_limit)
+    )
     if open_rows.size == 0:
         return
     errors = dkw_errors(scores.effective_sample_sizes[open_rows], region.alpha)
@@ -148,7 +159,3 @@ def _admit_lower(scores: Scores, region: Region, calibration: Calibration) -> No
     scores.upper_d[rows] = upper_d[accepted]
     scores.lower_sdm[rows] = lower_sdm[accepted]
     scores.lower_q_prime[rows] = lower_q_prime[accepted]
-    if rows.size:
-        scores.upper_sdm[rows] = sdm_activation(
-            logits[accepted], q[accepted], upper_d[accepted], calibration.q_offset
-        )
