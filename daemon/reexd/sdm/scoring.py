@@ -101,7 +101,7 @@ def score(logits: np.ndarray, q: np.ndarray, d0: np.ndarray, calibration: Calibr
         ),
         reason=np.zeros(prediction.size, dtype=np.uint8),
         q_offset=calibration.q_offset,
-        **_rejected_everywhere(logits, q, prediction, calibration),
+        **_rejected_everywhere(logits, q, calibration),
     )
     for region in calibration.regions:
         _admit_lower(scores, region, calibration)
@@ -118,7 +118,7 @@ def _at_distance(
 
 
 def _rejected_everywhere(
-    logits: np.ndarray, q: np.ndarray, prediction: np.ndarray, calibration: Calibration
+    logits: np.ndarray, q: np.ndarray, calibration: Calibration
 ) -> dict[str, np.ndarray]:
     """The lower family of a row that no region admits: errors 1, so d in [0, 1] is all that is known."""
     count, class_count = logits.shape
