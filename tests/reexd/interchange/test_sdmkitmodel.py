@@ -209,7 +209,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     ),
     "nan": (in_file("calibration.jsonl", lambda raw: raw.replace(b'"d0":', b'"d0":NaN,"x":', 1)), "NaN"),
     "lone surrogate": (
-        in_file("support.jsonl", lambda raw: raw.replace(b'"s1"', b'"\\\\ud800"')),
+        in_file("support.jsonl", lambda raw: raw.replace(b'"s1"', b'"\\ud800"')),
         "UTF-8",
     ),
     "deep": (in_file("support.jsonl", lambda raw: b"[" * 100_000 + raw), "JSON object"),
