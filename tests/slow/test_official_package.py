@@ -62,11 +62,11 @@ def peer() -> Callable[..., dict]:
     return run
 
 
-def drawn(name: str, count: int, seed: int, *, foreign: int = 0) -> PortableDataset:
+def drawn(name: str, count: int, seed: int, *, foreign: int = 0, width: int = WIDTH) -> PortableDataset:
     """Overlapping classes; the last `foreign` rows lie elsewhere and belong to none. Every tenth has no text."""
     generator = np.random.default_rng(seed)
     labels = np.arange(count) % len(CLASSES)
-    vectors = generator.normal(size=(count, WIDTH)) + 2.0 * np.eye(len(CLASSES), WIDTH)[labels]
+    vectors = generator.normal(size=(count, width)) + 2.0 * np.eye(len(CLASSES), width)[labels]
     vectors[count - foreign :] += 4.0
     rows = tuple(
         DatasetRow(
@@ -82,11 +82,12 @@ def drawn(name: str, count: int, seed: int, *, foreign: int = 0) -> PortableData
     )
 
 
-def fitted_here(exemplar_size: int) -> PortableModel:
-    pool = drawn("pool", 300, 3)
+def fitted_here(exemplar_size: int, count: int = 300, width: int = WIDTH, **changes: float) -> PortableModel:
+    pool = drawn("pool", count, 3, width=width)
     features, labels = pool.embeddings, np.array([row.label for row in pool.rows])
-    training, held = np.arange(150), np.arange(150, 300)
-    settings = FitSettings(3, exemplar_size=exemplar_size, epochs=12, batch_size=16, learning_rate=0.01)
+    training, held = np.arange(count // 2), np.arange(count // 2, count)
+    chosen = {"epochs": 12, "batch_size": 16, "learning_rate": 0.01, **changes}
+    settings = FitSettings(3, exemplar_size=exemplar_size, **chosen)
     *_, (kind, (facts, found)) = fit(features, labels, training, held, settings)
     assert kind == "result"
     weights = sdm.AdaptorWeights(
@@ -157,6 +158,19 @@ def test_the_official_package_scores_our_export_to_our_numbers(
     labels = np.array([row.label for row in read_dataset(queries).rows])
     accuracy = float((ours.scores.prediction == labels).mean())
     assert accuracy in [pytest.approx(value, abs=1e-6) for value in numbers(report)]
+
+
+def test_at_the_size_of_use_only_rounding_differs(
+    peer: Callable[..., dict], scoring: ModuleType, tmp_path: Path
+) -> None:
+    """A d0 within Float32 rounding of an element of F_c may fall on either side: d then moves by one step."""
+    built = fitted_here(1000, 3000, 384, epochs=3, batch_size=64, learning_rate=1e-4)
+    model = write_model(tmp_path / "ours.sdmkitmodel", built)
+    queries = write_dataset(tmp_path / "queries.sdmdataset", drawn("query", 1000, 7, foreign=100, width=384))
+    scored = scored_by_peer(peer, model, queries, tmp_path)
+    ours = scoring.scored_here(read_model(model), read_dataset(queries).embeddings)
+    step = 1.0 / min(cdf.size for cdf in built.calibration.distance_cdfs)
+    scoring.assert_same_numbers(ours, scored, d_step=step, share_max=0.01)
 
 
 @pytest.mark.parametrize("exemplar_size", [16, 8])
