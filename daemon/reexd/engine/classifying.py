@@ -20,7 +20,7 @@ class Classifiers:
         self._kept: OrderedDict[str, Matcher] = OrderedDict()
 
     def match(
-        self, key: str, folder: Path, vectors: np.ndarray, exclude: np.ndarray, neighbors: int
+        self, key: str, folder: Path, vectors: np.ndarray, exclude: np.ndarray | None, neighbors: int
     ) -> dict[str, np.ndarray]:
         """Rows (n, D) against the classifier in `folder`, named `key`; see `tasks.Matches` for the arrays.
 

@@ -16,7 +16,7 @@ import numpy as np
 from reexd.engine import fits, numerics, states
 from reexd.engine.adaptor.settings import FitSettings, choose, official
 from reexd.engine.call import Call
-from reexd.engine.embedding import EmbedStream, OpenModel
+from reexd.engine.embedding import EmbedStream, OpenModel, collected
 from reexd.engine.opening import read_model
 from reexd.engine.pool import Pool
 from reexd.engine.tasks import (
@@ -105,18 +105,36 @@ class Engine:
         Raises what `open` does, and InvalidDocument (not Unicode), JobCancelled, QueueFull.
         """
         facts = self.open(model)
-        vectors = np.empty((len(texts), facts.hidden_size), dtype=np.float32)
-        windows = np.empty(len(texts), dtype=np.int32)
-        tokens = np.empty(len(texts), dtype=np.int32)
-        done = 0
-        for batch in self.embed_stream(model, texts, prompt=prompt, interactive=interactive, cancel=cancel):
-            vectors[batch.indices] = batch.vectors
-            windows[batch.indices] = batch.windows
-            tokens[batch.indices] = batch.tokens
-            done += len(batch.indices)
-            if progress is not None:
-                progress(done)
-        return Embedded(vectors, windows, tokens)
+        stream = self.embed_stream(model, texts, prompt=prompt, interactive=interactive, cancel=cancel)
+        return collected(stream, len(texts), facts.hidden_size, progress)
+
+    def embed_and_match(
+        self,
+        model: ModelFiles,
+        texts: Sequence[str],
+        handle: MatchHandle,
+        *,
+        prompt: str = "",  # noqa: ARG002  as in `embed_stream`
+        neighbors: int = 25,
+        interactive: bool = False,
+    ) -> tuple[Embedded, Matches]:
+        """As `embed`, then `match` of what came out; a text of one window takes a single visit to a worker.
+
+        For classifiers without attributes, whose rows are hidden states. Raises what the two do.
+        """
+        facts, opened = self._opened(model)
+        header = _match_header(handle, neighbors)
+        with self._call() as call:
+            stream = EmbedStream(call, opened, interactive=interactive, match=header)
+            embedded = collected(stream.run(texts), len(texts), facts.hidden_size)
+        rows = stream.matched
+        rest = [place for place in range(len(texts)) if place not in rows]
+        if rest:
+            matches = self.match(handle, embedded.vectors[rest], neighbors=neighbors, interactive=interactive)
+            for at, place in enumerate(rest):
+                rows[place] = {name: getattr(matches, name)[at] for name in Matches.__slots__}
+        ordered = [rows[place] for place in range(len(texts))]
+        return embedded, Matches(*(np.stack([row[name] for row in ordered]) for name in Matches.__slots__))
 
     def embed_stream(
         self,
@@ -154,12 +172,7 @@ class Engine:
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         exclude = np.full(len(vectors), -1) if exclude is None else exclude
         exclude = np.ascontiguousarray(exclude, dtype=np.int64)
-        header = {
-            "op": "match",
-            "key": handle.key,
-            "folder": str(handle.path),
-            "neighbors": min(neighbors, handle.support_count),
-        }
+        header = {"op": "match", **_match_header(handle, neighbors)}
         step = self._match_rows(handle)
         with self._call(cancel) as call:
             starts = range(0, max(1, len(vectors)), step)
@@ -236,6 +249,14 @@ class Engine:
                 with self._call() as call:
                     self._open[key] = read_model(call, model, self._settings, self.status())
             return self._open[key]
+
+
+def _match_header(handle: MatchHandle, neighbors: int) -> dict:
+    return {
+        "key": handle.key,
+        "folder": str(handle.path),
+        "neighbors": min(neighbors, handle.support_count),
+    }
 
 
 def write_classifier(

@@ -6,14 +6,14 @@ units while the workers are still busy with the one before.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from reexd.engine.call import Call
 from reexd.engine.schedule import Unit
-from reexd.engine.tasks import EmbeddedBatch
+from reexd.engine.tasks import Embedded, EmbeddedBatch
 from reexd.engine.tokens import TextReader, Window
 
 _WAVE_TEXTS = 2048
@@ -46,10 +46,13 @@ class _Text:
 class EmbedStream:
     """One run over a sequence of texts."""
 
-    def __init__(self, call: Call, model: OpenModel, *, interactive: bool) -> None:
+    def __init__(self, call: Call, model: OpenModel, *, interactive: bool, match: dict | None = None) -> None:
+        """`match`: the classifier (header of a match request) that texts of one window meet in the same visit."""
         self._call = call
         self._model = model
         self._interactive = interactive
+        self._match = match
+        self.matched: dict[int, dict[str, np.ndarray]] = {}  # text -> its row of each array of `Matches`
         self._texts: dict[int, _Text] = {}
 
     def run(self, texts: Sequence[str]) -> Iterator[EmbeddedBatch]:
@@ -65,7 +68,7 @@ class EmbedStream:
             if not self._call.outstanding:
                 return
             windows, frame = self._call.next()
-            finished = self._finished(windows, frame.arrays["vectors"])
+            finished = self._finished(windows, frame.arrays)
             if len(finished.indices):
                 yield finished
 
@@ -94,21 +97,23 @@ class EmbedStream:
         }
         return self._call.unit(
             windows,
-            {"op": "embed", "model": self._model.spec},
+            {"op": "embed", "model": self._model.spec, "match": self._match},
             arrays,
             interactive=self._interactive,
-            key=f"embed {self._model.spec}",
+            key=f"embed {self._model.spec} {self._match}",
             width=width,
             budget=self._model.interactive_tokens,
         )
 
-    def _finished(self, windows: Sequence[Window], vectors: np.ndarray) -> EmbeddedBatch:
+    def _finished(self, windows: Sequence[Window], arrays: Mapping[str, np.ndarray]) -> EmbeddedBatch:
         done, hidden = [], self._model.hidden_size
-        for window, vector in zip(windows, vectors, strict=True):
+        for row, (window, vector) in enumerate(zip(windows, arrays["vectors"], strict=True)):
             text = self._texts[window.text]
             text.missing -= 1
             if text.windows == 1:
                 text.vector = vector
+                if self._match is not None:
+                    self.matched[window.text] = {name: values[row] for name, values in arrays.items()}
             else:
                 if text.vector is None:
                     text.vector = np.zeros(self._model.dimension)
@@ -125,6 +130,27 @@ class EmbedStream:
             windows=np.array([text.windows for _, text in done], dtype=np.int32),
             tokens=np.array([text.tokens for _, text in done], dtype=np.int32),
         )
+
+
+def collected(
+    stream: Iterator[EmbeddedBatch],
+    count: int,
+    dimension: int,
+    progress: Callable[[int], None] | None = None,
+) -> Embedded:
+    """The batches of a stream in the order of its texts. `progress` takes the number of texts done so far."""
+    vectors = np.empty((count, dimension), dtype=np.float32)
+    windows = np.empty(count, dtype=np.int32)
+    tokens = np.empty(count, dtype=np.int32)
+    done = 0
+    for batch in stream:
+        vectors[batch.indices] = batch.vectors
+        windows[batch.indices] = batch.windows
+        tokens[batch.indices] = batch.tokens
+        done += len(batch.indices)
+        if progress is not None:
+            progress(done)
+    return Embedded(vectors, windows, tokens)
 
 
 def _waves(texts: Sequence[str]) -> Iterator[tuple[int, list[str]]]:

@@ -15,10 +15,14 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reexd.engine import blas
 from reexd.engine.frames import Frame, receive, send
 from reexd.errors import ReexError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _REST_AFTER_S = 10.0
 
@@ -96,23 +100,21 @@ class Worker:
         )
 
     def _embed(self, frame: Frame) -> Frame:
-        given = frame.arrays
-        return Frame(
-            {},
-            {
-                "vectors": self._encoders.embed(
-                    frame.header["model"], given["ids"], given["lengths"], given["begin"], given["end"]
-                )
-            },
+        given, wanted = frame.arrays, frame.header.get("match")
+        vectors = self._encoders.embed(
+            frame.header["model"], given["ids"], given["lengths"], given["begin"], given["end"]
         )
+        matches = {} if wanted is None else self._matched(wanted, vectors, None)
+        return Frame({}, {"vectors": vectors, **matches})
 
     def _match(self, frame: Frame) -> Frame:
-        header, given = frame.header, frame.arrays
-        return Frame(
-            {},
-            self._classifiers.match(
-                header["key"], Path(header["folder"]), given["vectors"], given["exclude"], header["neighbors"]
-            ),
+        return Frame({}, self._matched(frame.header, frame.arrays["vectors"], frame.arrays["exclude"]))
+
+    def _matched(
+        self, wanted: dict, vectors: np.ndarray, exclude: np.ndarray | None
+    ) -> dict[str, np.ndarray]:
+        return self._classifiers.match(
+            wanted["key"], Path(wanted["folder"]), vectors, exclude, wanted["neighbors"]
         )
 
     def _start_fit(self, frame: Frame) -> None:

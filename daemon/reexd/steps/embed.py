@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from reexd.engine.client import Engine
+from reexd.engine.client import Engine, Matches, MatchHandle
 from reexd.errors import Unready
 from reexd.records import Classifier, Document, ModelFacts, ModelFiles, Project
 from reexd.registry import Registry
@@ -67,6 +67,43 @@ class Embed:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Hidden states of texts that need not be stored: (n, D) float32, and (n,) windows. Nothing is written."""
         files, facts = self.model(project)
+        vectors, windows, missing = self._stored(project, facts, texts, prompts)
+        for prompt, group in _by_prompt(project, facts, prompts, missing):
+            embedded = self._engine.embed(
+                files, [texts[at] for at in group], prompt=prompt, interactive=interactive
+            )
+            vectors[group], windows[group] = embedded.vectors, embedded.windows
+        return vectors, windows
+
+    def matched(
+        self,
+        project: Project,
+        texts: Sequence[str],
+        prompts: Sequence[str],
+        handle: MatchHandle,
+        neighbors: int,
+        *,
+        interactive: bool,
+    ) -> tuple[np.ndarray, Matches]:
+        """(n,) windows, and the hidden states of texts matched against a classifier without attributes.
+
+        Where none of them is stored, which is what a question mostly is, the engine is visited once.
+        """
+        files, facts = self.model(project)
+        _, _, missing = self._stored(project, facts, texts, prompts)
+        groups = list(_by_prompt(project, facts, prompts, missing))
+        if len(missing) == len(texts) and len(groups) == 1:
+            embedded, matches = self._engine.embed_and_match(
+                files, texts, handle, prompt=groups[0][0], neighbors=neighbors, interactive=interactive
+            )
+            return embedded.windows, matches
+        vectors, windows = self.texts(project, texts, prompts, interactive=interactive)
+        return windows, self._engine.match(handle, vectors, neighbors=neighbors, interactive=interactive)
+
+    def _stored(
+        self, project: Project, facts: ModelFacts, texts: Sequence[str], prompts: Sequence[str]
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Vectors and windows of texts, filled in where the store has them, and the positions it has not."""
         digests = [
             hidden_states.digest(facts.fingerprint, _read_prompt(project, facts, prompt), text)
             for text, prompt in zip(texts, prompts, strict=True)
@@ -81,12 +118,7 @@ class Embed:
                 stored = np.flatnonzero(rows >= 0)
                 vectors[stored] = hidden_states.gather(txn, space, rows[stored])
                 windows[stored] = hidden_states.windows(txn, space, rows[stored])
-        for prompt, group in _by_prompt(project, facts, prompts, np.flatnonzero(rows < 0)):
-            embedded = self._engine.embed(
-                files, [texts[at] for at in group], prompt=prompt, interactive=interactive
-            )
-            vectors[group], windows[group] = embedded.vectors, embedded.windows
-        return vectors, windows
+        return vectors, windows, np.flatnonzero(rows < 0)
 
     def documents(
         self,

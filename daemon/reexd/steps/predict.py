@@ -49,15 +49,17 @@ class Predict:
         loaded = self._live.get(project)
         self._check(loaded, texts, neighbors)
         interactive = len(texts) <= INTERACTIVE_TEXTS_MAX
-        vectors, windows = self._embed.texts(
-            self._embed.as_trained(project, loaded.record),
-            [text.text for text in texts],
-            [text.prompt for text in texts],
-            interactive=interactive,
-        )
-        matches, scores = self._score(
-            loaded, features(vectors, texts, loaded.record.attribute_count), None, neighbors, interactive
-        )
+        view = self._embed.as_trained(project, loaded.record)
+        asked, prompts = [text.text for text in texts], [text.prompt for text in texts]
+        if loaded.record.attribute_count == 0:
+            windows, matches = self._embed.matched(
+                view, asked, prompts, loaded.handle, neighbors, interactive=interactive
+            )
+            scores = sdm.score(matches.logits, matches.q, matches.d0, loaded.calibration)
+        else:
+            vectors, windows = self._embed.texts(view, asked, prompts, interactive=interactive)
+            rows = features(vectors, texts, loaded.record.attribute_count)
+            matches, scores = self._score(loaded, rows, None, neighbors, interactive)
         answers = Assembly(loaded, matches, scores)
         with self._catalogue.open(project).read() as txn:
             named = [predictions.named(txn, answers.neighbors(row)) for row in range(len(texts))]
@@ -66,9 +68,7 @@ class Predict:
             for row, text in enumerate(texts)
         ]
         stale = self._staleness.report(project, loaded.record.version).reason
-        return Answers(
-            loaded, stale, records, [text.text for text in texts], [False] * len(texts), passed_over=0
-        )
+        return Answers(loaded, stale, records, asked, [False] * len(texts), passed_over=0)
 
     def split(
         self, project: str, split: str, neighbors: int, version: int | None = None

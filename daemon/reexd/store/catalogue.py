@@ -44,13 +44,15 @@ class Catalogue:
         self._open: dict[str, Environment] = {}
         self._opening: dict[str, threading.RLock] = {}
         self._lock = threading.RLock()
+        # Every call asks for its project, and one process owns the store: the records are read once, and kept in step.
+        self._records = self._read()
         self._sweep()
 
     def create(self, project: Project) -> None:
         """Raises InvalidName, ProjectExists, StorageFull."""
         _check_name(project.name)
         with self._lock:
-            if self._find(project.name) is not None:
+            if project.name in self._records:
                 raise ProjectExists(
                     f"there is a project {project.name!r} already; choose another name, or delete it first",
                     project=project.name,
@@ -66,10 +68,12 @@ class Catalogue:
                 self._discard(project.name)
                 raise
             self._open[project.name] = environment
+            self._records[project.name] = project
 
     def get(self, name: str) -> Project:
         """Raises InvalidName, ProjectNotFound."""
-        project = self._find(name)
+        _check_name(name)
+        project = self._records.get(name)
         if project is None:
             raise ProjectNotFound(
                 f"there is no project {name!r}; `reexctl project list` shows those there are", project=name
@@ -78,8 +82,8 @@ class Catalogue:
 
     def listed(self) -> list[Project]:
         """By name."""
-        with self.environment.read() as txn:
-            return [decode_project(value) for _, value in ranges.walk(txn, keys.kind(keys.Kind.PROJECT))]
+        with self._lock:
+            return [self._records[name] for name in sorted(self._records)]
 
     def update(self, name: str, **changes: object) -> Project:
         """Changes fields of a project's record; its new record. The name cannot change. Raises
@@ -95,7 +99,9 @@ class Catalogue:
             return changed
 
         _check_name(name)
-        return self.environment.write(work)
+        with self._lock:
+            changed = self._records[name] = self.environment.write(work)
+            return changed
 
     def open(self, name: str) -> Environment:
         """The project's environment. Raises ProjectNotFound, StoreCorrupt, StoreTooNew."""
@@ -125,6 +131,7 @@ class Catalogue:
         with self._lock:
             self.get(name)
             self.environment.write(lambda txn: txn.delete(keys.project(name)))
+            del self._records[name]
             environment = self._open.pop(name, None)
             aside = self._aside(name)
         if environment is not None:
@@ -143,16 +150,15 @@ class Catalogue:
             self._open.clear()
             self.environment.close()
 
-    def _find(self, name: str) -> Project | None:
-        _check_name(name)
+    def _read(self) -> dict[str, Project]:
         with self.environment.read() as txn:
-            value = txn.get(keys.project(name))
-            return None if value is None else decode_project(value)
+            projects = [decode_project(value) for _, value in ranges.walk(txn, keys.kind(keys.Kind.PROJECT))]
+        return {project.name: project for project in projects}
 
     def _opened(self, name: str, environment: Environment) -> Environment:
         """Keeps a fresh environment, unless its project was deleted, or deleted and made anew, meanwhile."""
         with self._lock:
-            if self._find(name) is not None and self._open.setdefault(name, environment) is environment:
+            if name in self._records and self._open.setdefault(name, environment) is environment:
                 return environment
         environment.close()
         return self.open(name)
@@ -169,9 +175,8 @@ class Catalogue:
         shutil.rmtree(self._aside(name), ignore_errors=True)
 
     def _sweep(self) -> None:
-        known = {project.name for project in self.listed()}
         for folder in self._projects.iterdir():
-            if folder.name not in known:
+            if folder.name not in self._records:
                 self._discard(folder.name)
         for folder in self._trash.iterdir():
             shutil.rmtree(folder, ignore_errors=True)

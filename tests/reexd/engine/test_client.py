@@ -7,10 +7,8 @@ import time
 
 import numpy as np
 import pytest
-from reexd.engine.client import EngineSettings, FitTask, State, official, write_classifier
-from reexd.errors import InvalidInput, InvalidSetting, JobCancelled, ModelCorrupt, NotEnoughData
-from reexd.records import Classifier, ClassifierArrays
-from reexd.sdm import AdaptorWeights, Normalization, similarity
+from reexd.engine.client import EngineSettings, FitTask, State, official
+from reexd.errors import InvalidSetting, JobCancelled, ModelCorrupt, NotEnoughData
 
 
 @pytest.fixture(scope="module")
@@ -180,54 +178,6 @@ def test_queries_are_answered_while_bulk_work_waits(shared_engine, tiny_bert, co
     answered = time.monotonic()
     thread.join()
     assert answered < ended[0]
-
-
-def support_of(rows, rng):
-    weights = AdaptorWeights(
-        rng.standard_normal((20, 32)).astype(np.float32),
-        rng.standard_normal(20).astype(np.float32),
-        rng.standard_normal((3, 20)).astype(np.float32),
-        np.zeros(3, dtype=np.float32),
-    )
-    return weights, rng.standard_normal((rows, 32)).astype(np.float32), rng.integers(0, 3, rows)
-
-
-def test_match_equals_the_definition(shared_engine, tmp_path):
-    rng = np.random.default_rng(0)
-    weights, support, labels = support_of(300, rng)
-    normalization = Normalization(0.1, 1.3)
-
-    def exemplars(vectors):
-        return normalization.apply(vectors) @ weights.projection_weight.T + weights.projection_bias
-
-    def logits(vectors):
-        return exemplars(vectors) @ weights.classifier_weight.T + weights.classifier_bias
-
-    predictions = logits(support).argmax(1)
-    empty = np.empty(0)
-    record = Classifier(1, ("a", "b", "c"), "tiny", "", 0, "", 32, 0, 20, 0.1, 1.3, 50, (), "", 0.0)
-    arrays = ClassifierArrays(
-        *weights.arrays(), empty, empty, labels, predictions, np.empty((300, 0)), empty, np.empty((0, 0)), empty,
-        (), (), empty, empty, empty, empty,
-    )  # fmt: skip
-    handle = write_classifier(tmp_path / "v1", record, arrays, support)
-    queries = np.concatenate([rng.standard_normal((40, 32)).astype(np.float32), support[:3]])
-    exclude = np.r_[np.full(40, -1), 0, 1, 2]
-    found = shared_engine.match(handle, queries, exclude=exclude, neighbors=7)
-    expected = similarity(
-        exemplars(queries), logits(queries).argmax(1), exemplars(support), labels, predictions,
-        neighbors_max=50, exclude=exclude,
-    )  # fmt: skip
-    assert np.abs(found.logits - logits(queries)).max() < 1e-3
-    assert np.array_equal(found.q, expected.q)
-    assert np.allclose(found.d0, expected.d0, rtol=1e-4, atol=1e-4)
-    assert np.array_equal(found.indices[:, 0], expected.nearest)
-    assert found.distances.shape == (43, 7)
-    assert (np.diff(found.distances, axis=1) >= 0).all()
-    assert shared_engine.match(handle, queries[:0], neighbors=7).indices.shape == (0, 7)
-    queries[0, 0] = np.nan
-    with pytest.raises(InvalidInput, match="finite"):
-        shared_engine.match(handle, queries, interactive=True)
 
 
 def pool(rng):
