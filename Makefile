@@ -21,11 +21,11 @@ demo: setup
 test: setup
 	@REEX_MODELS="$(MODELS)" $(PYTHON) tools/pull_test_model.py
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check -q .
-	REEX_TEST_MODELS="$(MODELS)" $(PYTHON) -m pytest $(ARGS)
+	REEX_TEST_MINILM="$(MODELS)/minilm" $(PYTHON) -m pytest $(ARGS)
 
 slow: setup
 	@REEX_MODELS="$(MODELS)" $(PYTHON) tools/pull_test_model.py
-	REEX_TEST_MODELS="$(MODELS)" $(PYTHON) -m pytest tests/slow --timeout=3600 $(ARGS)
+	REEX_TEST_MINILM="$(MODELS)/minilm" $(PYTHON) -m pytest tests/slow --timeout=3600 $(ARGS)
 
 bench: setup
 	@REEX_MODELS="$(MODELS)" $(PYTHON) tools/pull_test_model.py
