@@ -24,14 +24,14 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def tour() -> list[list[str]]:
-    block = README.split("## Ten lines")[1].split("```")[1]
+    block = README.split("## A tour")[1].split("```")[1]
     return [shlex.split(line.split(" > ")[0], comments=True) for line in block.strip().splitlines()]
 
 
 @pytest.mark.parametrize("command", tour(), ids=lambda command: "-".join(command[1:3]))
 def test_every_command_of_the_tour_exists_with_its_flags(command: list[str]) -> None:
     words = [word for word in command[1:3] if not word.startswith("-")]
-    groups = {"project"}
+    groups = {"project", "classifiers"}
     path = words[:2] if words[0] in groups else words[:1]
     shown = subprocess.run(
         [sys.executable, "-m", "reex.cli", *path, "--help"],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -67,6 +68,10 @@ def reexctl(held: Any, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ende
     return call
 
 
+def _hears_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def program(home: Path) -> Callable[..., subprocess.Popen[bytes]]:
     """Start `reexctl` as a program; the caller waits for it."""
@@ -74,6 +79,7 @@ def program(home: Path) -> Callable[..., subprocess.Popen[bytes]]:
     def start(*arguments: object, **popen: Any) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "reex.cli", *map(str, arguments)]
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
-        return subprocess.Popen(command, **{**streams, **popen})
+        # A test run that was started in the background ignores SIGINT, and children inherit that.
+        return subprocess.Popen(command, preexec_fn=_hears_interrupts, **{**streams, **popen})
 
     return start
