@@ -13,13 +13,14 @@ import os
 import sys
 import time
 
+from reexd.engine.process import blas_environment
 from reexd.engine.tasks import EngineSettings
 
 from bench.daemon import models_folder
 
 
 def main() -> None:
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as a worker has it
+    os.environ.update(blas_environment(interactive=True))  # as the worker kept for questions has it
     # Before anything imports mlx: BLAS and allocator come first.
     from reexd.engine.worker import prepare
 

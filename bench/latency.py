@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> Result:
     result.notes = [
         f"classifier: {what}; clients are processes with their own channel",
         "p50 and p99 with their range over five parts of the sample",
-        f"forward pass: {forward['blas']}, one thread; in turns with the single client",
+        f"forward pass: {forward['blas']}, threads as the worker kept for questions; in turns with the single client",
     ]
     return result
 
