@@ -35,6 +35,9 @@ class Installed:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._measured: dict[Path, tuple[int, str]] = {}  # modification time and digest
+        self._read: dict[
+            Path, tuple[tuple[int, ...], manifest.Manifest]
+        ] = {}  # what it was read from, by its stat
 
     def names(self) -> list[str]:
         try:
@@ -51,7 +54,22 @@ class Installed:
         folder = self._folder / name
         if not folder.is_dir():
             return None
-        return manifest.read(folder) or self._by_hand(folder)
+        return self._recorded(folder) or self._by_hand(folder)
+
+    def _recorded(self, folder: Path) -> manifest.Manifest | None:
+        """The folder's reex.json, parsed again only when the file is another: every query asks for its model."""
+        try:
+            found = (folder / manifest.FILE_NAME).stat()
+        except OSError:
+            return manifest.read(folder)
+        seen = (found.st_ino, found.st_mtime_ns, found.st_size)
+        kept = self._read.get(folder)
+        if kept is not None and kept[0] == seen:
+            return kept[1]
+        written = manifest.read(folder)
+        if written is not None:
+            self._read[folder] = seen, written
+        return written
 
     def find(self, name: str) -> ModelFiles:
         """See `Registry.find`."""
