@@ -140,7 +140,7 @@ def check() -> dict[str, object]:
 
 @contextlib.contextmanager
 def _parts(settings: Settings, paths: Paths) -> Iterator[Parts]:
-    catalogue = Catalogue(paths.catalogue, settings.project_map_size_bytes)
+    catalogue = Catalogue(paths.catalogue, settings.project_map_size_bytes, settings.catalogue_map_size_bytes)
     engine = Engine(
         EngineSettings(workers=settings.workers, queued_max=settings.queries_queued_max), paths.scratch
     )

@@ -27,6 +27,7 @@ from reexd.sdm.effective_sample_size import distance_bands, dkw_errors, effectiv
 from reexd.sdm.evaluation import Admission, Cell, ConditionalAccuracy, admission, conditional_accuracy
 from reexd.sdm.explanation import Block, blocked_rungs, explain_regions
 from reexd.sdm.initialization import AdaptorWeights, epoch_permutation, initial_weights
+from reexd.sdm.intervals import clopper_pearson
 from reexd.sdm.loss import balanced_loss, class_balanced_mean, loss_gradient, sdm_losses
 from reexd.sdm.normalization import Normalization, fit_normalization
 from reexd.sdm.regions import (
@@ -68,6 +69,7 @@ __all__ = [
     "check_split",
     "class_balanced_mean",
     "class_distances",
+    "clopper_pearson",
     "conditional_accuracy",
     "distance_bands",
     "distance_cdfs",

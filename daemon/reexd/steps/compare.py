@@ -8,7 +8,7 @@ import numpy as np
 
 from reexd.errors import SplitNotFound
 from reexd.records import OUT_OF_DISTRIBUTION
-from reexd.sdm.intervals import clopper_pearson
+from reexd.sdm import clopper_pearson
 from reexd.steps.classifiers import number_of
 from reexd.steps.evaluate import ALPHA_RELIABLE, RegionRow, region_row
 from reexd.steps.predict import Predict

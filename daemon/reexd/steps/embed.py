@@ -7,7 +7,7 @@ document that was seen under another id, or a query that equals a stored documen
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -68,11 +68,8 @@ class Embed:
         """Hidden states of texts that need not be stored: (n, D) float32, and (n,) windows. Nothing is written."""
         files, facts = self.model(project)
         vectors, windows, missing = self._stored(project, facts, texts, prompts)
-        for prompt, group in _by_prompt(project, facts, prompts, missing):
-            embedded = self._engine.embed(
-                files, [texts[at] for at in group], prompt=prompt, interactive=interactive
-            )
-            vectors[group], windows[group] = embedded.vectors, embedded.windows
+        groups = _by_prompt(project, facts, prompts, missing)
+        self._fill(files, texts, groups, vectors, windows, interactive)
         return vectors, windows
 
     def matched(
@@ -90,15 +87,31 @@ class Embed:
         Where none of them is stored, which is what a question mostly is, the engine is visited once.
         """
         files, facts = self.model(project)
-        _, _, missing = self._stored(project, facts, texts, prompts)
+        vectors, windows, missing = self._stored(project, facts, texts, prompts)
         groups = list(_by_prompt(project, facts, prompts, missing))
         if len(missing) == len(texts) and len(groups) == 1:
             embedded, matches = self._engine.embed_and_match(
                 files, texts, handle, prompt=groups[0][0], neighbors=neighbors, interactive=interactive
             )
             return embedded.windows, matches
-        vectors, windows = self.texts(project, texts, prompts, interactive=interactive)
+        self._fill(files, texts, groups, vectors, windows, interactive)
         return windows, self._engine.match(handle, vectors, neighbors=neighbors, interactive=interactive)
+
+    def _fill(
+        self,
+        files: ModelFiles,
+        texts: Sequence[str],
+        groups: Iterable[tuple[str, np.ndarray]],
+        vectors: np.ndarray,
+        windows: np.ndarray,
+        interactive: bool,
+    ) -> None:
+        """Embed the texts of each group (prompt, positions) into their rows of `vectors` and `windows`."""
+        for prompt, group in groups:
+            embedded = self._engine.embed(
+                files, [texts[at] for at in group], prompt=prompt, interactive=interactive
+            )
+            vectors[group], windows[group] = embedded.vectors, embedded.windows
 
     def _stored(
         self, project: Project, facts: ModelFacts, texts: Sequence[str], prompts: Sequence[str]

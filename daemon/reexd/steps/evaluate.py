@@ -8,7 +8,7 @@ import numpy as np
 
 from reexd.errors import SplitNotFound
 from reexd.records import OUT_OF_DISTRIBUTION, Role
-from reexd.sdm.intervals import clopper_pearson
+from reexd.sdm import clopper_pearson
 from reexd.steps.predict import Predict
 from reexd.store.catalogue import Catalogue
 

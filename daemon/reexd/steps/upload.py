@@ -218,10 +218,6 @@ class UploadSession:
             raise _Rejected("extra_json", "expected a JSON object")
 
 
-def _rejection(line: Line, rejected: _Rejected) -> Rejection:
-    return Rejection(line.line, rejected.field, rejected.reason, line.id[:ID_SIZE_MAX_BYTES])
-
-
 def _check_size(field: str, text: str, least: int, most: int) -> None:
     size = len(text.encode())
     if not least <= size <= most:

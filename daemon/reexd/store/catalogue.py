@@ -34,13 +34,16 @@ class Catalogue:
     A project that cannot be opened raises StoreCorrupt or StoreTooNew from `open` each time; the others work.
     """
 
-    def __init__(self, root: Path, map_size_bytes: int = MAP_SIZE_BYTES) -> None:
+    def __init__(
+        self, root: Path, map_size_bytes: int = MAP_SIZE_BYTES, own_map_size_bytes: int = MAP_SIZE_BYTES
+    ) -> None:
+        """`map_size_bytes` bounds each project, `own_map_size_bytes` the records of projects and jobs."""
         self._map_size_bytes = map_size_bytes
         self._projects = root / "projects"
         self._trash = root / "trash"
         for folder in (root, self._projects, self._trash):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.environment = Environment(root / "catalogue", map_size_bytes)
+        self.environment = Environment(root / "catalogue", own_map_size_bytes)
         self._open: dict[str, Environment] = {}
         self._opening: dict[str, threading.RLock] = {}
         self._lock = threading.RLock()

@@ -114,7 +114,3 @@ def members(txn: lmdb.Transaction, name: str) -> Members:
         labels=entries["label"].astype(np.int32),
         revisions=entries["revision"].astype(np.int64),
     )
-
-
-def is_member(txn: lmdb.Transaction, split: int, document: int) -> bool:
-    return txn.get(keys.split_member(split, document)) is not None

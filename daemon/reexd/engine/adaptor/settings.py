@@ -16,7 +16,6 @@ from reexd.sdm import NEIGHBORS_MAX, Q_OFFSET, check_split, iteration_seed, offi
 from reexd.sdm.shuffling import SEED_LIMIT
 
 EXEMPLAR_SIZE = 1000
-EPOCHS = 60
 ROWS_PER_CLASS_MIN = 2
 
 # What `choose` starts from; see there.
