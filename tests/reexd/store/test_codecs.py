@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from reexd.errors import InvalidInput, StoreCorrupt
 from reexd.records import Classifier, Job, JobState, Neighbor, Prediction, Project, Region
 from reexd.store.codecs import array, checkpoint, classifier, document, hidden_state, job, prediction, project
-from reexd.store.codecs.fields import decode_u32, decode_u64, encode_u32, encode_u64, utf8
+from reexd.store.codecs.fields import decode_u64, encode_u64, utf8
 
 TEXT = st.text(max_size=40)
 REAL = st.floats(allow_nan=False)
@@ -188,10 +188,9 @@ def test_an_array_of_objects_is_refused() -> None:
         array.encode_array_header(np.array([object()]))
 
 
-@given(U32, U64)
-def test_numbers(small: int, large: int) -> None:
-    assert decode_u32(encode_u32(small), "number") == small
-    assert decode_u64(encode_u64(large), "number") == large
+@given(U64)
+def test_numbers(number: int) -> None:
+    assert decode_u64(encode_u64(number), "number") == number
 
 
 def test_a_lone_surrogate_is_refused_with_its_place() -> None:
@@ -221,7 +220,6 @@ DECODERS: list[Callable[[bytes], object]] = [
     lambda raw: hidden_state.decode_vectors(raw, 3),
     checkpoint.decode_checkpoint,
     array.decode_array_header,
-    lambda raw: decode_u32(raw, "number"),
     lambda raw: decode_u64(raw, "number"),
 ]
 

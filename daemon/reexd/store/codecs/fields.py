@@ -119,16 +119,8 @@ def text(raw: Buffer, what: str) -> str:
         ) from error
 
 
-def encode_u32(value: int) -> bytes:
-    return U32.pack(value)
-
-
 def encode_u64(value: int) -> bytes:
     return U64.pack(value)
-
-
-def decode_u32(buffer: Buffer, what: str) -> int:
-    return _single(U32, buffer, what)
 
 
 def decode_u64(buffer: Buffer, what: str) -> int:
