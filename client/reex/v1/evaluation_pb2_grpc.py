@@ -39,6 +39,11 @@ class EvaluationServiceStub(object):
                 request_serializer=reex_dot_v1_dot_evaluation__pb2.EvaluateRequest.SerializeToString,
                 response_deserializer=reex_dot_v1_dot_evaluation__pb2.EvaluateResponse.FromString,
                 _registered_method=True)
+        self.MeasureDrift = channel.unary_unary(
+                '/reex.v1.EvaluationService/MeasureDrift',
+                request_serializer=reex_dot_v1_dot_evaluation__pb2.MeasureDriftRequest.SerializeToString,
+                response_deserializer=reex_dot_v1_dot_evaluation__pb2.MeasureDriftResponse.FromString,
+                _registered_method=True)
 
 
 class EvaluationServiceServicer(object):
@@ -52,6 +57,14 @@ class EvaluationServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def MeasureDrift(self, request, context):
+        """Whether documents that arrive are like those the live version was calibrated on. Scores what is not scored yet.
+        FAILED_PRECONDITION when nothing is trained; NOT_FOUND when the split holds no documents.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EvaluationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -59,6 +72,11 @@ def add_EvaluationServiceServicer_to_server(servicer, server):
                     servicer.Evaluate,
                     request_deserializer=reex_dot_v1_dot_evaluation__pb2.EvaluateRequest.FromString,
                     response_serializer=reex_dot_v1_dot_evaluation__pb2.EvaluateResponse.SerializeToString,
+            ),
+            'MeasureDrift': grpc.unary_unary_rpc_method_handler(
+                    servicer.MeasureDrift,
+                    request_deserializer=reex_dot_v1_dot_evaluation__pb2.MeasureDriftRequest.FromString,
+                    response_serializer=reex_dot_v1_dot_evaluation__pb2.MeasureDriftResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -88,6 +106,33 @@ class EvaluationService(object):
             '/reex.v1.EvaluationService/Evaluate',
             reex_dot_v1_dot_evaluation__pb2.EvaluateRequest.SerializeToString,
             reex_dot_v1_dot_evaluation__pb2.EvaluateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MeasureDrift(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reex.v1.EvaluationService/MeasureDrift',
+            reex_dot_v1_dot_evaluation__pb2.MeasureDriftRequest.SerializeToString,
+            reex_dot_v1_dot_evaluation__pb2.MeasureDriftResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19reex/v1/predictions.proto\x12\x07reex.v1\"b\n\x04Text\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x12\n\nattributes\x18\x03 \x03(\x01\x12\x0e\n\x06prompt\x18\x04 \x01(\t\x12\x12\n\x05label\x18\x05 \x01(\x05H\x00\x88\x01\x01\x42\x08\n\x06_label\"Y\n\x08Neighbor\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\x05\x12\x12\n\nprediction\x18\x03 \x01(\x05\x12\x10\n\x08\x64istance\x18\x04 \x01(\x01\x12\x0c\n\x04text\x18\x05 \x01(\t\"\xd0\x03\n\nPrediction\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\x05\x12\x12\n\nprediction\x18\x03 \x01(\x05\x12\x17\n\x0fprediction_name\x18\x04 \x01(\t\x12\x15\n\rprobabilities\x18\x05 \x03(\x01\x12\x0e\n\x06logits\x18\x06 \x03(\x01\x12\x0b\n\x03sdm\x18\x07 \x03(\x01\x12\t\n\x01q\x18\x08 \x01(\x03\x12\n\n\x02\x64\x30\x18\t \x01(\x01\x12\t\n\x01\x64\x18\n \x01(\x01\x12\x0f\n\x07q_prime\x18\x0b \x01(\x01\x12\x14\n\x0cregion_alpha\x18\x0c \x01(\x01\x12\x1a\n\x12lower_region_alpha\x18\r \x01(\x01\x12\x0f\n\x07lower_d\x18\x0e \x01(\x01\x12\x15\n\rlower_q_prime\x18\x0f \x01(\x01\x12\x1e\n\x16\x65\x66\x66\x65\x63tive_sample_sizes\x18\x10 \x03(\x03\x12\x13\n\x0breliability\x18\x11 \x01(\t\x12\x0e\n\x06reason\x18\x12 \x01(\t\x12$\n\tneighbors\x18\x13 \x03(\x0b\x32\x11.reex.v1.Neighbor\x12\x12\n\nclassifier\x18\x14 \x01(\t\x12\r\n\x05stale\x18\x15 \x01(\t\x12\x0f\n\x07windows\x18\x16 \x01(\x05\x12\x0c\n\x04role\x18\x17 \x01(\t\x12\x0c\n\x04text\x18\x18 \x01(\t\"c\n\x0cQueryRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x1c\n\x05texts\x18\x02 \x03(\x0b\x32\r.reex.v1.Text\x12\x16\n\tneighbors\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x0c\n\n_neighbors\"9\n\rQueryResponse\x12(\n\x0bpredictions\x18\x01 \x03(\x0b\x32\x13.reex.v1.Prediction\"[\n\x13PredictSplitRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12\x16\n\tneighbors\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x0c\n\n_neighbors\"@\n\x14PredictSplitResponse\x12(\n\x0bpredictions\x18\x01 \x03(\x0b\x32\x13.reex.v1.Prediction\"e\n\x0ePredictRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x1c\n\x05texts\x18\x02 \x03(\x0b\x32\r.reex.v1.Text\x12\x16\n\tneighbors\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x0c\n\n_neighbors\";\n\x0fPredictResponse\x12(\n\x0bpredictions\x18\x01 \x03(\x0b\x32\x13.reex.v1.Prediction2\xdc\x01\n\x11PredictionService\x12\x36\n\x05Query\x12\x15.reex.v1.QueryRequest\x1a\x16.reex.v1.QueryResponse\x12M\n\x0cPredictSplit\x12\x1c.reex.v1.PredictSplitRequest\x1a\x1d.reex.v1.PredictSplitResponse0\x01\x12@\n\x07Predict\x12\x17.reex.v1.PredictRequest\x1a\x18.reex.v1.PredictResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19reex/v1/predictions.proto\x12\x07reex.v1\"b\n\x04Text\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x12\n\nattributes\x18\x03 \x03(\x01\x12\x0e\n\x06prompt\x18\x04 \x01(\t\x12\x12\n\x05label\x18\x05 \x01(\x05H\x00\x88\x01\x01\x42\x08\n\x06_label\"Y\n\x08Neighbor\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\x05\x12\x12\n\nprediction\x18\x03 \x01(\x05\x12\x10\n\x08\x64istance\x18\x04 \x01(\x01\x12\x0c\n\x04text\x18\x05 \x01(\t\">\n\x08\x45nsemble\x12\x0c\n\x04size\x18\x01 \x01(\x05\x12\x0e\n\x06\x61greed\x18\x02 \x01(\x05\x12\x14\n\x0cregion_alpha\x18\x03 \x01(\x01\"\xf5\x03\n\nPrediction\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05label\x18\x02 \x01(\x05\x12\x12\n\nprediction\x18\x03 \x01(\x05\x12\x17\n\x0fprediction_name\x18\x04 \x01(\t\x12\x15\n\rprobabilities\x18\x05 \x03(\x01\x12\x0e\n\x06logits\x18\x06 \x03(\x01\x12\x0b\n\x03sdm\x18\x07 \x03(\x01\x12\t\n\x01q\x18\x08 \x01(\x03\x12\n\n\x02\x64\x30\x18\t \x01(\x01\x12\t\n\x01\x64\x18\n \x01(\x01\x12\x0f\n\x07q_prime\x18\x0b \x01(\x01\x12\x14\n\x0cregion_alpha\x18\x0c \x01(\x01\x12\x1a\n\x12lower_region_alpha\x18\r \x01(\x01\x12\x0f\n\x07lower_d\x18\x0e \x01(\x01\x12\x15\n\rlower_q_prime\x18\x0f \x01(\x01\x12\x1e\n\x16\x65\x66\x66\x65\x63tive_sample_sizes\x18\x10 \x03(\x03\x12\x13\n\x0breliability\x18\x11 \x01(\t\x12\x0e\n\x06reason\x18\x12 \x01(\t\x12$\n\tneighbors\x18\x13 \x03(\x0b\x32\x11.reex.v1.Neighbor\x12\x12\n\nclassifier\x18\x14 \x01(\t\x12\r\n\x05stale\x18\x15 \x01(\t\x12\x0f\n\x07windows\x18\x16 \x01(\x05\x12\x0c\n\x04role\x18\x17 \x01(\t\x12\x0c\n\x04text\x18\x18 \x01(\t\x12#\n\x08\x65nsemble\x18\x1e \x01(\x0b\x32\x11.reex.v1.Ensemble\"c\n\x0cQueryRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x1c\n\x05texts\x18\x02 \x03(\x0b\x32\r.reex.v1.Text\x12\x16\n\tneighbors\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x0c\n\n_neighbors\"9\n\rQueryResponse\x12(\n\x0bpredictions\x18\x01 \x03(\x0b\x32\x13.reex.v1.Prediction\"[\n\x13PredictSplitRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12\x16\n\tneighbors\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x0c\n\n_neighbors\"@\n\x14PredictSplitResponse\x12(\n\x0bpredictions\x18\x01 \x03(\x0b\x32\x13.reex.v1.Prediction\"e\n\x0ePredictRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x1c\n\x05texts\x18\x02 \x03(\x0b\x32\r.reex.v1.Text\x12\x16\n\tneighbors\x18\x03 \x01(\x05H\x00\x88\x01\x01\x42\x0c\n\n_neighbors\";\n\x0fPredictResponse\x12(\n\x0bpredictions\x18\x01 \x03(\x0b\x32\x13.reex.v1.Prediction2\xdc\x01\n\x11PredictionService\x12\x36\n\x05Query\x12\x15.reex.v1.QueryRequest\x1a\x16.reex.v1.QueryResponse\x12M\n\x0cPredictSplit\x12\x1c.reex.v1.PredictSplitRequest\x1a\x1d.reex.v1.PredictSplitResponse0\x01\x12@\n\x07Predict\x12\x17.reex.v1.PredictRequest\x1a\x18.reex.v1.PredictResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,20 +35,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TEXT']._serialized_end=136
   _globals['_NEIGHBOR']._serialized_start=138
   _globals['_NEIGHBOR']._serialized_end=227
-  _globals['_PREDICTION']._serialized_start=230
-  _globals['_PREDICTION']._serialized_end=694
-  _globals['_QUERYREQUEST']._serialized_start=696
-  _globals['_QUERYREQUEST']._serialized_end=795
-  _globals['_QUERYRESPONSE']._serialized_start=797
-  _globals['_QUERYRESPONSE']._serialized_end=854
-  _globals['_PREDICTSPLITREQUEST']._serialized_start=856
-  _globals['_PREDICTSPLITREQUEST']._serialized_end=947
-  _globals['_PREDICTSPLITRESPONSE']._serialized_start=949
-  _globals['_PREDICTSPLITRESPONSE']._serialized_end=1013
-  _globals['_PREDICTREQUEST']._serialized_start=1015
-  _globals['_PREDICTREQUEST']._serialized_end=1116
-  _globals['_PREDICTRESPONSE']._serialized_start=1118
-  _globals['_PREDICTRESPONSE']._serialized_end=1177
-  _globals['_PREDICTIONSERVICE']._serialized_start=1180
-  _globals['_PREDICTIONSERVICE']._serialized_end=1400
+  _globals['_ENSEMBLE']._serialized_start=229
+  _globals['_ENSEMBLE']._serialized_end=291
+  _globals['_PREDICTION']._serialized_start=294
+  _globals['_PREDICTION']._serialized_end=795
+  _globals['_QUERYREQUEST']._serialized_start=797
+  _globals['_QUERYREQUEST']._serialized_end=896
+  _globals['_QUERYRESPONSE']._serialized_start=898
+  _globals['_QUERYRESPONSE']._serialized_end=955
+  _globals['_PREDICTSPLITREQUEST']._serialized_start=957
+  _globals['_PREDICTSPLITREQUEST']._serialized_end=1048
+  _globals['_PREDICTSPLITRESPONSE']._serialized_start=1050
+  _globals['_PREDICTSPLITRESPONSE']._serialized_end=1114
+  _globals['_PREDICTREQUEST']._serialized_start=1116
+  _globals['_PREDICTREQUEST']._serialized_end=1217
+  _globals['_PREDICTRESPONSE']._serialized_start=1219
+  _globals['_PREDICTRESPONSE']._serialized_end=1278
+  _globals['_PREDICTIONSERVICE']._serialized_start=1281
+  _globals['_PREDICTIONSERVICE']._serialized_end=1501
 # @@protoc_insertion_point(module_scope)

@@ -34,8 +34,18 @@ class Neighbor(_message.Message):
     text: str
     def __init__(self, id: _Optional[str] = ..., label: _Optional[int] = ..., prediction: _Optional[int] = ..., distance: _Optional[float] = ..., text: _Optional[str] = ...) -> None: ...
 
+class Ensemble(_message.Message):
+    __slots__ = ("size", "agreed", "region_alpha")
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    AGREED_FIELD_NUMBER: _ClassVar[int]
+    REGION_ALPHA_FIELD_NUMBER: _ClassVar[int]
+    size: int
+    agreed: int
+    region_alpha: float
+    def __init__(self, size: _Optional[int] = ..., agreed: _Optional[int] = ..., region_alpha: _Optional[float] = ...) -> None: ...
+
 class Prediction(_message.Message):
-    __slots__ = ("id", "label", "prediction", "prediction_name", "probabilities", "logits", "sdm", "q", "d0", "d", "q_prime", "region_alpha", "lower_region_alpha", "lower_d", "lower_q_prime", "effective_sample_sizes", "reliability", "reason", "neighbors", "classifier", "stale", "windows", "role", "text")
+    __slots__ = ("id", "label", "prediction", "prediction_name", "probabilities", "logits", "sdm", "q", "d0", "d", "q_prime", "region_alpha", "lower_region_alpha", "lower_d", "lower_q_prime", "effective_sample_sizes", "reliability", "reason", "neighbors", "classifier", "stale", "windows", "role", "text", "ensemble")
     ID_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
     PREDICTION_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +70,7 @@ class Prediction(_message.Message):
     WINDOWS_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
+    ENSEMBLE_FIELD_NUMBER: _ClassVar[int]
     id: str
     label: int
     prediction: int
@@ -84,7 +95,8 @@ class Prediction(_message.Message):
     windows: int
     role: str
     text: str
-    def __init__(self, id: _Optional[str] = ..., label: _Optional[int] = ..., prediction: _Optional[int] = ..., prediction_name: _Optional[str] = ..., probabilities: _Optional[_Iterable[float]] = ..., logits: _Optional[_Iterable[float]] = ..., sdm: _Optional[_Iterable[float]] = ..., q: _Optional[int] = ..., d0: _Optional[float] = ..., d: _Optional[float] = ..., q_prime: _Optional[float] = ..., region_alpha: _Optional[float] = ..., lower_region_alpha: _Optional[float] = ..., lower_d: _Optional[float] = ..., lower_q_prime: _Optional[float] = ..., effective_sample_sizes: _Optional[_Iterable[int]] = ..., reliability: _Optional[str] = ..., reason: _Optional[str] = ..., neighbors: _Optional[_Iterable[_Union[Neighbor, _Mapping]]] = ..., classifier: _Optional[str] = ..., stale: _Optional[str] = ..., windows: _Optional[int] = ..., role: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+    ensemble: Ensemble
+    def __init__(self, id: _Optional[str] = ..., label: _Optional[int] = ..., prediction: _Optional[int] = ..., prediction_name: _Optional[str] = ..., probabilities: _Optional[_Iterable[float]] = ..., logits: _Optional[_Iterable[float]] = ..., sdm: _Optional[_Iterable[float]] = ..., q: _Optional[int] = ..., d0: _Optional[float] = ..., d: _Optional[float] = ..., q_prime: _Optional[float] = ..., region_alpha: _Optional[float] = ..., lower_region_alpha: _Optional[float] = ..., lower_d: _Optional[float] = ..., lower_q_prime: _Optional[float] = ..., effective_sample_sizes: _Optional[_Iterable[int]] = ..., reliability: _Optional[str] = ..., reason: _Optional[str] = ..., neighbors: _Optional[_Iterable[_Union[Neighbor, _Mapping]]] = ..., classifier: _Optional[str] = ..., stale: _Optional[str] = ..., windows: _Optional[int] = ..., role: _Optional[str] = ..., text: _Optional[str] = ..., ensemble: _Optional[_Union[Ensemble, _Mapping]] = ...) -> None: ...
 
 class QueryRequest(_message.Message):
     __slots__ = ("project", "texts", "neighbors")

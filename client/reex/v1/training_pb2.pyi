@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class TrainSettings(_message.Message):
-    __slots__ = ("epochs", "shuffles", "seed", "learning_rate", "batch_size", "exemplar_size", "patience", "training_share", "official")
+    __slots__ = ("epochs", "shuffles", "seed", "learning_rate", "batch_size", "exemplar_size", "patience", "training_share", "official", "ensemble")
     EPOCHS_FIELD_NUMBER: _ClassVar[int]
     SHUFFLES_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
@@ -17,6 +17,7 @@ class TrainSettings(_message.Message):
     PATIENCE_FIELD_NUMBER: _ClassVar[int]
     TRAINING_SHARE_FIELD_NUMBER: _ClassVar[int]
     OFFICIAL_FIELD_NUMBER: _ClassVar[int]
+    ENSEMBLE_FIELD_NUMBER: _ClassVar[int]
     epochs: int
     shuffles: int
     seed: int
@@ -26,7 +27,8 @@ class TrainSettings(_message.Message):
     patience: int
     training_share: float
     official: bool
-    def __init__(self, epochs: _Optional[int] = ..., shuffles: _Optional[int] = ..., seed: _Optional[int] = ..., learning_rate: _Optional[float] = ..., batch_size: _Optional[int] = ..., exemplar_size: _Optional[int] = ..., patience: _Optional[int] = ..., training_share: _Optional[float] = ..., official: bool = ...) -> None: ...
+    ensemble: bool
+    def __init__(self, epochs: _Optional[int] = ..., shuffles: _Optional[int] = ..., seed: _Optional[int] = ..., learning_rate: _Optional[float] = ..., batch_size: _Optional[int] = ..., exemplar_size: _Optional[int] = ..., patience: _Optional[int] = ..., training_share: _Optional[float] = ..., official: bool = ..., ensemble: bool = ...) -> None: ...
 
 class TrainRequest(_message.Message):
     __slots__ = ("project", "settings")
