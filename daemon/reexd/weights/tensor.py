@@ -1,0 +1,29 @@
+"""What a weight file declares of one tensor, and the error for a file that does not keep its word."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from reexd.errors import ModelCorrupt
+
+
+@dataclass(frozen=True, slots=True)
+class Tensor:
+    """One declared tensor; its bytes are `begin <= i < end` of the file. `shape` in elements, as it is written."""
+
+    name: str
+    dtype: str  # the format's own word: F32, BF16, Q4_1, ...
+    shape: tuple[int, ...]
+    begin: int
+    end: int
+
+    @property
+    def size(self) -> int:
+        """Elements."""
+        return math.prod(self.shape)
+
+
+def corrupt(path: Path, what: str) -> ModelCorrupt:
+    return ModelCorrupt(f"{path.name}: {what}. Pull the model again: reexctl models pull", file=path.name)
