@@ -233,3 +233,10 @@ class Prediction:
     role: int = 0  # Role of the document in this version; 0 unseen
     windows: int = 1
     neighbors: tuple[Neighbor, ...] = field(default=())
+    probability: float | None = None  # of being right; None from a version that was made without it
+    probability_lower: float = 0.0
+    probability_upper: float = 1.0
+    probability_documents: int = 0  # calibration documents behind the three
+    prediction_set: tuple[int, ...] = ()  # ascending; made on reading, for the coverage that was asked for
+    prediction_set_uncalibrated: tuple[int, ...] = ()  # those of the set with too few calibration documents
+    coverage: float = 0.0  # 1 - alpha of the set; 0.0 when there is none

@@ -45,7 +45,7 @@ class Ensemble(_message.Message):
     def __init__(self, size: _Optional[int] = ..., agreed: _Optional[int] = ..., region_alpha: _Optional[float] = ...) -> None: ...
 
 class Prediction(_message.Message):
-    __slots__ = ("id", "label", "prediction", "prediction_name", "probabilities", "logits", "sdm", "q", "d0", "d", "q_prime", "region_alpha", "lower_region_alpha", "lower_d", "lower_q_prime", "effective_sample_sizes", "reliability", "reason", "neighbors", "classifier", "stale", "windows", "role", "text", "ensemble")
+    __slots__ = ("id", "label", "prediction", "prediction_name", "probabilities", "logits", "sdm", "q", "d0", "d", "q_prime", "region_alpha", "lower_region_alpha", "lower_d", "lower_q_prime", "effective_sample_sizes", "reliability", "reason", "neighbors", "classifier", "stale", "windows", "role", "text", "probability", "probability_lower", "probability_upper", "probability_documents", "prediction_set", "ensemble", "prediction_set_uncalibrated", "coverage")
     ID_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
     PREDICTION_FIELD_NUMBER: _ClassVar[int]
@@ -70,7 +70,14 @@ class Prediction(_message.Message):
     WINDOWS_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITY_LOWER_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITY_UPPER_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITY_DOCUMENTS_FIELD_NUMBER: _ClassVar[int]
+    PREDICTION_SET_FIELD_NUMBER: _ClassVar[int]
     ENSEMBLE_FIELD_NUMBER: _ClassVar[int]
+    PREDICTION_SET_UNCALIBRATED_FIELD_NUMBER: _ClassVar[int]
+    COVERAGE_FIELD_NUMBER: _ClassVar[int]
     id: str
     label: int
     prediction: int
@@ -95,18 +102,27 @@ class Prediction(_message.Message):
     windows: int
     role: str
     text: str
+    probability: float
+    probability_lower: float
+    probability_upper: float
+    probability_documents: int
+    prediction_set: _containers.RepeatedScalarFieldContainer[int]
     ensemble: Ensemble
-    def __init__(self, id: _Optional[str] = ..., label: _Optional[int] = ..., prediction: _Optional[int] = ..., prediction_name: _Optional[str] = ..., probabilities: _Optional[_Iterable[float]] = ..., logits: _Optional[_Iterable[float]] = ..., sdm: _Optional[_Iterable[float]] = ..., q: _Optional[int] = ..., d0: _Optional[float] = ..., d: _Optional[float] = ..., q_prime: _Optional[float] = ..., region_alpha: _Optional[float] = ..., lower_region_alpha: _Optional[float] = ..., lower_d: _Optional[float] = ..., lower_q_prime: _Optional[float] = ..., effective_sample_sizes: _Optional[_Iterable[int]] = ..., reliability: _Optional[str] = ..., reason: _Optional[str] = ..., neighbors: _Optional[_Iterable[_Union[Neighbor, _Mapping]]] = ..., classifier: _Optional[str] = ..., stale: _Optional[str] = ..., windows: _Optional[int] = ..., role: _Optional[str] = ..., text: _Optional[str] = ..., ensemble: _Optional[_Union[Ensemble, _Mapping]] = ...) -> None: ...
+    prediction_set_uncalibrated: _containers.RepeatedScalarFieldContainer[int]
+    coverage: float
+    def __init__(self, id: _Optional[str] = ..., label: _Optional[int] = ..., prediction: _Optional[int] = ..., prediction_name: _Optional[str] = ..., probabilities: _Optional[_Iterable[float]] = ..., logits: _Optional[_Iterable[float]] = ..., sdm: _Optional[_Iterable[float]] = ..., q: _Optional[int] = ..., d0: _Optional[float] = ..., d: _Optional[float] = ..., q_prime: _Optional[float] = ..., region_alpha: _Optional[float] = ..., lower_region_alpha: _Optional[float] = ..., lower_d: _Optional[float] = ..., lower_q_prime: _Optional[float] = ..., effective_sample_sizes: _Optional[_Iterable[int]] = ..., reliability: _Optional[str] = ..., reason: _Optional[str] = ..., neighbors: _Optional[_Iterable[_Union[Neighbor, _Mapping]]] = ..., classifier: _Optional[str] = ..., stale: _Optional[str] = ..., windows: _Optional[int] = ..., role: _Optional[str] = ..., text: _Optional[str] = ..., probability: _Optional[float] = ..., probability_lower: _Optional[float] = ..., probability_upper: _Optional[float] = ..., probability_documents: _Optional[int] = ..., prediction_set: _Optional[_Iterable[int]] = ..., ensemble: _Optional[_Union[Ensemble, _Mapping]] = ..., prediction_set_uncalibrated: _Optional[_Iterable[int]] = ..., coverage: _Optional[float] = ...) -> None: ...
 
 class QueryRequest(_message.Message):
-    __slots__ = ("project", "texts", "neighbors")
+    __slots__ = ("project", "texts", "neighbors", "coverage")
     PROJECT_FIELD_NUMBER: _ClassVar[int]
     TEXTS_FIELD_NUMBER: _ClassVar[int]
     NEIGHBORS_FIELD_NUMBER: _ClassVar[int]
+    COVERAGE_FIELD_NUMBER: _ClassVar[int]
     project: str
     texts: _containers.RepeatedCompositeFieldContainer[Text]
     neighbors: int
-    def __init__(self, project: _Optional[str] = ..., texts: _Optional[_Iterable[_Union[Text, _Mapping]]] = ..., neighbors: _Optional[int] = ...) -> None: ...
+    coverage: float
+    def __init__(self, project: _Optional[str] = ..., texts: _Optional[_Iterable[_Union[Text, _Mapping]]] = ..., neighbors: _Optional[int] = ..., coverage: _Optional[float] = ...) -> None: ...
 
 class QueryResponse(_message.Message):
     __slots__ = ("predictions",)
@@ -115,14 +131,16 @@ class QueryResponse(_message.Message):
     def __init__(self, predictions: _Optional[_Iterable[_Union[Prediction, _Mapping]]] = ...) -> None: ...
 
 class PredictSplitRequest(_message.Message):
-    __slots__ = ("project", "split", "neighbors")
+    __slots__ = ("project", "split", "neighbors", "coverage")
     PROJECT_FIELD_NUMBER: _ClassVar[int]
     SPLIT_FIELD_NUMBER: _ClassVar[int]
     NEIGHBORS_FIELD_NUMBER: _ClassVar[int]
+    COVERAGE_FIELD_NUMBER: _ClassVar[int]
     project: str
     split: str
     neighbors: int
-    def __init__(self, project: _Optional[str] = ..., split: _Optional[str] = ..., neighbors: _Optional[int] = ...) -> None: ...
+    coverage: float
+    def __init__(self, project: _Optional[str] = ..., split: _Optional[str] = ..., neighbors: _Optional[int] = ..., coverage: _Optional[float] = ...) -> None: ...
 
 class PredictSplitResponse(_message.Message):
     __slots__ = ("predictions",)
@@ -131,14 +149,16 @@ class PredictSplitResponse(_message.Message):
     def __init__(self, predictions: _Optional[_Iterable[_Union[Prediction, _Mapping]]] = ...) -> None: ...
 
 class PredictRequest(_message.Message):
-    __slots__ = ("project", "texts", "neighbors")
+    __slots__ = ("project", "texts", "neighbors", "coverage")
     PROJECT_FIELD_NUMBER: _ClassVar[int]
     TEXTS_FIELD_NUMBER: _ClassVar[int]
     NEIGHBORS_FIELD_NUMBER: _ClassVar[int]
+    COVERAGE_FIELD_NUMBER: _ClassVar[int]
     project: str
     texts: _containers.RepeatedCompositeFieldContainer[Text]
     neighbors: int
-    def __init__(self, project: _Optional[str] = ..., texts: _Optional[_Iterable[_Union[Text, _Mapping]]] = ..., neighbors: _Optional[int] = ...) -> None: ...
+    coverage: float
+    def __init__(self, project: _Optional[str] = ..., texts: _Optional[_Iterable[_Union[Text, _Mapping]]] = ..., neighbors: _Optional[int] = ..., coverage: _Optional[float] = ...) -> None: ...
 
 class PredictResponse(_message.Message):
     __slots__ = ("predictions",)

@@ -128,7 +128,23 @@ def prediction(
         windows=record.windows,
         role=ROLES[record.role],
         text=text,
+        prediction_set=record.prediction_set,
+        prediction_set_uncalibrated=record.prediction_set_uncalibrated,
+        coverage=record.coverage,
+        **_probability(record),
     )
+
+
+def _probability(record: Prediction) -> dict[str, float]:
+    """Absent from the message where the version has no calibrated probability."""
+    if record.probability is None:
+        return {}
+    return {
+        "probability": record.probability,
+        "probability_lower": record.probability_lower,
+        "probability_upper": record.probability_upper,
+        "probability_documents": record.probability_documents,
+    }
 
 
 def interval(bounds: tuple[float, float]) -> evaluation_pb2.Interval:
