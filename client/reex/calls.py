@@ -12,7 +12,7 @@ from typing import Any, Generic, TypedDict, TypeVar
 
 from google.protobuf.message import Message
 
-from reex import convert, status, types, versions
+from reex import convert, convert_figures, figures, status, types, versions
 from reex.errors import InvalidArgument
 from reex.texts import TextLike, text_message
 from reex.v1 import (
@@ -187,12 +187,12 @@ def _job(stub: Callable[[Any], Any], method: str, request: Message) -> Call[type
     return Call(stub, method, lambda answer: convert.job(answer.job), request)
 
 
-def train(project: str, settings: TrainSettings) -> Call[types.Job]:
+def train(project: str, continue_from: str | None, settings: TrainSettings) -> Call[types.Job]:
     try:
         message = build(training_pb2.TrainSettings, **settings)
     except InvalidArgument as error:
         raise InvalidArgument(error.message, reason="INVALID_SETTING") from None
-    request = build(training_pb2.TrainRequest, project=project, settings=message)
+    request = build(training_pb2.TrainRequest, project=project, settings=message, continue_from=continue_from)
     return _job(training_pb2_grpc.TrainingServiceStub, "Train", request)
 
 
@@ -239,9 +239,14 @@ def predict_split(project: str, split: str, neighbors: int | None) -> Call[tuple
     return Call(predictions_pb2_grpc.PredictionServiceStub, "PredictSplit", _predictions, request)
 
 
-def evaluate(project: str, split: str) -> Call[types.Evaluation]:
+def evaluate(project: str, split: str) -> Call[figures.Evaluation]:
     request = build(evaluation_pb2.EvaluateRequest, project=project, split=split)
-    return Call(evaluation_pb2_grpc.EvaluationServiceStub, "Evaluate", convert.evaluation, request)
+    return Call(evaluation_pb2_grpc.EvaluationServiceStub, "Evaluate", convert_figures.evaluation, request)
+
+
+def drift(project: str, split: str, last: int) -> Call[figures.DriftReport]:
+    request = build(evaluation_pb2.MeasureDriftRequest, project=project, split=split, last=last)
+    return Call(evaluation_pb2_grpc.EvaluationServiceStub, "MeasureDrift", convert_figures.drift, request)
 
 
 def search(
@@ -280,7 +285,7 @@ def compare_classifiers(project: str, first: str, second: str, split: str) -> Ca
         classifiers_pb2.CompareClassifiersRequest, project=project, first=first, second=second, split=split
     )
     stub = classifiers_pb2_grpc.ClassifierServiceStub
-    return Call(stub, "CompareClassifiers", convert.comparison, request)
+    return Call(stub, "CompareClassifiers", convert_figures.comparison, request)
 
 
 def use_classifier(project: str, name: str) -> Call[versions.ClassifierSummary]:

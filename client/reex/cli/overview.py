@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 # After a training, and of each project in a list of several; `status NAME` shows all.
 WARNINGS_SHOWN = 4
-_ORIGINS = {"add": "added to", "recalibrate": "recalibrated from"}
+_ORIGINS = {"add": "added to", "continue": "continues", "recalibrate": "recalibrated from"}
 
 
 def ended(client: Client, job: Job) -> None:

@@ -6,19 +6,36 @@ from typing import Annotated, Any
 
 import typer
 
-from reex.cli import output, overview, views
+from reex.cli import completion, output, overview, views
 from reex.cli.jobs import follow
 from reex.cli.options import AsJson, Name, Offline, example
 from reex.cli.pulling import with_model
 from reex.cli.session import connected
 
 EXAMPLES = example(
-    "reexctl train sentiment", "reexctl train sentiment --epochs 200 --shuffles 10 --seed 1 --detach"
+    "reexctl train sentiment",
+    "reexctl train sentiment --epochs 200 --shuffles 10 --seed 1 --detach",
+    "reexctl train sentiment --continue v3",
 )
 
 
 def train(
     name: Name,
+    version: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[VERSION]",
+            help="With --continue: the version to go on from, like v3. Default: the live one.",
+            autocompletion=completion.versions,
+        ),
+    ] = None,
+    continued: Annotated[
+        bool,
+        typer.Option(
+            "--continue",
+            help="Begin with a version's weights. What it trained on keeps training, what calibrated it calibrating.",
+        ),
+    ] = False,
     epochs: Annotated[
         int | None, typer.Option("--epochs", metavar="N", min=1, help="Passes over the training share.")
     ] = None,
@@ -77,7 +94,11 @@ def train(
         "training_share": training_share,
         "official": official or None,
     }
+    if version is not None and not continued:
+        raise typer.BadParameter(f"say --continue to go on from {version}")
     settings = {key: value for key, value in given.items() if value is not None}
+    if continued:
+        settings["continue_from"] = version or ""
     with connected() as client:
         job = with_model(client, name, lambda: client.train(name, **settings), offline=offline)
         if detach:

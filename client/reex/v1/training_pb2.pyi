@@ -31,12 +31,14 @@ class TrainSettings(_message.Message):
     def __init__(self, epochs: _Optional[int] = ..., shuffles: _Optional[int] = ..., seed: _Optional[int] = ..., learning_rate: _Optional[float] = ..., batch_size: _Optional[int] = ..., exemplar_size: _Optional[int] = ..., patience: _Optional[int] = ..., training_share: _Optional[float] = ..., official: bool = ..., ensemble: bool = ...) -> None: ...
 
 class TrainRequest(_message.Message):
-    __slots__ = ("project", "settings")
+    __slots__ = ("project", "settings", "continue_from")
     PROJECT_FIELD_NUMBER: _ClassVar[int]
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    CONTINUE_FROM_FIELD_NUMBER: _ClassVar[int]
     project: str
     settings: TrainSettings
-    def __init__(self, project: _Optional[str] = ..., settings: _Optional[_Union[TrainSettings, _Mapping]] = ...) -> None: ...
+    continue_from: str
+    def __init__(self, project: _Optional[str] = ..., settings: _Optional[_Union[TrainSettings, _Mapping]] = ..., continue_from: _Optional[str] = ...) -> None: ...
 
 class TrainResponse(_message.Message):
     __slots__ = ("job",)

@@ -6,7 +6,7 @@ import dataclasses
 import shutil
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from reexd import sdm
@@ -31,6 +31,9 @@ def run(call: Call, task: FitTask, scratch: Path, handlers: FitHandlers) -> FitR
     outcomes = dict(task.finished)
     try:
         states.save(folder, State({"features": task.features, "labels": task.labels}, {}))
+        if task.start is not None:
+            weights, normalization = task.start
+            states.save(folder / states.START, State(asdict(weights), asdict(normalization)))
         for number in range(task.settings.shuffles):
             if number not in outcomes:
                 _submit(call, task, number, folder)
@@ -57,7 +60,7 @@ def run(call: Call, task: FitTask, scratch: Path, handlers: FitHandlers) -> FitR
 
 
 def _submit(call: Call, task: FitTask, number: int, folder: Path) -> None:
-    training, calibration = task.settings.split(task.labels, number)
+    training, calibration = task.settings.split(task.labels, number, task.held)
     own = folder / f"shuffle-{number}"
     indexes = {"training_index": training, "calibration_index": calibration}
     states.save(own, State(indexes, {"checkpoint_s": task.checkpoint_s}))

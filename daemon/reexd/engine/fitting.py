@@ -13,6 +13,7 @@ from reexd.engine.adaptor.fit import fit
 from reexd.engine.adaptor.settings import FitSettings
 from reexd.engine.frames import Frame
 from reexd.engine.tasks import State
+from reexd.sdm import AdaptorWeights, Normalization
 
 _PROGRESS_INTERVAL_S = 0.25
 
@@ -50,10 +51,13 @@ class Fit:
     def _begin(self):
         pool = states.load(self._folder.parent, mapped=True).arrays
         own = states.load(self._folder)
-        resume = None
+        resume = start = None
         if (self._folder / states.RESUME).is_dir():
             state = states.load(self._folder / states.RESUME)
             resume = dict(state.facts), dict(state.arrays)
+        if (self._folder.parent / states.START).is_dir():
+            state = states.load(self._folder.parent / states.START)
+            start = AdaptorWeights(**state.arrays), Normalization(**state.facts)
         return fit(
             pool["features"],
             pool["labels"],
@@ -61,6 +65,7 @@ class Fit:
             own.arrays["calibration_index"],
             FitSettings.from_dict(self._settings),
             resume,
+            start=start,
             checkpoint_interval_s=float(own.facts["checkpoint_s"]),
         )
 

@@ -15,6 +15,7 @@ from reexd.engine.tasks import State
 
 _FACTS = "facts.json"
 RESUME = "resume"  # where a fit finds the checkpoint it goes on from
+START = "start"  # and, beside the pool, the weights that all shuffles begin with
 
 
 def save(folder: Path, state: State) -> None:

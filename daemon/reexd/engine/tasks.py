@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from reexd.engine.adaptor.settings import FitSettings
+from reexd.sdm import AdaptorWeights, Normalization
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +80,12 @@ class FitTask:
 
     features: np.ndarray  # (n, D) float32, not normalised
     labels: np.ndarray  # (n,) integers, 0..C-1
-    settings: FitSettings  # `shuffles` is J; shuffle i splits the pool by `settings.split(labels, i)`
+    settings: FitSettings  # `shuffles` is J; shuffle i splits the pool by `settings.split(labels, i, held)`
     resume: Mapping[int, State] = field(default_factory=dict)  # shuffle -> its last checkpoint
     finished: Mapping[int, State] = field(default_factory=dict)  # shuffle -> its outcome, not fitted again
     checkpoint_s: float = 15.0  # least time between two checkpoints of a shuffle
+    start: tuple[AdaptorWeights, Normalization] | None = None  # what each shuffle begins with, if not drawn
+    held: np.ndarray | None = None  # (n,) uint8, see `sdm.stratified_split`
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,5 +19,6 @@ class TrainingService(training_pb2_grpc.TrainingServiceServicer):
         self, request: training_pb2.TrainRequest, context: grpc.aio.ServicerContext
     ) -> training_pb2.TrainResponse:
         settings = {field.name: value for field, value in request.settings.ListFields()}
-        job = await asyncio.to_thread(self._train.submit, request.project, settings)
+        continued = request.continue_from if request.HasField("continue_from") else None
+        job = await asyncio.to_thread(self._train.submit, request.project, settings, continued)
         return training_pb2.TrainResponse(job=convert.job(job))

@@ -23,11 +23,17 @@ def official_split(row_count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return order[: row_count // 2], order[row_count // 2 :]
 
 
-def stratified_split(labels: np.ndarray, training_share: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+FREE, TRAINS, CALIBRATES = 0, 1, 2  # where a row of a continued training stands before the split
+
+
+def stratified_split(
+    labels: np.ndarray, training_share: float, seed: int, held: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
     """Split every class alike: (training, calibration) pool rows, each ascending.
 
-    Every class keeps at least one row on both sides. Raises ValueError for a share outside (0, 1) or a class
-    with fewer than two rows, which no split can serve.
+    `held` (n,) names rows that stay where a model that is continued had them: TRAINS, CALIBRATES, or FREE to be
+    split. Every class has at least one row on both sides. Raises ValueError for a share outside (0, 1), or a class
+    that no split can serve: one with fewer than two rows, or with every row held on one side.
     """
     if not 0.0 < training_share < 1.0:
         raise ValueError(f"training_share must be in (0, 1), got {training_share}")
@@ -35,16 +41,25 @@ def stratified_split(labels: np.ndarray, training_share: float, seed: int) -> tu
     generator = np.random.default_rng(seed)
     training: list[np.ndarray] = []
     calibration: list[np.ndarray] = []
+    places = np.zeros(labels.size, np.uint8) if held is None else np.asarray(held)
     for label in np.unique(labels):
-        rows = generator.permutation(np.flatnonzero(labels == label))
-        if rows.size < 2:
-            raise ValueError(
-                f"class {label} has 1 row; training and calibration need one each, add at least 1"
-            )
-        count = min(max(round(training_share * rows.size), 1), rows.size - 1)
-        training.append(rows[:count])
-        calibration.append(rows[count:])
+        own = labels == label
+        rows = generator.permutation(np.flatnonzero(own & (places == FREE)))
+        trains, calibrates = (np.flatnonzero(own & (places == side)) for side in (TRAINS, CALIBRATES))
+        least, most = int(trains.size == 0), rows.size - int(calibrates.size == 0)
+        if least > most:
+            raise ValueError(_unsplittable(label, rows.size, trains.size))
+        count = min(max(round(training_share * rows.size), least), most)
+        training += [trains, rows[:count]]
+        calibration += [calibrates, rows[count:]]
     return np.sort(np.concatenate(training)), np.sort(np.concatenate(calibration))
+
+
+def _unsplittable(label: int, free: int, trains: int) -> str:
+    if free:
+        return f"class {label} has 1 row; training and calibration need one each, add at least 1"
+    missing, there = ("calibrate", "trained") if trains else ("train", "calibrated")
+    return f"every row of class {label} {there} the model that is continued, none is left to {missing}; add at least 1"
 
 
 def check_split(labels: np.ndarray, class_count: int, name: str) -> np.ndarray:

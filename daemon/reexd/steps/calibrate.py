@@ -152,7 +152,7 @@ def _report(
     facts = fitted.outcome.facts
     training, held = fitted.training, fitted.calibration
     class_count = len(project.classes)
-    return {
+    report = {
         "documents": len(pool.documents),
         "left_out": pool.left_out,
         "support_rows": np.bincount(pool.labels[training], minlength=class_count).tolist(),
@@ -168,6 +168,10 @@ def _report(
         "weights_sha256": _weights_digest(fitted),
         "durations": {name: round(seconds, 3) for name, seconds in durations.items()},
     }
+    if pool.continued is not None:
+        report |= pool.continued.report(held)
+        report["warnings"] = pool.continued.warnings(held) + report["warnings"]
+    return report
 
 
 def _weights_digest(fitted: Fitted) -> str:

@@ -32,7 +32,7 @@ class ClassifierStatus:
 
     @property
     def origin(self) -> str:
-        """train | add | recalibrate"""
+        """train | continue | add | recalibrate | import"""
         return self.report.get("origin", "train")
 
     @property

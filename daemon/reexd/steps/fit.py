@@ -11,6 +11,7 @@ from reexd.engine.adaptor.settings import FitSettings
 from reexd.engine.client import Engine
 from reexd.engine.tasks import FitTask, State
 from reexd.jobs import RunningJob
+from reexd.steps.pool import Pool
 from reexd.store import checkpoints
 from reexd.store.environment import Environment
 
@@ -46,10 +47,11 @@ class Fit:
         running: RunningJob,
         environment: Environment,
         features: np.ndarray,
-        labels: np.ndarray,
+        pool: Pool,
         settings: FitSettings,
     ) -> Fitted:
         """Fit every shuffle, from its checkpoint where there is one. Raises NotEnoughData, JobCancelled, EngineDied."""
+        continued = pool.continued
         job = running.job.number
         resume, finished = _saved(environment, job)
         progress = _Progress(running, settings)
@@ -60,7 +62,16 @@ class Fit:
             environment.write(lambda txn: checkpoints.put(txn, job, text, state.arrays, slot=slot))
 
         result = self._engine.fit(
-            FitTask(features, labels.astype(np.int64), settings, resume, finished, self._checkpoint_s),
+            FitTask(
+                features,
+                pool.labels.astype(np.int64),
+                settings,
+                resume,
+                finished,
+                self._checkpoint_s,
+                start=continued.start if continued else None,
+                held=continued.held if continued else None,
+            ),
             on_progress=progress.tell,
             on_checkpoint=lambda number, state: keep(number, state, ended=False),
             on_outcome=lambda number, state: keep(number, state, ended=True),

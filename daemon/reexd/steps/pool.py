@@ -9,6 +9,8 @@ import numpy as np
 
 from reexd.errors import NotEnoughData
 from reexd.records import CALIBRATION, TRAIN, Project
+from reexd.steps import continuation
+from reexd.steps.continuation import Continued
 from reexd.store import attributes, checkpoints, documents, hidden_states, references, spaces, splits
 from reexd.store.environment import Environment, Txn
 from reexd.store.references import Holder
@@ -28,6 +30,7 @@ class Pool:
     rows: np.ndarray  # (n,) int64, hidden states
     attributes: np.ndarray  # (n, attribute_count) float32
     left_out: int  # documents of train and calibration labelled -1 or -99
+    continued: Continued | None = None  # what it takes over from the version it goes on from
 
 
 def features(txn: Txn, space: spaces.Space, pool: Pool) -> np.ndarray:
@@ -43,8 +46,13 @@ def numbers(txn: Txn, class_count: int) -> np.ndarray:
     )
 
 
-def freeze(txn: Txn, space: spaces.Space, project: Project, job: int) -> Pool | None:
-    """Write the pool into the job's checkpoint and pin its rows; None while a document lacks its hidden state."""
+def freeze(
+    txn: Txn, space: spaces.Space, project: Project, job: int, parent: int | None = None
+) -> Pool | None:
+    """Write the pool into the job's checkpoint and pin its rows; None while a document lacks its hidden state.
+
+    `parent` is the version to continue. Raises NotEnoughData, ClassifierNotFound.
+    """
     chosen = numbers(txn, len(project.classes))
     rows = references.rows(txn, space, chosen)
     if (rows < 0).any():
@@ -58,6 +66,9 @@ def freeze(txn: Txn, space: spaces.Space, project: Project, job: int) -> Pool | 
             " upload those again with theirs",
             project=project.name,
         )
+    continued = None
+    if parent is not None:
+        continued = continuation.take(txn, parent, len(project.classes), chosen, states.revisions, rows)
     members = sum(len(splits.members(txn, name).numbers) for name in (TRAIN, CALIBRATION))
     pool = Pool(
         space=space.number,
@@ -67,9 +78,14 @@ def freeze(txn: Txn, space: spaces.Space, project: Project, job: int) -> Pool | 
         rows=rows,
         attributes=numbered,
         left_out=members - len(chosen),
+        continued=continued,
     )
-    facts = json.dumps({"space": pool.space, "left_out": pool.left_out})
-    checkpoints.put(txn, job, facts, {name: getattr(pool, name) for name in ARRAYS}, slot=SLOT)
+    facts = {"space": pool.space, "left_out": pool.left_out}
+    arrays = {name: getattr(pool, name) for name in ARRAYS}
+    if continued is not None:
+        facts["continued"], more = continued.to_checkpoint()
+        arrays |= more
+    checkpoints.put(txn, job, json.dumps(facts), arrays, slot=SLOT)
     references.retain(txn, space, rows, Holder.VERSION)
     return pool
 
@@ -79,7 +95,14 @@ def load(environment: Environment, job: int) -> Pool | None:
         checkpoint = checkpoints.get(txn, job, slot=SLOT)
     if checkpoint is None:
         return None
-    return Pool(**json.loads(checkpoint.state_json), **checkpoint.arrays)
+    facts, arrays = json.loads(checkpoint.state_json), checkpoint.arrays
+    continued = facts.get("continued")
+    return Pool(
+        facts["space"],
+        **{name: arrays[name] for name in ARRAYS},
+        left_out=facts["left_out"],
+        continued=None if continued is None else Continued.from_checkpoint(continued, arrays),
+    )
 
 
 def forget(txn: Txn, space: spaces.Space, pool: Pool, job: int) -> None:

@@ -19,14 +19,18 @@ from reexd.errors import InvalidSetting, NotEnoughData
 from reexd.jobs import JobQueue, RunningJob
 from reexd.records import CALIBRATION, TRAIN, Classifier, Job, Project
 from reexd.registry import Registry
+from reexd.steps import continuation
 from reexd.steps import pool as pool_record
 from reexd.steps.calibrate import Calibrate
+from reexd.steps.classifiers import number_of
 from reexd.steps.embed import Embed
 from reexd.steps.fit import Fit
 from reexd.steps.pool import Pool
 from reexd.store import classifiers, documents, spaces, splits
 from reexd.store.catalogue import Catalogue
-from reexd.store.environment import Environment
+from reexd.store.environment import Environment, Txn
+
+PARENT = "continue_from"  # of a job's request: the name of the version it goes on from
 
 BOUNDS = {
     "epochs": (1, 10_000),
@@ -57,19 +61,25 @@ class Train:
         """The queue takes this step's runner, and this step submits to the queue: the root ties the knot."""
         self._jobs = jobs
 
-    def submit(self, project: str, settings: Mapping[str, object]) -> Job:
-        """Check what can be checked at once, then queue.
+    def submit(self, project: str, settings: Mapping[str, object], continue_from: str | None = None) -> Job:
+        """Check what can be checked at once, then queue. `continue_from` is a version's name, empty for the live one.
 
-        Raises ModelMissing, NotEnoughData, InvalidSetting, ProjectBusy.
+        Raises ModelMissing, NotEnoughData, InvalidSetting, ProjectBusy; ClassifierNotFound, NotTrained, Unready.
         """
         assert self._jobs is not None
         record = self._catalogue.get(project)
         self._registry.find(record.model)
         with self._catalogue.open(project).read() as txn:
             counts = [splits.summary(txn).get(name, {}) for name in (TRAIN, CALIBRATION)]
+            parent = None if continue_from is None else _parent(txn, continue_from)
+            if parent is not None:
+                continuation.check(txn, record, parent, settings.get("exemplar_size"))
         rows = [sum(count.get(label, 0) for count in counts) for label in range(len(record.classes))]
         fit_settings(record, rows, settings)
-        return self._jobs.submit("train", project, dict(settings))
+        request = dict(settings)
+        if parent is not None:
+            request |= {PARENT: parent.name, "exemplar_size": parent.exemplar_size}
+        return self._jobs.submit("train", project, request)
 
     def run(self, running: RunningJob) -> dict:
         """The runner of training jobs: embed, fit, calibrate."""
@@ -87,7 +97,7 @@ class Train:
             features = pool_record.features(txn, space, pool)
         counts = np.bincount(pool.labels, minlength=len(project.classes)).tolist()
         settings = fit_settings(project, counts, running.request)
-        best = self._fit.run(running, environment, features, pool.labels, settings)
+        best = self._fit.run(running, environment, features, pool, settings)
         fitted = time.monotonic()
         running.report("calibrate", 0, 1)
         durations = {"embed_s": embedded - started, "fit_s": fitted - embedded}
@@ -115,7 +125,8 @@ class Train:
 
     def _embed_and_freeze(self, running: RunningJob, project: Project, environment: Environment) -> Pool:
         """Embed the pool, then everything else of the project; freeze what the pool is then."""
-        pool = self._embed_pool(running, project, environment)
+        parent = self._check_parent(running, project, environment)
+        pool = self._embed_pool(running, project, environment, parent)
         with environment.read() as txn:
             rest = np.setdiff1d(documents.numbers(txn), pool.documents)
         base, total = len(pool.documents), len(pool.documents) + len(rest)
@@ -127,7 +138,20 @@ class Train:
         )
         return pool
 
-    def _embed_pool(self, running: RunningJob, project: Project, environment: Environment) -> Pool:
+    def _check_parent(self, running: RunningJob, project: Project, environment: Environment) -> int | None:
+        """The version that the job continues, if it does. Raises ClassifierNotFound, Unready."""
+        name = running.request.get(PARENT)
+        if name is None:
+            return None
+        with environment.read() as txn:
+            record = _parent(txn, name)
+            continuation.check(txn, project, record, None)
+        continuation.check_representation(project, record, self._embed.model(project)[1])
+        return record.version
+
+    def _embed_pool(
+        self, running: RunningJob, project: Project, environment: Environment, parent: int | None
+    ) -> Pool:
         """Rounds until nothing in the pool lacks a hidden state: documents may change while others are read."""
         while True:
             with environment.read() as txn:
@@ -140,9 +164,18 @@ class Train:
                 progress=lambda done, total=total: running.report("embed", done, total),
             )
             space = self._embed.space(project)
-            pool = environment.write(lambda txn: pool_record.freeze(txn, space, project, running.job.number))  # noqa: B023
+            number = running.job.number
+            pool = environment.write(
+                lambda txn, space=space, number=number: pool_record.freeze(
+                    txn, space, project, number, parent
+                )
+            )
             if pool is not None:
                 return pool
+
+
+def _parent(txn: Txn, name: str) -> Classifier:
+    return classifiers.get(txn, number_of(name)) if name else classifiers.live_classifier(txn)
 
 
 def _written_by(environment: Environment, job: Job) -> Classifier | None:
@@ -163,7 +196,7 @@ def fit_settings(project: Project, class_rows: list[int], requested: Mapping[str
 
     Raises InvalidSetting, NotEnoughData.
     """
-    changes = {name: value for name, value in requested.items() if name != "official"}
+    changes = {name: value for name, value in requested.items() if name not in ("official", PARENT)}
     for name, (least, most) in BOUNDS.items():
         value = changes.get(name)
         if value is not None and not least <= value <= most:

@@ -110,15 +110,18 @@ class FitSettings:
         """Seed of the 0-based shuffle: (seed + i) mod 2^64."""
         return iteration_seed(self.seed, iteration)
 
-    def split(self, labels: np.ndarray, iteration: int) -> tuple[np.ndarray, np.ndarray]:
+    def split(
+        self, labels: np.ndarray, iteration: int, held: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
         """(training_index, calibration_index) of one shuffle over the pool's labels, (n,) in 0..C-1.
 
-        Raises NotEnoughData when a side would lack a class.
+        `held` (n,) keeps rows of a continued training on their side (see `sdm.stratified_split`); the package's
+        halves know no such thing. Raises NotEnoughData when a side would lack a class.
         """
         seed = self.iteration_seed(iteration)
         try:
             if self.stratified:
-                halves = stratified_split(labels, self.training_share, seed)
+                halves = stratified_split(labels, self.training_share, seed, held)
             else:
                 halves = official_split(len(labels), seed)
             for index, name in zip(halves, ("training", "calibration"), strict=True):
