@@ -34,7 +34,9 @@ def main() -> None:
 
     files = Registry(models_folder(), offline=True).find(sys.argv[1])
     config = models.read_config(files.folder)
-    reader = TextReader.open(files.folder, window_tokens(files.folder, config, files.window_tokens))
+    reader = TextReader.open(
+        files.folder, window_tokens(files.folder, models.positions(config), files.window_tokens)
+    )
     digests = {name: value for name, value in files.digests.items() if name.endswith(".safetensors")}
     spec = {"folder": str(files.folder), "digests": digests, "pooling": files.pooling}
     encoders = Encoders()

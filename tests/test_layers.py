@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = {"reex": ROOT / "client" / "reex", "reexd": ROOT / "daemon" / "reexd"}
 
-BASE = {"reexd.errors", "reexd.records"}
+BASE = {"reexd.errors", "reexd.pooling", "reexd.records"}
 
 # Longest prefix wins. Whatever is not listed (and is not the standard library) may not be imported.
 ALLOWED: dict[str, set[str]] = {
@@ -20,6 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "reex.cli": {"reex", "typer", "rich"},
     "reex": {"reex", "reex.v1", "grpc", "grpc_health", "google.protobuf", "google.rpc"},
     "reexd.errors": set(),
+    "reexd.pooling": {"reexd.errors"},
     "reexd.records": {"reexd.sdm", "numpy"},
     "reexd.sdm": {"reexd.sdm", "numpy"},
     "reexd.weights": {"reexd.errors", "reexd.weights"},

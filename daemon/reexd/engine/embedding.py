@@ -15,6 +15,7 @@ from reexd.engine.call import Call
 from reexd.engine.schedule import Unit
 from reexd.engine.tasks import Embedded, EmbeddedBatch
 from reexd.engine.tokens import TextReader, Window
+from reexd.pooling import Pooling
 
 _WAVE_TEXTS = 2048
 _WAVE_CHARACTERS = 4 << 20
@@ -27,10 +28,15 @@ class OpenModel:
 
     spec: dict  # as workers are told
     reader: TextReader
-    dimension: int  # D of the pooled vectors
-    hidden_size: int  # of one pooled part; the first D components are the mean
+    pooling: Pooling
+    hidden_size: int  # D of one state
     unit_tokens: int  # padded tokens of a unit of bulk work
     interactive_tokens: int
+
+    @property
+    def dimension(self) -> int:
+        """Of the pooled vectors."""
+        return len(self.pooling.words) * self.hidden_size
 
 
 @dataclass(slots=True, eq=False)
@@ -40,7 +46,7 @@ class _Text:
     windows: int
     missing: int
     tokens: int
-    vector: np.ndarray | None = None  # (D,) float64, token-weighted sum of the means; the first token's state
+    vector: np.ndarray | None = None  # (words, D), of one window as it came, of several combined so far
 
 
 class EmbedStream:
@@ -106,8 +112,9 @@ class EmbedStream:
         )
 
     def _finished(self, windows: Sequence[Window], arrays: Mapping[str, np.ndarray]) -> EmbeddedBatch:
-        done, hidden = [], self._model.hidden_size
-        for row, (window, vector) in enumerate(zip(windows, arrays["vectors"], strict=True)):
+        done = []
+        vectors = arrays["vectors"].reshape(len(windows), len(self._model.pooling.words), -1)
+        for row, (window, vector) in enumerate(zip(windows, vectors, strict=True)):
             text = self._texts[window.text]
             text.missing -= 1
             if text.windows == 1:
@@ -116,20 +123,27 @@ class EmbedStream:
                     self.matched[window.text] = {name: values[row] for name, values in arrays.items()}
             else:
                 if text.vector is None:
-                    text.vector = np.zeros(self._model.dimension)
-                text.vector[:hidden] += vector[:hidden].astype(np.float64) * (
-                    (window.end - window.begin) / text.tokens
-                )
-                if window.first:
-                    text.vector[hidden:] = vector[hidden:]
+                    text.vector = np.zeros(vector.shape)
+                    text.vector[[word == "max" for word in self._model.pooling.words]] = -np.inf
+                self._combine(text, window, vector)
             if text.missing == 0:
                 done.append((window.text, self._texts.pop(window.text)))
         return EmbeddedBatch(
             indices=np.array([index for index, _ in done], dtype=np.int64),
-            vectors=np.array([text.vector for _, text in done], dtype=np.float32),
+            vectors=np.array([text.vector.ravel() for _, text in done], dtype=np.float32),
             windows=np.array([text.windows for _, text in done], dtype=np.int32),
             tokens=np.array([text.tokens for _, text in done], dtype=np.int32),
         )
+
+    def _combine(self, text: _Text, window: Window, vector: np.ndarray) -> None:
+        """Take one of several windows (words, D) into its text, each word in its own way."""
+        for word, whole, part in zip(self._model.pooling.words, text.vector, vector, strict=True):
+            if word == "mean":
+                whole += part.astype(np.float64) * ((window.end - window.begin) / text.tokens)
+            elif word == "max":
+                np.maximum(whole, part, out=whole)
+            elif window.first if word == "first" else window.last:
+                whole[:] = part
 
 
 def collected(

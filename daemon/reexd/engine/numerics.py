@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
+from reexd.pooling import parse
 from reexd.records import ModelFiles
 
 # Counts changes of the kernels that move hidden states by more than rounding. Cached hidden states of another
@@ -35,7 +36,7 @@ def fingerprint(
     """
     facts = {
         "digests": dict(sorted(digests.items())),
-        "pooling": files.pooling,
+        "pooling": str(parse(files.pooling)),
         "prefix": files.query_prefix,
         "window": window,
         "stride": stride,

@@ -15,9 +15,9 @@ from reexd.engine.embedding import OpenModel
 from reexd.engine.tasks import EngineSettings, EngineStatus
 from reexd.engine.tokens import TextReader, window_tokens
 from reexd.errors import InvalidSetting, ModelCorrupt, ModelTooLarge
+from reexd.pooling import parse
 from reexd.records import ModelFacts, ModelFiles
 
-POOLINGS = ("mean", "mean-first")
 _READ_HERE = ("config.json", "tokenizer.json", "sentence_bert_config.json")
 _MEMORY_SHARE_MAX = 0.8
 _UNIT_TOKENS_MAX = 16_384  # a tiny model would otherwise be sent whole waves
@@ -27,22 +27,34 @@ def read_model(
     call: Call, model: ModelFiles, settings: EngineSettings, engine: EngineStatus
 ) -> tuple[ModelFacts, OpenModel]:
     """See `Engine.open`, which remembers the answer."""
-    if model.pooling not in POOLINGS:
-        raise InvalidSetting(f"pooling {' or '.join(POOLINGS)} expected, got {model.pooling!r}")
+    pooling = parse(model.pooling)
     digests = _verified_digests(model)
     config = models.read_config(model.folder)
-    window = window_tokens(model.folder, config, model.window_tokens)
+    window = window_tokens(model.folder, models.positions(config), model.window_tokens)
     reader = TextReader.open(model.folder, window, model.query_prefix)
     _refuse_too_large(model, max(1, len(engine.workers)))
     # Workers verify the weights: they are the ones that read them.
     weights = {name: value for name, value in digests.items() if name.endswith(".safetensors")}
-    spec = {"folder": str(model.folder), "digests": weights, "pooling": model.pooling}
+    spec = {"folder": str(model.folder), "digests": weights, "pooling": str(pooling)}
     told = call.ask({"op": "open", "model": spec}).header
-    dimension = told["hidden_size"] * (2 if model.pooling == "mean-first" else 1)
+    if pooling.layers > told["layers"]:
+        raise InvalidSetting(
+            f"pooling {pooling} averages the last {pooling.layers} layers, and model {model.name} has"
+            f" {told['layers']}",
+            pooling=str(pooling),
+        )
+    opened = OpenModel(
+        spec=spec,
+        reader=reader,
+        pooling=pooling,
+        hidden_size=told["hidden_size"],
+        unit_tokens=_unit_tokens(told, config, settings, engine),
+        interactive_tokens=settings.interactive_tokens,
+    )
     facts = ModelFacts(
         name=model.name,
         architecture=told["architecture"],
-        hidden_size=dimension,
+        hidden_size=opened.dimension,
         window_tokens=window,
         parameters=told["parameters"],
         size_bytes=told["size_bytes"],
@@ -50,14 +62,6 @@ def read_model(
         fingerprint=numerics.fingerprint(
             model, digests, window=window, stride=reader.stride, backend=engine.backend
         ),
-    )
-    opened = OpenModel(
-        spec=spec,
-        reader=reader,
-        dimension=dimension,
-        hidden_size=told["hidden_size"],
-        unit_tokens=_unit_tokens(told, config, settings, engine),
-        interactive_tokens=settings.interactive_tokens,
     )
     return facts, opened
 

@@ -93,6 +93,7 @@ class Worker:
             {
                 "architecture": loaded.architecture,
                 "hidden_size": loaded.hidden_size,
+                "layers": loaded.layers,
                 "parameters": loaded.parameters,
                 "size_bytes": loaded.size_bytes,
                 "reads_prompts": loaded.model.reads_prompts,

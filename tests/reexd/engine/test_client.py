@@ -35,7 +35,7 @@ def test_facts_and_fingerprint(shared_engine, tiny_bert, tiny_models, tmp_path):
             other,
             _changed(tiny_bert, window_tokens=32),
             _changed(tiny_bert, query_prefix="query: "),
-            _changed(tiny_bert, pooling="mean-first"),
+            _changed(tiny_bert, pooling="mean+first"),
         )
     }
     assert len(fingerprints) == 5
@@ -97,7 +97,7 @@ def test_a_long_text_is_the_mean_over_its_windows(shared_engine, tiny_bert):
 
 
 def test_mean_first_puts_the_first_token_beside_the_mean(shared_engine, tiny_bert, corpus):
-    files = _changed(tiny_bert, pooling="mean-first")
+    files = _changed(tiny_bert, pooling="mean+first")
     texts = [corpus[0], "profit " * 200, corpus[1]]
     both = shared_engine.embed(files, texts).vectors
     mean = shared_engine.embed(tiny_bert, texts).vectors

@@ -1,7 +1,7 @@
 """The language models, one file per architecture, found by Hugging Face's `model_type`.
 
-A model file holds `ModelArgs` (a dataclass filled from config.json) and `Model` (attribute names are the
-checkpoint's; `sanitize` adapts its tensors; `reads_prompts`). To add one: write the file, name it here.
+A model file holds `ModelArgs` (a dataclass filled from config.json) and `Model` (see form.py; attribute names are
+the checkpoint's, `sanitize` adapts its tensors). To add one: write the file, name it in `ARCHITECTURES`.
 """
 
 from __future__ import annotations
@@ -15,18 +15,31 @@ from typing import TYPE_CHECKING
 from reexd.errors import InvalidSetting, ModelCorrupt
 
 if TYPE_CHECKING:
-    import mlx.nn as nn
+    from reexd.engine.models.form import BaseModel
 
-ARCHITECTURES = ("bert",)
+
+@dataclass(frozen=True, slots=True)
+class Architecture:
+    """Which file reads it, and how many entries of its position table precede the first token's."""
+
+    file: str
+    first_position: int = 0
+
+
+ARCHITECTURES = {
+    "bert": Architecture("bert"),
+    "mpnet": Architecture("mpnet", first_position=2),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A model whose weights are in memory."""
 
-    model: nn.Module
+    model: BaseModel
     architecture: str
     hidden_size: int
+    layers: int
     parameters: int
     size_bytes: int
 
@@ -44,7 +57,7 @@ def load(folder: Path, digests: dict[str, str]) -> Loaded:
 
     config = read_config(folder)
     architecture = config["model_type"]
-    module = importlib.import_module(f"reexd.engine.models.{architecture}")
+    module = importlib.import_module(f"reexd.engine.models.{ARCHITECTURES[architecture].file}")
     files = sorted(folder.glob("*.safetensors"))
     if not files:
         raise ModelCorrupt(f"{folder.name}: expected *.safetensors, found none. Pull the model again.")
@@ -65,6 +78,7 @@ def load(folder: Path, digests: dict[str, str]) -> Loaded:
         model=model,
         architecture=architecture,
         hidden_size=args.hidden_size,
+        layers=args.num_hidden_layers,
         parameters=sum(leaf.size for leaf in leaves),
         size_bytes=sum(leaf.nbytes for leaf in leaves),
     )
@@ -86,3 +100,8 @@ def read_config(folder: Path) -> dict:
             architecture=architecture,
         )
     return config
+
+
+def positions(config: dict) -> int:
+    """The longest sequence, in tokens, that a model's position table has entries for."""
+    return int(config["max_position_embeddings"]) - ARCHITECTURES[config["model_type"]].first_position

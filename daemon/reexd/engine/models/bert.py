@@ -2,18 +2,19 @@
 
 Two departures, both made by `sanitize` when the weights are read: the query, key and value projections of a
 layer are one matrix `attention.self.qkv` with the 1/sqrt(d) of the scores folded into its query rows, and the
-pooler, which feeds only next-sentence prediction, is left out.
+pooler and heads, which serve other tasks, are left out.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import mlx.core as mx
 import mlx.nn as nn
 
-from reexd.engine.models import kernels
-from reexd.engine.models.arguments import BaseModelArgs
+from reexd.engine.models import checkpoint, kernels
+from reexd.engine.models.form import BaseModel, BaseModelArgs
 
 
 @dataclass(frozen=True)
@@ -59,11 +60,7 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(args.hidden_size, 3 * args.hidden_size)
 
     def __call__(self, x: mx.array, mask: mx.array | None) -> mx.array:
-        n, t, width = x.shape
-        # One contiguous copy puts heads before tokens for all three at once: (3, n, h, t, d).
-        qkv = self.qkv(x).reshape(n, t, 3, self.heads, width // self.heads)
-        q, k, v = mx.contiguous(qkv.transpose(2, 0, 3, 1, 4))
-        return kernels.attention(q, k, v, mask).transpose(0, 2, 1, 3).reshape(n, t, width)
+        return kernels.merged(kernels.attention(*kernels.heads_apart(self.qkv(x), self.heads), mask))
 
 
 class Output(nn.Module):
@@ -115,41 +112,27 @@ class Encoder(nn.Module):
         super().__init__()
         self.layer = [Layer(args) for _ in range(args.num_hidden_layers)]
 
-    def __call__(self, x: mx.array, mask: mx.array | None) -> mx.array:
-        for layer in self.layer:
-            x = layer(x, mask)
-        return x
 
-
-class Model(nn.Module):
-    reads_prompts = False
-
+class Model(BaseModel):
     def __init__(self, args: ModelArgs) -> None:
         super().__init__()
         self.args = args
         self.embeddings = Embeddings(args)
         self.encoder = Encoder(args)
 
-    def __call__(self, ids: mx.array, mask: mx.array | None = None) -> mx.array:
-        """(n, t) token ids, additive mask or None when nothing is padded -> (n, t, hidden) final states."""
-        return self.encoder(self.embeddings(ids), mask)
+    def embed(self, ids: mx.array) -> mx.array:
+        return self.embeddings(ids)
+
+    def states(self, x: mx.array, mask: mx.array | None = None, begin: int = 0) -> Iterator[mx.array]:
+        for layer in self.encoder.layer[begin:]:
+            x = layer(x, mask)
+            yield x
 
     def sanitize(self, weights: dict[str, mx.array]) -> dict[str, mx.array]:
-        """The checkpoint's tensors under this module's names (see the module docstring)."""
-        kept = {
-            name.removeprefix("bert."): value
-            for name, value in weights.items()
-            if not name.removeprefix("bert.").startswith(("pooler.", "cls.", "embeddings.position_ids"))
-        }
+        kept = checkpoint.without_prefix(weights, "bert.", ("pooler.", "cls.", "embeddings.position_ids"))
         scale = (self.args.hidden_size // self.args.num_attention_heads) ** -0.5
         for index in range(self.args.num_hidden_layers):
-            prefix = f"encoder.layer.{index}.attention.self."
-            for part in ("weight", "bias"):
-                q, k, v = (kept.pop(f"{prefix}{name}.{part}") for name in ("query", "key", "value"))
-                kept[f"{prefix}qkv.{part}"] = mx.concatenate([q * scale, k, v])
-        return {name: _column_major(value) if "encoder" in name else value for name, value in kept.items()}
-
-
-def _column_major(weight: mx.array) -> mx.array:
-    """The same matrix laid out so that its transpose, which products take, is contiguous: 3 % faster there."""
-    return mx.contiguous(weight.T).T if weight.ndim == 2 else weight
+            place = f"encoder.layer.{index}.attention.self"
+            q, k, v = (f"{place}.{name}" for name in ("query", "key", "value"))
+            checkpoint.fuse_qkv(kept, (q, k, v), f"{place}.qkv", scale)
+        return checkpoint.column_major(kept, "encoder.")

@@ -65,6 +65,20 @@ def additive_mask(lengths: mx.array, width: int) -> mx.array:
     return mx.where(padding, _MASKED, 0.0).astype(mx.float32)[:, None, None, :]
 
 
+def heads_apart(qkv: mx.array, heads: int) -> tuple[mx.array, mx.array, mx.array]:
+    """(n, t, 3 h d) fused projections -> q, k, v of (n, h, t, d), by one contiguous copy for all three."""
+    n, t, width = qkv.shape
+    apart = qkv.reshape(n, t, 3, heads, width // (3 * heads))
+    q, k, v = mx.contiguous(apart.transpose(2, 0, 3, 1, 4))
+    return q, k, v
+
+
+def merged(x: mx.array) -> mx.array:
+    """(n, h, t, d) -> (n, t, h d)."""
+    n, h, t, d = x.shape
+    return x.transpose(0, 2, 1, 3).reshape(n, t, h * d)
+
+
 def attention(q: mx.array, k: mx.array, v: mx.array, mask: mx.array | None) -> mx.array:
     """softmax(q k^T + mask) v, with q already scaled: (n, h, t, d) x3 -> (n, h, t, d)."""
     if on_metal():
@@ -87,4 +101,5 @@ class LayerNorm(nn.LayerNorm):
         average = mx.full((width, 1), 1.0 / width)
         centred = x - x @ average
         variance = (centred * centred) @ average
-        return centred * mx.rsqrt(variance + self.eps) * self.weight + self.bias
+        scaled = centred * mx.rsqrt(variance + self.eps) * self.weight
+        return scaled + self.bias if "bias" in self else scaled
