@@ -14,7 +14,7 @@ from typing import Any, TypeVar, Unpack
 import grpc
 import grpc.aio
 
-from reex import calls, channel, status, types, versions
+from reex import calls, channel, figures, status, types, versions
 from reex.calls import Call, Page, TrainSettings
 from reex.checking import Checker
 from reex.failures import from_rpc_error
@@ -136,9 +136,14 @@ class AsyncClient:
     # Training and jobs
 
     async def train(
-        self, project: str, *, timeout: float | None = None, **settings: Unpack[TrainSettings]
+        self,
+        project: str,
+        *,
+        continue_from: str | None = None,
+        timeout: float | None = None,
+        **settings: Unpack[TrainSettings],
     ) -> types.Job:
-        return await self._call(calls.train(project, settings), timeout)
+        return await self._call(calls.train(project, continue_from, settings), timeout)
 
     async def get_job(self, name: str, *, timeout: float | None = None) -> types.Job:
         return await self._call(calls.get_job(name), timeout)
@@ -193,8 +198,15 @@ class AsyncClient:
                 for prediction in batch:
                     yield prediction
 
-    async def evaluate(self, project: str, split: str, *, timeout: float = float("inf")) -> types.Evaluation:
+    async def evaluate(
+        self, project: str, split: str, *, timeout: float = float("inf")
+    ) -> figures.Evaluation:
         return await self._call(calls.evaluate(project, split), timeout)
+
+    async def drift(
+        self, project: str, split: str, *, last: int = 0, timeout: float = float("inf")
+    ) -> figures.DriftReport:
+        return await self._call(calls.drift(project, split, last), timeout)
 
     async def search(
         self,

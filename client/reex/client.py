@@ -12,7 +12,7 @@ from typing import Any, TypeVar, Unpack
 
 import grpc
 
-from reex import calls, channel, status, types, versions
+from reex import calls, channel, figures, status, types, versions
 from reex.calls import Call, Page, TrainSettings
 from reex.checking import Checker
 from reex.failures import from_rpc_error
@@ -142,10 +142,19 @@ class Client:
     # Training and jobs
 
     def train(
-        self, project: str, *, timeout: float | None = None, **settings: Unpack[TrainSettings]
+        self,
+        project: str,
+        *,
+        continue_from: str | None = None,
+        timeout: float | None = None,
+        **settings: Unpack[TrainSettings],
     ) -> types.Job:
-        """Start a training job. Raises ModelMissing, NotEnoughData, Busy, InvalidSetting. See `watch_job`."""
-        return self._call(calls.train(project, settings), timeout)
+        """Start a training job. Raises ModelMissing, NotEnoughData, Busy, InvalidSetting. See `watch_job`.
+
+        `continue_from`: begin with the weights of a version like v3, or of the live one ("") instead of drawn ones.
+        Raises NotFound, NotTrained, and FailedPrecondition for one that was fitted on other hidden states.
+        """
+        return self._call(calls.train(project, continue_from, settings), timeout)
 
     def get_job(self, name: str, *, timeout: float | None = None) -> types.Job:
         return self._call(calls.get_job(name), timeout)
@@ -199,9 +208,15 @@ class Client:
         for batch in self._results(calls.predict_split(project, split, neighbors)):
             yield from batch
 
-    def evaluate(self, project: str, split: str, *, timeout: float = float("inf")) -> types.Evaluation:
+    def evaluate(self, project: str, split: str, *, timeout: float = float("inf")) -> figures.Evaluation:
         """Scores what is not scored yet, which may take minutes: without a deadline unless told."""
         return self._call(calls.evaluate(project, split), timeout)
+
+    def drift(
+        self, project: str, split: str, *, last: int = 0, timeout: float = float("inf")
+    ) -> figures.DriftReport:
+        """Whether documents that arrive are like those that the live version was calibrated on; `last` N, 0 for all."""
+        return self._call(calls.drift(project, split, last), timeout)
 
     def search(
         self,

@@ -1,4 +1,4 @@
-"""Messages of `reex.v1` to the records of `reex.types` and `reex.status`. The only place that does so."""
+"""Messages of `reex.v1` to the records of `reex.types` and `reex.status`. Figures: `convert_figures`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from reex import status, types, versions
 from reex.v1 import (
     classifiers_pb2,
     documents_pb2,
-    evaluation_pb2,
     jobs_pb2,
     models_pb2,
     predictions_pb2,
@@ -143,57 +142,13 @@ def prediction(message: predictions_pb2.Prediction) -> types.Prediction:
         windows=message.windows,
         role=message.role,
         text=message.text,
-    )
-
-
-def _interval(message: evaluation_pb2.Interval) -> types.Interval:
-    return types.Interval(lower=message.lower, upper=message.upper)
-
-
-def _region(message: evaluation_pb2.RegionEvaluation) -> types.RegionEvaluation:
-    return types.RegionEvaluation(
-        alpha=message.alpha,
-        admitted=message.admitted,
-        admitted_share=message.admitted_share,
-        correct=message.correct,
-        accuracy=message.accuracy,
-        interval=_interval(message.interval),
-    )
-
-
-def _class(message: evaluation_pb2.ClassEvaluation) -> types.ClassEvaluation:
-    return types.ClassEvaluation(
-        label=message.label,
-        name=message.name,
-        support=message.support,
-        recall=message.recall,
-        predicted=message.predicted,
-        precision=message.precision,
-    )
-
-
-def evaluation(message: evaluation_pb2.EvaluateResponse) -> types.Evaluation:
-    return types.Evaluation(
-        split=message.split,
-        classifier=message.classifier,
-        n=message.n,
-        correct=message.correct,
-        accuracy=message.accuracy,
-        interval=_interval(message.interval),
-        balanced_accuracy=message.balanced_accuracy,
-        confusion=tuple(tuple(row.counts) for row in message.confusion),
-        classes=tuple(_class(each) for each in message.classes),
-        regions=tuple(_region(each) for each in message.regions),
-        support_count=message.support_count,
-        calibration_count=message.calibration_count,
-        unseen_count=message.unseen_count,
-        unlabelled_count=message.unlabelled_count,
-        out_of_distribution_count=message.out_of_distribution_count,
-        out_of_distribution_admitted=message.out_of_distribution_admitted,
-        duplicate_count=message.duplicate_count,
-        accuracy_without_duplicates=message.accuracy_without_duplicates,
-        not_scored_count=message.not_scored_count,
-        stale=message.stale,
+        probability=message.probability if message.HasField("probability") else None,
+        probability_lower=message.probability_lower if message.HasField("probability_lower") else None,
+        probability_upper=message.probability_upper if message.HasField("probability_upper") else None,
+        probability_documents=message.probability_documents,
+        prediction_set=tuple(message.prediction_set),
+        prediction_set_uncalibrated=tuple(message.prediction_set_uncalibrated),
+        coverage=message.coverage,
     )
 
 
@@ -263,32 +218,6 @@ def classifier(message: classifiers_pb2.ClassifierSummary) -> versions.Classifie
         unused_count=message.unused_count,
         warnings=tuple(message.warnings),
         training_json=message.training_json,
-    )
-
-
-def _compared(message: classifiers_pb2.ComparedClassifier) -> versions.ComparedClassifier:
-    return versions.ComparedClassifier(
-        name=message.name,
-        correct=message.correct,
-        accuracy=message.accuracy,
-        interval=_interval(message.interval),
-        balanced_accuracy=message.balanced_accuracy,
-        regions=tuple(_region(each) for each in message.regions),
-        out_of_distribution_admitted=message.out_of_distribution_admitted,
-    )
-
-
-def comparison(message: classifiers_pb2.CompareClassifiersResponse) -> versions.Comparison:
-    return versions.Comparison(
-        split=message.split,
-        n=message.n,
-        first=_compared(message.first),
-        second=_compared(message.second),
-        agreed=message.agreed,
-        only_first_correct=message.only_first_correct,
-        only_second_correct=message.only_second_correct,
-        out_of_distribution_count=message.out_of_distribution_count,
-        left_out_count=message.left_out_count,
     )
 
 

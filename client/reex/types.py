@@ -208,62 +208,15 @@ class Prediction(Record):
     windows: int
     role: str  # support | calibration | "" for what the version never saw
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Interval(Record):
-    """Clopper-Pearson, 95 %."""
-
-    lower: float
-    upper: float
-
-
-@dataclass(frozen=True, slots=True)
-class ClassEvaluation(Record):
-    label: int
-    name: str
-    support: int
-    recall: float
-    predicted: int
-    precision: float
-
-
-@dataclass(frozen=True, slots=True)
-class RegionEvaluation(Record):
-    """Cumulative: documents in the region of this alpha or a higher one."""
-
-    alpha: float
-    admitted: int
-    admitted_share: float
-    correct: int
-    accuracy: float
-    interval: Interval
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation(Record):
-    """Figures over the labelled documents that the version did not use; `n` of them."""
-
-    split: str
-    classifier: str
-    n: int
-    correct: int
-    accuracy: float
-    interval: Interval
-    balanced_accuracy: float
-    confusion: tuple[tuple[int, ...], ...]  # rows: true class; columns: predicted class
-    classes: tuple[ClassEvaluation, ...]
-    regions: tuple[RegionEvaluation, ...]  # highest alpha first
-    support_count: int
-    calibration_count: int
-    unseen_count: int
-    unlabelled_count: int
-    out_of_distribution_count: int
-    out_of_distribution_admitted: int  # to a region of alpha >= 0.9
-    duplicate_count: int
-    accuracy_without_duplicates: float
-    not_scored_count: int
-    stale: str
+    probability: float | None = (
+        None  # of being right, calibrated; None from a version that was made without it
+    )
+    probability_lower: float | None = None  # its 95 % interval
+    probability_upper: float | None = None
+    probability_documents: int = 0  # calibration documents behind it
+    prediction_set: tuple[int, ...] = ()  # classes that cannot be excluded at `coverage`
+    prediction_set_uncalibrated: tuple[int, ...] = ()  # of those, which have too few calibration documents
+    coverage: float = 0.0  # 1 - alpha of the set
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from reex.types import Interval, Record, RegionEvaluation
+from reex.figures import Interval, RegionEvaluation
+from reex.types import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,8 @@ class RegionSummary(Record):
 class ClassifierSummary(Record):
     name: str  # like v3
     live: bool
-    origin: str  # train | add | recalibrate
-    parent: str  # the version it was derived from; empty when it was trained
+    origin: str  # train | continue | add | recalibrate | import
+    parent: str  # the version it was derived from or continues; empty when it was trained anew
     create_time: datetime | None
     model: str
     support_count: int

@@ -72,6 +72,7 @@ from reexd.steps.classifiers import Classifiers
 from reexd.steps.compare import Compare
 from reexd.steps.derive import Derive
 from reexd.steps.documents import Documents
+from reexd.steps.drift import Drift
 from reexd.steps.embed import Embed
 from reexd.steps.evaluate import Evaluate
 from reexd.steps.housekeeping import Housekeeping
@@ -193,7 +194,7 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
         (
             evaluation_pb2,
             evaluation_pb2_grpc.add_EvaluationServiceServicer_to_server,
-            EvaluationService(Evaluate(catalogue, predict)),
+            EvaluationService(Evaluate(catalogue, predict), Drift(catalogue, predict)),
         ),
         (
             classifiers_pb2,

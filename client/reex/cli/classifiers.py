@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from reex.cli import answers, completion, overview, views
+from reex.cli import completion, figures, overview, views
 from reex.cli.options import AsJson, Name, Version, example
 from reex.cli.progress import Progress
 from reex.cli.session import connected
@@ -58,8 +58,8 @@ def compare(
     with connected() as client:
         with Progress() as progress:
             progress.show(f"scoring {split}", 0, 0)
-            figures = client.compare_classifiers(name, first, second, split)
-        answers.comparison(figures, as_json)
+            found = client.compare_classifiers(name, first, second, split)
+        figures.comparison(found, as_json)
 
 
 @app.command(epilog=example("reexctl classifiers use sentiment v3"))

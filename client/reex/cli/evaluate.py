@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from reex.cli import answers, completion
+from reex.cli import completion, figures
 from reex.cli.options import AsJson, Name, example
 from reex.cli.progress import Progress
 from reex.cli.session import connected
@@ -30,5 +30,5 @@ def evaluate(
     with connected() as client:
         with Progress() as progress:
             progress.show(f"scoring {split}", 0, 0)
-            figures = client.evaluate(name, split)
-        answers.evaluation(figures, as_json)
+            found = client.evaluate(name, split)
+        figures.evaluation(found, as_json)

@@ -13,6 +13,7 @@ from reex.cli import (
     add,
     classifiers,
     daemon,
+    discover,
     documents,
     evaluate,
     exits,
@@ -81,6 +82,7 @@ app.command("recalibrate", epilog=recalibrate.EXAMPLES)(recalibrate.recalibrate)
 app.command("query", epilog=query.EXAMPLES)(query.query)
 app.command("predict", epilog=predict.EXAMPLES)(predict.predict)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
+app.add_typer(discover.app, name="discover")
 app.command("search", epilog=search.EXAMPLES)(search.search)
 app.command("status", epilog=status.EXAMPLES)(status.status)
 app.add_typer(models.app, name="models")

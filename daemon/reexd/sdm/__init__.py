@@ -17,12 +17,15 @@ Symbols of "act" (arXiv 2509.12760v5) and where they are computed; docs/calibrat
     M(x)              membership                                  region_accepts, region_alphas    act Eq. 9
     n_c               effective sample sizes                      effective_sample_sizes           act A.5
     eps               DKW error of d                              dkw_errors, distance_bands       act A.5
+
+Beside the article: `evaluation` (counts with exact intervals), `drift` (are new rows like the calibration rows).
 """
 
 from reexd.sdm.activation import Q_OFFSET, log_sdm_activation, sdm_activation
 from reexd.sdm.calibration import Calibration, CalibrationRows, calibrate
 from reexd.sdm.digest import feature_digest
 from reexd.sdm.distance import class_distances, distance_cdfs, distance_quantiles, pool_small_cdfs
+from reexd.sdm.drift import TwoSampleTest, held_out_q_prime, holm, two_sample_test
 from reexd.sdm.effective_sample_size import distance_bands, dkw_errors, effective_sample_sizes
 from reexd.sdm.evaluation import Admission, Cell, ConditionalAccuracy, admission, conditional_accuracy
 from reexd.sdm.explanation import Block, blocked_rungs, explain_regions
@@ -61,6 +64,7 @@ __all__ = [
     "Region",
     "Scores",
     "Similarity",
+    "TwoSampleTest",
     "admission",
     "balanced_loss",
     "best_iteration",
@@ -82,6 +86,8 @@ __all__ = [
     "fit_normalization",
     "fit_region",
     "fit_regions",
+    "held_out_q_prime",
+    "holm",
     "initial_weights",
     "is_out_of_distribution",
     "iteration_seed",
@@ -101,4 +107,5 @@ __all__ = [
     "similarity",
     "squared_distances",
     "stratified_split",
+    "two_sample_test",
 ]

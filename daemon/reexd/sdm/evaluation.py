@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reexd.sdm.intervals import clopper_pearson
+
 
 @dataclass(frozen=True, slots=True)
 class Cell:
@@ -22,6 +24,11 @@ class Cell:
     def accuracy(self) -> float | None:
         """None when there is no row to judge by."""
         return self.correct / self.count if self.count else None
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Clopper-Pearson, 95 %; (0, 1) when there is no row."""
+        return clopper_pearson(self.correct, self.count)
 
 
 @dataclass(frozen=True, slots=True)

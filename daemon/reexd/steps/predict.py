@@ -71,16 +71,17 @@ class Predict:
         return Answers(loaded, stale, records, asked, [False] * len(texts), passed_over=0)
 
     def split(
-        self, project: str, split: str, neighbors: int, version: int | None = None
+        self, project: str, split: str, neighbors: int, version: int | None = None, last: int = 0
     ) -> Iterator[Answers]:
         """Score the documents of a split, in upload order, batch by batch; stored answers are used while current.
 
-        By the live version, or another. Raises NotTrained, ClassifierNotFound, SplitNotFound before the first batch.
+        By the live version, or another; only the `last` documents by upload, 0 for all. Raises NotTrained,
+        ClassifierNotFound, SplitNotFound before the first batch.
         """
         loaded = self._live.get(project, version)
         _check_neighbors(neighbors, NEIGHBORS_STORED)
         with self._catalogue.open(project).read() as txn:
-            numbers = documents.numbers(txn, split)
+            numbers = documents.numbers(txn, split)[-last:]  # -0 is the beginning
             missing = predictions.missing(txn, loaded.record.version, split)
         return self._batches(project, loaded, numbers, missing, neighbors)
 

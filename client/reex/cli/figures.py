@@ -1,0 +1,205 @@
+"""How evaluations, comparisons and drift reports are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from reex.cli import output
+from reex.cli.output import Column, percent, safe
+from reex.cli.views import class_name
+
+if TYPE_CHECKING:
+    from reex.figures import DriftReport, Evaluation, Interval, Share
+    from reex.versions import Comparison
+
+_CLASSES_SHOWN = 10
+
+
+def evaluation(figures: Evaluation, as_json: bool) -> None:
+    if as_json:
+        output.object_line(figures.to_dict())
+        return
+    output.line(
+        f"{figures.split}, {figures.classifier}: {figures.n:,} labelled documents that the version never used "
+        f"(of the split {figures.unseen_count:,} unseen, {figures.support_count:,} support, "
+        f"{figures.calibration_count:,} calibration)"
+    )
+    if figures.stale:
+        output.styled(f"stale: {safe(figures.stale)}", "yellow")
+    _beside(figures)
+    if not figures.n:
+        if not figures.out_of_distribution_count:
+            output.styled(
+                "nothing to measure on: the version used every labelled document of the split", "yellow"
+            )
+        return
+    interval = figures.interval
+    output.styled(
+        f"accuracy {percent(figures.accuracy)} ({figures.correct:,} of {figures.n:,}, 95 % interval "
+        f"{percent(interval.lower)} to {percent(interval.upper)}), "
+        f"balanced accuracy {percent(figures.balanced_accuracy)}",
+        "bold",
+    )
+    if figures.duplicate_count:
+        output.line(
+            f"{figures.duplicate_count:,} have the very text of a support document; "
+            f"accuracy without them {percent(figures.accuracy_without_duplicates)}"
+        )
+    _regions(figures)
+    _classes(figures)
+
+
+def _beside(figures: Evaluation) -> None:
+    """Documents that are in no figure of accuracy."""
+    if figures.out_of_distribution_count:
+        output.line(
+            f"of {figures.out_of_distribution_count:,} documents of no class, "
+            f"{figures.out_of_distribution_admitted:,} were admitted at alpha 0.9 or higher"
+        )
+    if figures.not_scored_count:
+        output.styled(
+            f"{figures.not_scored_count:,} documents have attributes that do not fit the version: not scored",
+            "yellow",
+        )
+
+
+def _regions(figures: Evaluation) -> None:
+    output.line()
+    if not figures.regions:
+        output.styled("the version has no reliability region; `reexctl status` says why", "bold red")
+        return
+    output.line("admitted to a region of alpha or higher:")
+    columns = [Column("alpha", right=True), Column("admitted", right=True), Column("share", right=True)]
+    columns += [Column("right", right=True), Column("accuracy", right=True), Column("95 % interval")]
+    output.table(
+        columns,
+        [
+            [
+                f"{each.alpha:g}",
+                f"{each.admitted:,}",
+                percent(each.admitted_share),
+                f"{each.correct:,}",
+                percent(each.accuracy),
+                f"{percent(each.interval.lower)} to {percent(each.interval.upper)}" if each.admitted else "-",
+            ]
+            for each in figures.regions
+        ],
+    )
+
+
+def _classes(figures: Evaluation) -> None:
+    output.line()
+    columns = [Column("class"), Column("documents", right=True), Column("recall", right=True)]
+    columns += [Column("predicted", right=True), Column("precision", right=True)]
+    few = len(figures.classes) <= _CLASSES_SHOWN
+    if few:  # the confusion beside it: rows the true class, columns the predicted one
+        columns += [Column(f"as {safe(each.name)}", right=True) for each in figures.classes]
+    rows = []
+    for each, counts in zip(figures.classes, figures.confusion, strict=False):
+        row = [safe(each.name), f"{each.support:,}", percent(each.recall), f"{each.predicted:,}"]
+        row.append(percent(each.precision))
+        rows.append(row + ([f"{count:,}" for count in counts] if few else []))
+    output.table(columns, rows)
+
+
+def comparison(figures: Comparison, as_json: bool) -> None:
+    """Two versions side by side."""
+    if as_json:
+        output.object_line(figures.to_dict())
+        return
+    one, other = figures.first, figures.second
+    output.line(
+        f"{one.name} and {other.name} on {figures.split}: {figures.n:,} labelled documents that neither used "
+        f"({figures.left_out_count:,} left out)"
+    )
+    if figures.n:
+        output.line(
+            f"same prediction on {figures.agreed:,} ({percent(figures.agreed / figures.n)}); right only in "
+            f"{one.name}: {figures.only_first_correct:,}, only in {other.name}: {figures.only_second_correct:,}"
+        )
+    elif not figures.out_of_distribution_count:
+        output.styled("nothing to compare on: each labelled document was used by one of them", "yellow")
+        return
+    output.line()
+    columns = [Column(""), Column(one.name, right=True), Column(other.name, right=True)]
+    rows = [
+        ["accuracy", *(percent(each.accuracy) for each in (one, other))],
+        ["95 % interval", *(_bounds(each.interval) for each in (one, other))],
+        ["balanced accuracy", *(percent(each.balanced_accuracy) for each in (one, other))],
+    ]
+    for pair in zip(one.regions, other.regions, strict=True):
+        alpha = pair[0].alpha
+        rows.append([f"admitted at {alpha:g}", *(percent(each.admitted_share) for each in pair)])
+        rows.append(
+            [f"accuracy at {alpha:g}", *(percent(each.accuracy) if each.admitted else "-" for each in pair)]
+        )
+    if figures.out_of_distribution_count:
+        title = f"admitted at 0.9 or higher, of {figures.out_of_distribution_count:,} of no class"
+        rows.append([title, *(f"{each.out_of_distribution_admitted:,}" for each in (one, other))])
+    output.table(columns, rows)
+
+
+def _bounds(interval: Interval) -> str:
+    return f"{percent(interval.lower)} to {percent(interval.upper)}"
+
+
+_DRIFT_STYLES = {"none": "green", "slight": "yellow", "drift": "bold red", "too-few": "yellow"}
+_QUANTITIES = {"q": "q, similarity", "d0": "d0, distance", "q_prime": "q', rescaled similarity"}
+
+
+def drift(figures: DriftReport, classes: Sequence[str], as_json: bool) -> None:
+    """The verdict and what to do, then the figures behind it."""
+    if as_json:
+        output.object_line(figures.to_dict())
+        return
+    output.styled(safe(figures.summary), _DRIFT_STYLES[figures.verdict])
+    output.line(f"what to do: {safe(figures.advice)}")
+    if figures.stale:
+        output.styled(f"stale: {safe(figures.stale)}", "yellow")
+    if figures.quantities:
+        output.line()
+        columns = [Column("quantity"), Column("median", right=True), Column("in calibration", right=True)]
+        columns += [Column("difference", right=True), Column("at", right=True), Column("p", right=True)]
+        output.table(
+            [*columns, Column("effect", right=True)],
+            [
+                [
+                    _QUANTITIES.get(each.name, each.name),
+                    f"{each.median:.4g}",
+                    f"{each.calibration_median:.4g}",
+                    percent(each.difference),
+                    f"{each.difference_at:.4g}",
+                    f"{each.p_value_adjusted:.2g}",
+                    f"{each.effect:+.2f}",
+                ]
+                for each in figures.quantities
+            ],
+        )
+    output.line()
+    _shares(figures, classes)
+
+
+def _shares(figures: DriftReport, classes: Sequence[str]) -> None:
+    """Counts of both sides with their intervals."""
+    columns = [Column(""), Column(f"{figures.split}, {figures.n:,}", right=True), Column("95 % interval")]
+    columns.append(Column(f"calibration of {figures.classifier}, {figures.calibration_count:,}", right=True))
+    rows = [
+        [f"admitted at {row.alpha:g}", *_share(row.arriving), percent(row.calibration.share)]
+        for row in figures.admission
+    ]
+    rows.append(
+        ["q = 0", *_share(figures.zero_similarity), percent(figures.calibration_zero_similarity.share)]
+    )
+    shares = list(zip(figures.class_shares, figures.calibration_class_shares, strict=True))
+    if figures.n:
+        # The classes whose share moved most come first where not all can be shown.
+        moved = sorted(range(len(shares)), key=lambda label: -abs(shares[label][0] - shares[label][1]))
+        for label in sorted(moved[:_CLASSES_SHOWN]):
+            now, then = shares[label]
+            rows.append([f"predicted {class_name(label, classes)}", percent(now), "", percent(then)])
+    output.table(columns, rows)
+
+
+def _share(cell: Share) -> tuple[str, str]:
+    return percent(cell.share), _bounds(cell.interval) if cell.n else "-"

@@ -1,0 +1,132 @@
+"""Messages of evaluations, comparisons and drift reports to the records of `reex.figures` and `reex.versions`."""
+
+from __future__ import annotations
+
+from reex import figures, versions
+from reex.v1 import classifiers_pb2, evaluation_pb2
+
+_VERDICTS = {
+    evaluation_pb2.DRIFT_VERDICT_TOO_FEW: figures.DriftVerdict.TOO_FEW,
+    evaluation_pb2.DRIFT_VERDICT_NONE: figures.DriftVerdict.NONE,
+    evaluation_pb2.DRIFT_VERDICT_SLIGHT: figures.DriftVerdict.SLIGHT,
+    evaluation_pb2.DRIFT_VERDICT_DRIFT: figures.DriftVerdict.DRIFT,
+}
+
+
+def _interval(message: evaluation_pb2.Interval) -> figures.Interval:
+    return figures.Interval(lower=message.lower, upper=message.upper)
+
+
+def _region(message: evaluation_pb2.RegionEvaluation) -> figures.RegionEvaluation:
+    return figures.RegionEvaluation(
+        alpha=message.alpha,
+        admitted=message.admitted,
+        admitted_share=message.admitted_share,
+        correct=message.correct,
+        accuracy=message.accuracy,
+        interval=_interval(message.interval),
+    )
+
+
+def _class(message: evaluation_pb2.ClassEvaluation) -> figures.ClassEvaluation:
+    return figures.ClassEvaluation(
+        label=message.label,
+        name=message.name,
+        support=message.support,
+        recall=message.recall,
+        predicted=message.predicted,
+        precision=message.precision,
+    )
+
+
+def evaluation(message: evaluation_pb2.EvaluateResponse) -> figures.Evaluation:
+    return figures.Evaluation(
+        split=message.split,
+        classifier=message.classifier,
+        n=message.n,
+        correct=message.correct,
+        accuracy=message.accuracy,
+        interval=_interval(message.interval),
+        balanced_accuracy=message.balanced_accuracy,
+        confusion=tuple(tuple(row.counts) for row in message.confusion),
+        classes=tuple(_class(each) for each in message.classes),
+        regions=tuple(_region(each) for each in message.regions),
+        support_count=message.support_count,
+        calibration_count=message.calibration_count,
+        unseen_count=message.unseen_count,
+        unlabelled_count=message.unlabelled_count,
+        out_of_distribution_count=message.out_of_distribution_count,
+        out_of_distribution_admitted=message.out_of_distribution_admitted,
+        duplicate_count=message.duplicate_count,
+        accuracy_without_duplicates=message.accuracy_without_duplicates,
+        not_scored_count=message.not_scored_count,
+        stale=message.stale,
+    )
+
+
+def _compared(message: classifiers_pb2.ComparedClassifier) -> versions.ComparedClassifier:
+    return versions.ComparedClassifier(
+        name=message.name,
+        correct=message.correct,
+        accuracy=message.accuracy,
+        interval=_interval(message.interval),
+        balanced_accuracy=message.balanced_accuracy,
+        regions=tuple(_region(each) for each in message.regions),
+        out_of_distribution_admitted=message.out_of_distribution_admitted,
+    )
+
+
+def comparison(message: classifiers_pb2.CompareClassifiersResponse) -> versions.Comparison:
+    return versions.Comparison(
+        split=message.split,
+        n=message.n,
+        first=_compared(message.first),
+        second=_compared(message.second),
+        agreed=message.agreed,
+        only_first_correct=message.only_first_correct,
+        only_second_correct=message.only_second_correct,
+        out_of_distribution_count=message.out_of_distribution_count,
+        left_out_count=message.left_out_count,
+    )
+
+
+def _share(message: evaluation_pb2.Share) -> figures.Share:
+    share = message.share if message.n else float("nan")
+    return figures.Share(n=message.n, count=message.count, share=share, interval=_interval(message.interval))
+
+
+def _quantity(message: evaluation_pb2.DriftQuantity) -> figures.DriftQuantity:
+    return figures.DriftQuantity(
+        name=message.name,
+        calibration_median=message.calibration_median,
+        median=message.median,
+        difference=message.difference,
+        difference_at=message.difference_at,
+        p_value=message.p_value,
+        p_value_adjusted=message.p_value_adjusted,
+        effect=message.effect,
+    )
+
+
+def drift(message: evaluation_pb2.MeasureDriftResponse) -> figures.DriftReport:
+    return figures.DriftReport(
+        split=message.split,
+        classifier=message.classifier,
+        n=message.n,
+        calibration_count=message.calibration_count,
+        verdict=_VERDICTS[message.verdict],
+        summary=message.summary,
+        advice=message.advice,
+        quantities=tuple(_quantity(each) for each in message.quantities),
+        difference_detectable=message.difference_detectable,
+        admission=tuple(
+            figures.DriftAdmission(each.alpha, _share(each.calibration), _share(each.arriving))
+            for each in message.admission
+        ),
+        calibration_zero_similarity=_share(message.calibration_zero_similarity),
+        zero_similarity=_share(message.zero_similarity),
+        calibration_class_shares=tuple(message.calibration_class_shares),
+        class_shares=tuple(message.class_shares),
+        added_since_calibration=message.added_since_calibration,
+        stale=message.stale,
+    )
