@@ -14,8 +14,8 @@ import mlx.nn as nn
 import numpy as np
 
 from reexd.engine.models import checkpoint, kernels
-from reexd.engine.models.form import BaseModel, BaseModelArgs
 from reexd.engine.models.bert import Intermediate, Output
+from reexd.engine.models.form import BaseModel, BaseModelArgs
 
 FIRST_POSITION = 2
 _DISTANCE_MAX = 128  # of the reference implementation; no checkpoint says otherwise
