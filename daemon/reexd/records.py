@@ -194,6 +194,9 @@ class ClassifierArrays:
     pool_revisions: np.ndarray  # (n_pool,) int64
     pool_labels: np.ndarray  # (n_pool,) int32
     pool_roles: np.ndarray  # (n_pool,) uint8, Role
+    # Support and calibration documents that the project does not hold have negative numbers (see store.foreign).
+    foreign_text: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint8))  # (b,) uint8
+    foreign_ends: np.ndarray = field(default_factory=lambda: np.empty((0, 2), np.int64))  # (k, 2) int64
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,3 +243,6 @@ class Prediction:
     prediction_set: tuple[int, ...] = ()  # ascending; made on reading, for the coverage that was asked for
     prediction_set_uncalibrated: tuple[int, ...] = ()  # those of the set with too few calibration documents
     coverage: float = 0.0  # 1 - alpha of the set; 0.0 when there is none
+    ensemble_size: int = 0  # members of the version's ensemble, itself included; 0 when it has none
+    ensemble_agreed: int = 0  # of them: those with this prediction
+    ensemble_region_alpha: float = 0.0  # lowest lower region alpha of all when all agree, else 0.0
