@@ -13,19 +13,18 @@ import os
 import sys
 import time
 
-from reexd.engine.process import blas_environment
+from reexd.engine.process import BLAS_ENVIRONMENT, worker_settings
 from reexd.engine.tasks import EngineSettings
 
 from bench.daemon import models_folder
 
 
 def main() -> None:
-    os.environ.update(blas_environment(interactive=True))  # as the worker kept for questions has it
+    os.environ.update(BLAS_ENVIRONMENT)
     # Before anything imports mlx: BLAS and allocator come first.
     from reexd.engine.worker import prepare
 
-    settings = EngineSettings()
-    found = prepare({"openblas": "", "cache_max_bytes": settings.cache_max_bytes, "niceness": 0})
+    found = prepare(worker_settings(EngineSettings(), interactive=True))
     import numpy as np
     from reexd.engine import models
     from reexd.engine.encoding import Encoders

@@ -28,8 +28,11 @@ class Blas:
     text: str
 
 
-def load(path: str = "") -> Blas:
-    """Load OpenBLAS into this process: from `path`, the system, or beside the environment."""
+def load(path: str = "", threads: int = 1) -> Blas:
+    """Load OpenBLAS into this process: from `path`, the system, or beside the environment.
+
+    `threads` of its products; a NumPy that brings an OpenBLAS of its own goes by the environment.
+    """
     if sys.platform == "darwin":
         return Blas(True, "Accelerate")
     if "mlx.core" in sys.modules:
@@ -42,6 +45,8 @@ def load(path: str = "") -> Blas:
         except OSError:
             continue
         if hasattr(library, "cblas_sgemm"):
+            if hasattr(library, "openblas_set_num_threads"):
+                library.openblas_set_num_threads(threads)
             return Blas(True, f"OpenBLAS ({candidate})")
     return Blas(False, f"OpenBLAS was not found, so products run about 40 times slower. Install it: {CURE}")
 

@@ -27,17 +27,22 @@ from reexd.engine.tasks import EngineSettings
 logger = logging.getLogger(__name__)
 
 _BULK_NICENESS = 10  # so that the system runs an interactive worker first
-_INTERACTIVE_THREADS = (
-    2  # of a question's products: a fifth less time on two cores; more do not help so few rows
-)
+_INTERACTIVE_THREADS = 2  # a fifth less time for a question on two cores; more do not help so few rows
+
+# One thread for every OpenBLAS in a worker, NumPy's own among them; `blas.load` gives the language model's more.
+# Idle threads sleep at once instead of spinning.
+BLAS_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "OPENBLAS_THREAD_TIMEOUT": "14"}
 
 
-def blas_environment(*, interactive: bool) -> dict[str, str]:
-    """How OpenBLAS runs in a worker. One process per core scales better than two threads in one, so bulk workers
-    have a single thread; whoever waits for an answer has both cores. Idle threads sleep at once instead of spinning.
-    """
-    threads = min(_INTERACTIVE_THREADS, os.cpu_count() or 1) if interactive else 1
-    return {"OPENBLAS_NUM_THREADS": str(threads), "OPENBLAS_THREAD_TIMEOUT": "14"}
+def worker_settings(settings: EngineSettings, *, interactive: bool, niced: bool = False) -> dict:
+    """What `worker.prepare` takes. One process per core scales better than two threads in one, so bulk workers have
+    a single thread; whoever waits for an answer has both cores."""
+    return {
+        "openblas": settings.openblas,
+        "blas_threads": min(_INTERACTIVE_THREADS, os.cpu_count() or 1) if interactive else 1,
+        "cache_max_bytes": settings.cache_max_bytes,
+        "niceness": _BULK_NICENESS if niced else 0,
+    }
 
 
 @dataclass(slots=True, eq=False)
@@ -81,11 +86,7 @@ class WorkerProcess:
     async def start(self, settings: EngineSettings) -> Frame | None:
         """Start the process and wait for its first frame; None when it ended before."""
         ours, theirs = socket.socketpair()
-        given = {
-            "openblas": settings.openblas,
-            "cache_max_bytes": settings.cache_max_bytes,
-            "niceness": _BULK_NICENESS if self.niced else 0,
-        }
+        given = worker_settings(settings, interactive=self.reserved, niced=self.niced)
         with theirs:
             # -P: the current folder is no place to import from. A session of its own: Ctrl-C in the terminal
             # of `reexd serve` is the daemon's to handle; the worker ends with the socket.
@@ -93,7 +94,7 @@ class WorkerProcess:
                 subprocess.Popen,
                 [sys.executable, "-P", "-m", "reexd.engine.worker", str(theirs.fileno()), json.dumps(given)],
                 pass_fds=[theirs.fileno()],
-                env={**os.environ, **blas_environment(interactive=self.reserved)},
+                env={**os.environ, **BLAS_ENVIRONMENT},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 start_new_session=True,

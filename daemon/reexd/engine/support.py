@@ -26,11 +26,16 @@ from reexd.sdm import NEIGHBORS_MAX
 
 TILE_ELEMENTS = 2**23  # of one block of t: 32 MiB, 70 ms of one core's products
 TILE_ROWS_MAX = 384
+# A tile of so few rows is reduced by NumPy: some dozen MLX operations cost more in being started than in being done.
+FEW_ROWS = 4
 GROUPS = 32  # columns of a block are folded into N / GROUPS minima to bound the k-th neighbour
 
 # Error of a float32 GEMM of t, as a share of |q| |s| + |s|^2 / 2, that no product may exceed. Measured on 384
 # and 1,000 components: 8e-8 with OpenBLAS. A TF32 or bfloat16 matrix product would break it.
 ROUNDING = 1e-6
+
+
+Block = mx.array | np.ndarray  # reduced by the functions of its own module, which bear the same names in both
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,6 +89,8 @@ class Support:
         padded[:count, width] = halves
         padded[count:, width] = np.inf  # never near; the queries' last component is 1
         self._columns = mx.array(padded).T  # (R + 1, N padded)
+        mx.eval(self._columns)
+        self._columns_few = np.array(self._columns, copy=False)  # the same memory, as NumPy sees it
 
     def tiles(
         self, queries: np.ndarray, predictions: np.ndarray, *, exclude: np.ndarray | None, neighbors: int = 0
@@ -132,15 +139,17 @@ class Support:
         centred = queries - self._centre
         slack = self._slack(centred)
         block = self._block(centred, exclude)  # (B, N padded)
+        xp = _module(block)
         runs = np.flatnonzero(np.r_[True, predictions[1:] != predictions[:-1], True])
         parts = [
             self._count_good(block[first:last], int(predictions[first]), slack[first:last])
             for first, last in pairwise(runs)
         ]
-        nearest, to_bad, lower, upper = map(mx.concatenate, zip(*parts, strict=True))
-        reach = self._reach(block, nearest, neighbors) + mx.array(slack)
+        nearest, to_bad, lower, upper = map(xp.concatenate, zip(*parts, strict=True))
+        reach = self._reach(block, nearest, neighbors) + xp.array(slack)
         near = block <= reach[:, None]
-        mx.eval(to_bad, lower, upper, near)
+        if xp is mx:
+            mx.eval(to_bad, lower, upper, near)
         q, unsure = np.array(lower), np.flatnonzero(np.array(upper) > np.array(lower))
         if unsure.size:
             limits = np.array(to_bad)[unsure]
@@ -162,56 +171,59 @@ class Support:
         norms = np.sqrt(np.einsum("br,br->b", centred, centred))
         return (2.0 * ROUNDING * self._radius * (norms + 0.5 * self._radius)).astype(np.float32)
 
-    def _block(self, centred: np.ndarray, exclude: np.ndarray) -> mx.array:
-        """t of a tile, (B, R) -> (B, N padded), with excluded rows at infinity."""
+    def _block(self, centred: np.ndarray, exclude: np.ndarray) -> Block:
+        """t of a tile, (B, R) -> (B, N padded), with excluded rows at infinity; a NumPy array for few rows."""
         extended = np.ones((len(centred), centred.shape[1] + 1), dtype=np.float32)
         extended[:, :-1] = centred
-        block = mx.array(extended) @ self._columns
+        few = len(centred) <= FEW_ROWS
+        block = extended @ self._columns_few if few else mx.array(extended) @ self._columns
         hidden = np.flatnonzero(exclude >= 0)
         if hidden.size:
-            block[mx.array(hidden), mx.array(self._place[exclude[hidden]])] = mx.inf
+            xp = np if few else mx
+            block[xp.array(hidden), xp.array(self._place[exclude[hidden]])] = xp.inf
         return block
 
-    def _count_good(
-        self, block: mx.array, label: int, slack: np.ndarray
-    ) -> tuple[mx.array, mx.array, mx.array, mx.array]:
+    def _count_good(self, block: Block, label: int, slack: np.ndarray) -> tuple[Block, Block, Block, Block]:
         """For queries predicted `label`: t of the nearest row, t of the nearest row that is not good, and how
         many good rows lie surely, and possibly, before that one; (B,) each."""
+        xp = _module(block)
         first, last = int(self._bounds[label]), int(self._bounds[label + 1])
-        to_bad = mx.full((block.shape[0],), mx.inf)
+        to_bad = xp.full((block.shape[0],), xp.inf)
         if first > 0:
-            to_bad = mx.min(block[:, :first], axis=1)
+            to_bad = xp.min(block[:, :first], axis=1)
         if last < block.shape[1]:
-            to_bad = mx.minimum(to_bad, mx.min(block[:, last:], axis=1))
-        good, margin = block[:, first:last], mx.array(slack)
-        lower = mx.sum(good < (to_bad - margin)[:, None], axis=1)
-        upper = mx.sum(good <= (to_bad + margin)[:, None], axis=1)
+            to_bad = xp.minimum(to_bad, xp.min(block[:, last:], axis=1))
+        good, margin = block[:, first:last], xp.array(slack)
+        lower = xp.sum(good < (to_bad - margin)[:, None], axis=1)
+        upper = xp.sum(good <= (to_bad + margin)[:, None], axis=1)
         # Excluded rows stand at infinity; they equal an infinite limit (no bad row at all) but are no match.
-        upper = mx.where(mx.isinf(to_bad), lower, upper)
-        nearest = mx.minimum(to_bad, mx.min(good, axis=1)) if last > first else to_bad
+        upper = xp.where(xp.isinf(to_bad), lower, upper)
+        nearest = xp.minimum(to_bad, xp.min(good, axis=1)) if last > first else to_bad
         return nearest, to_bad, lower, upper
 
-    def _reach(self, block: mx.array, nearest: mx.array, neighbors: int) -> mx.array:
+    def _reach(self, block: Block, nearest: Block, neighbors: int) -> Block:
         """An upper bound on t of the k-th neighbour: the k-th smallest minimum over disjoint column
         groups."""
         if neighbors <= 1:
             return nearest
+        xp = _module(block)
         if neighbors >= self._folded:
-            return mx.full(nearest.shape, mx.finfo(mx.float32).max)
-        minima = mx.min(block.reshape(block.shape[0], GROUPS, self._folded), axis=1)
-        return mx.max(mx.partition(minima, neighbors - 1, axis=1)[:, :neighbors], axis=1)
+            return xp.full(nearest.shape, xp.finfo(xp.float32).max)
+        minima = xp.min(block.reshape(block.shape[0], GROUPS, self._folded), axis=1)
+        return xp.max(xp.partition(minima, neighbors - 1, axis=1)[:, :neighbors], axis=1)
 
     def _resolve(
         self,
         queries: np.ndarray,
         predictions: np.ndarray,
-        block: mx.array,
+        block: Block,
         unsure: np.ndarray,
         limits: np.ndarray,
         slack: np.ndarray,
     ) -> np.ndarray:
         """Good rows before the nearest bad one among those too close to call, by direct differences, (u,)."""
-        values = np.array(mx.take(block, mx.array(unsure), axis=0))  # (u, N padded)
+        xp = _module(block)
+        values = np.array(xp.take(block, xp.array(unsure), axis=0))  # (u, N padded)
         margin = slack[unsure]
         who, place = np.nonzero(
             (values >= (limits - margin)[:, None]) & (values <= (limits + margin)[:, None])
@@ -250,3 +262,8 @@ class Support:
         """Squared distances by differences, (p, R) queries to the rows at `place` (p,) -> (p,) float32."""
         differences = queries - self._rows[place]
         return np.square(differences, out=differences).sum(axis=1)
+
+
+def _module(block: Block):
+    """The module whose functions reduce a block."""
+    return np if isinstance(block, np.ndarray) else mx

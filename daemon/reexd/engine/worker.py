@@ -159,7 +159,7 @@ def _described(error: Exception) -> dict:
 def prepare(settings: dict) -> Frame:
     """Set the process up, in the order the libraries need; what was found is the first frame it sends."""
     os.nice(settings["niceness"])
-    found = blas.load(settings["openblas"])
+    found = blas.load(settings["openblas"], settings["blas_threads"])
     blas.keep_freed_memory()
     os.environ["MLX_ENABLE_TF32"] = (
         "0"  # newer Apple GPUs would round products; matching needs all of Float32

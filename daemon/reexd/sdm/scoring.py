@@ -17,6 +17,9 @@ from reexd.sdm.effective_sample_size import distance_bands, dkw_errors, effectiv
 from reexd.sdm.regions import Region, region_accepts, region_alphas
 from reexd.sdm.rescaled_similarity import is_out_of_distribution, rescaled_similarity
 
+# By what share Float32 may round a value at a lower d above the one at d.
+ROUNDING = 1e-5
+
 
 class Reason(IntEnum):
     """Why a row is not admitted, in the order they are tried. `word` is the stable text."""
@@ -103,8 +106,9 @@ def score(logits: np.ndarray, q: np.ndarray, d0: np.ndarray, calibration: Calibr
         q_offset=calibration.q_offset,
         **_rejected_everywhere(logits, q, calibration),
     )
-    for region in calibration.regions:
-        _admit_lower(scores, region, calibration)
+    passing = _passing(scores, calibration)
+    for at in np.flatnonzero(passing.any(axis=0)):
+        _admit_lower(scores, calibration.regions[at], calibration, passing[:, at])
     scores.reason[:] = scores.reasons()
     return scores
 
@@ -136,15 +140,30 @@ def _rejected_everywhere(
     }
 
 
-def _admit_lower(scores: Scores, region: Region, calibration: Calibration) -> None:
+def _passing(scores: Scores, calibration: Calibration) -> np.ndarray:
+    """Which regions could admit a row at a lower d: those it would pass at d itself, (n, R) bool.
+
+    Both q' and the predicted class's sdm fall with d. At d = 0 the activation is uniform, below every threshold; q = 0
+    is rejected whatever else holds.
+    """
+    regions = calibration.regions
+    predicted = scores.sdm[np.arange(scores.prediction.size), scores.prediction]
+    thresholds = np.array([region.thresholds for region in regions], np.float32)  # (R, C)
+    thresholds = thresholds.reshape(len(regions), calibration.class_count).T[scores.prediction]  # (n, R)
+    minima = np.array([region.q_prime_min for region in regions], np.float32)
+    hopeful = (scores.d > 0.0) & (scores.q > calibration.ood_limit)
+    passing = (scores.q_prime * (1.0 + ROUNDING))[:, None] >= minima
+    passing &= (predicted * (1.0 + ROUNDING))[:, None] >= thresholds
+    return passing & hopeful[:, None]
+
+
+def _admit_lower(scores: Scores, region: Region, calibration: Calibration, passing: np.ndarray) -> None:
     """Fill in the lower family of the rows that `region` admits first, with d lowered by its own DKW error.
 
-    n_c is that of the centroid q' (sdm.md 10): the lowered q' only decides membership.
+    n_c is that of the centroid q' (sdm.md 10): the lowered q' only decides membership. Only `passing` (n,) rows are
+    looked at.
     """
-    # At d = 0 the activation is uniform, below every threshold; q = 0 is rejected whatever else holds.
-    open_rows = np.flatnonzero(
-        (scores.lower_region_alpha == 0.0) & (scores.d > 0.0) & (scores.q > calibration.ood_limit)
-    )
+    open_rows = np.flatnonzero(passing & (scores.lower_region_alpha == 0.0))
     if open_rows.size == 0:
         return
     errors = dkw_errors(scores.effective_sample_sizes[open_rows], region.alpha)
