@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 from pathlib import Path
 
 import mlx.core as mx
@@ -12,7 +13,7 @@ import numpy as np
 from reexd.engine import models
 from reexd.engine.models import kernels
 from reexd.engine.models.form import BaseModel
-from reexd.pooling import parse
+from reexd.pooling import Pooling, parse
 
 KEPT_MAX = 2  # models in memory, per worker
 
@@ -43,20 +44,26 @@ class Encoders:
         model = self.open(spec).model
         width = ids.shape[1]
         mask = None if lengths.min() == width else kernels.additive_mask(mx.array(lengths), width)
-        pooling = parse(spec["pooling"])
-        states = last_states(model, mx.array(ids), mask, pooling.layers)  # (n, t, D)
-        place = np.arange(width)[None, :]
-        pooled = (place >= begin[:, None]) & (place < end[:, None])
-        vectors = mx.concatenate([_pool(word, states, pooled, lengths) for word in pooling.words], axis=1)
+        walked = model.states(model.embed(mx.array(ids)), mask)
+        vectors = pooled(model, walked, parse(spec["pooling"]), lengths, begin, end)
         mx.eval(vectors)
         return np.array(vectors)
 
 
-def last_states(model: BaseModel, ids: mx.array, mask: mx.array | None, layers: int) -> mx.array:
-    """(n, t) token ids -> (n, t, D), the average of the last `layers` layers' states."""
-    kept = deque(model.states(model.embed(ids), mask), maxlen=layers)
-    finished = [model.finish(x) for x in kept]
-    return finished[0] if layers == 1 else sum(finished) / layers
+def pooled(
+    model: BaseModel,
+    walked: Iterable[mx.array],
+    pooling: Pooling,
+    lengths: np.ndarray,
+    begin: np.ndarray,
+    end: np.ndarray,
+) -> mx.array:
+    """(n, W D): the states (n, t, D) of the last layers that were `walked`, averaged, then pooled word by word."""
+    finished = [model.finish(x) for x in deque(walked, maxlen=pooling.layers)]
+    states = finished[0] if pooling.layers == 1 else sum(finished) / pooling.layers
+    place = np.arange(states.shape[1])[None, :]
+    counted = (place >= begin[:, None]) & (place < end[:, None])
+    return mx.concatenate([_pool(word, states, counted, lengths) for word in pooling.words], axis=1)
 
 
 def _pool(word: str, states: mx.array, pooled: np.ndarray, lengths: np.ndarray) -> mx.array:

@@ -30,6 +30,11 @@ class BaseModel(nn.Module):
 
     reads_prompts = False
 
+    @property
+    def layers(self) -> list[nn.Module]:
+        """What `states` walks, lowest first: the units that tuning takes or leaves."""
+        raise NotImplementedError
+
     def embed(self, ids: mx.array) -> mx.array:
         """(n, t) token ids -> (n, t, hidden), what the first layer reads."""
         raise NotImplementedError

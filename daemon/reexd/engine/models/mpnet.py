@@ -121,6 +121,10 @@ class Model(BaseModel):
         self.embeddings = Embeddings(args)
         self.encoder = Encoder(args)
 
+    @property
+    def layers(self) -> list[nn.Module]:
+        return self.encoder.layer
+
     def embed(self, ids: mx.array) -> mx.array:
         return self.embeddings(ids)
 
