@@ -6,7 +6,7 @@ RESULTS.md is put together from the Markdown of complete runs on one machine. Ow
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,22 +71,32 @@ def save(name: str, claim: str, command: str, result: Result, *, quick: bool) ->
     return path
 
 
-def write_results(names: Iterable[str]) -> None:
-    """RESULTS.md from the sections of `names` that were measured on this machine."""
+def write_results(names: Iterable[str], pages: Collection[str] = ()) -> None:
+    """RESULTS.md from the sections of `names` that were measured on this machine; `pages` get a file of their own."""
     here = machine.describe()
-    sections = []
+    sections, own = [], []
     for name in names:
         raw, section = FOLDER / f"{name}.json", FOLDER / f"{name}.md"
-        if section.exists() and json.loads(raw.read_text(encoding="utf-8"))["machine"] == here:
-            sections.append(section.read_text(encoding="utf-8"))
+        if not section.exists() or json.loads(raw.read_text(encoding="utf-8"))["machine"] != here:
+            continue
+        text = section.read_text(encoding="utf-8")
+        if name in pages:
+            _write(BENCH / f"{name}.md", [text])
+            own.append(f"* [{name}.md]({name}.md)")
+        else:
+            sections.append(text)
+    _write(RESULTS, ["\n".join([*own, ""]) if own else "", *sections])
+
+
+def _write(path: Path, sections: Sequence[str]) -> None:
     lines = [
         "# Figures",
         "",
         "Written by `python -m bench`; [README.md](README.md) says what each bench claims and how it measures.",
         "",
-        *(f"* {title}: {value}" for title, value in here.items()),
+        *(f"* {title}: {value}" for title, value in machine.describe().items()),
     ]
-    RESULTS.write_text("\n".join([*lines, "", *sections]).rstrip() + "\n", encoding="utf-8")
+    path.write_text("\n".join([*lines, "", *filter(None, sections)]).rstrip() + "\n", encoding="utf-8")
 
 
 def _section(name: str, claim: str, command: str, result: Result) -> str:
