@@ -49,6 +49,17 @@ BENCHES = {
         "A training takes at least ten times less CPU time than the published package.",
         script=True,
     ),
+    "scoring": Bench(
+        "bench.scoring",
+        3,
+        "Scoring 10,000 documents against 10,000 support rows costs at least five times less CPU time than the"
+        " published package.",
+    ),
+    "scale": Bench(
+        "bench.scale",
+        8,
+        "20,000 documents: the default training takes at most ten minutes on two cores, all processes under 1.5 GB.",
+    ),
     "estimator": Bench(
         "bench.estimator",
         30,
