@@ -5,6 +5,8 @@ from __future__ import annotations
 from reex import figures, versions
 from reex.v1 import classifiers_pb2, evaluation_pb2
 
+NAN = float("nan")
+
 _VERDICTS = {
     evaluation_pb2.DRIFT_VERDICT_TOO_FEW: figures.DriftVerdict.TOO_FEW,
     evaluation_pb2.DRIFT_VERDICT_NONE: figures.DriftVerdict.NONE,
@@ -17,14 +19,26 @@ def _interval(message: evaluation_pb2.Interval) -> figures.Interval:
     return figures.Interval(lower=message.lower, upper=message.upper)
 
 
+def _accuracy(message: evaluation_pb2.Accuracy) -> figures.Accuracy:
+    return figures.Accuracy(
+        n=message.n,
+        correct=message.correct,
+        accuracy=message.accuracy if message.n else NAN,
+        interval=_interval(message.interval),
+    )
+
+
 def _region(message: evaluation_pb2.RegionEvaluation) -> figures.RegionEvaluation:
     return figures.RegionEvaluation(
         alpha=message.alpha,
         admitted=message.admitted,
         admitted_share=message.admitted_share,
         correct=message.correct,
-        accuracy=message.accuracy,
+        accuracy=message.accuracy if message.admitted else NAN,
         interval=_interval(message.interval),
+        share_interval=_interval(message.share_interval),
+        by_label=tuple(map(_accuracy, message.by_label)),
+        by_prediction=tuple(map(_accuracy, message.by_prediction)),
     )
 
 
@@ -33,9 +47,43 @@ def _class(message: evaluation_pb2.ClassEvaluation) -> figures.ClassEvaluation:
         label=message.label,
         name=message.name,
         support=message.support,
-        recall=message.recall,
+        recall=message.recall if message.support else NAN,
         predicted=message.predicted,
-        precision=message.precision,
+        precision=message.precision if message.predicted else NAN,
+        recall_interval=_interval(message.recall_interval),
+        precision_interval=_interval(message.precision_interval),
+    )
+
+
+def _part(message: evaluation_pb2.PartEvaluation) -> figures.PartEvaluation:
+    return figures.PartEvaluation(
+        accuracy=_accuracy(message.accuracy),
+        balanced_accuracy=message.balanced_accuracy if message.accuracy.n else NAN,
+        regions=tuple(map(_region, message.regions)),
+    )
+
+
+def _probability(message: evaluation_pb2.ProbabilityEvaluation) -> figures.ProbabilityEvaluation:
+    return figures.ProbabilityEvaluation(
+        kind=message.kind,
+        n=message.n,
+        calibration_error=message.calibration_error,
+        brier=message.brier,
+        bins=tuple(
+            figures.ProbabilityBin(each.lower, each.upper, each.mean_probability, _accuracy(each.accuracy))
+            for each in message.bins
+        ),
+    )
+
+
+def _sets(message: evaluation_pb2.PredictionSetEvaluation) -> figures.PredictionSetEvaluation:
+    return figures.PredictionSetEvaluation(
+        promised=message.promised,
+        coverage=_accuracy(message.coverage),
+        by_label=tuple(map(_accuracy, message.by_label)),
+        mean_size=message.mean_size,
+        single_count=message.single_count,
+        empty_count=message.empty_count,
     )
 
 
@@ -45,20 +93,28 @@ def evaluation(message: evaluation_pb2.EvaluateResponse) -> figures.Evaluation:
         classifier=message.classifier,
         n=message.n,
         correct=message.correct,
-        accuracy=message.accuracy,
+        accuracy=message.accuracy if message.n else NAN,
         interval=_interval(message.interval),
-        balanced_accuracy=message.balanced_accuracy,
+        balanced_accuracy=message.balanced_accuracy if message.n else NAN,
         confusion=tuple(tuple(row.counts) for row in message.confusion),
-        classes=tuple(_class(each) for each in message.classes),
-        regions=tuple(_region(each) for each in message.regions),
+        classes=tuple(map(_class, message.classes)),
+        regions=tuple(map(_region, message.regions)),
+        probability=_probability(message.probability) if message.HasField("probability") else None,
+        prediction_sets=_sets(message.prediction_sets) if message.HasField("prediction_sets") else None,
+        ensemble_size=message.ensemble_size,
+        ensemble_regions=tuple(map(_region, message.ensemble_regions)),
         support_count=message.support_count,
         calibration_count=message.calibration_count,
         unseen_count=message.unseen_count,
         unlabelled_count=message.unlabelled_count,
         out_of_distribution_count=message.out_of_distribution_count,
         out_of_distribution_admitted=message.out_of_distribution_admitted,
+        out_of_distribution_interval=_interval(message.out_of_distribution_interval),
         duplicate_count=message.duplicate_count,
         accuracy_without_duplicates=message.accuracy_without_duplicates,
+        support=_part(message.support),
+        calibration=_part(message.calibration),
+        without_duplicates=_part(message.without_duplicates),
         not_scored_count=message.not_scored_count,
         stale=message.stale,
     )
@@ -91,7 +147,7 @@ def comparison(message: classifiers_pb2.CompareClassifiersResponse) -> versions.
 
 
 def _share(message: evaluation_pb2.Share) -> figures.Share:
-    share = message.share if message.n else float("nan")
+    share = message.share if message.n else NAN
     return figures.Share(n=message.n, count=message.count, share=share, interval=_interval(message.interval))
 
 

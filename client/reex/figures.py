@@ -20,6 +20,16 @@ class Interval(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Accuracy(Record):
+    """`correct` of `n` documents."""
+
+    n: int
+    correct: int
+    accuracy: float
+    interval: Interval
+
+
+@dataclass(frozen=True, slots=True)
 class ClassEvaluation(Record):
     label: int
     name: str
@@ -27,6 +37,8 @@ class ClassEvaluation(Record):
     recall: float
     predicted: int
     precision: float
+    recall_interval: Interval
+    precision_interval: Interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,52 @@ class RegionEvaluation(Record):
     correct: int
     accuracy: float
     interval: Interval
+    share_interval: Interval
+    # One per class; empty for support, calibration, and the figures without duplicates. What a region at alpha aims at:
+    by_label: tuple[Accuracy, ...]  # the admitted of this true class
+    by_prediction: tuple[Accuracy, ...]  # the admitted that were predicted as this class
+
+
+@dataclass(frozen=True, slots=True)
+class PartEvaluation(Record):
+    """The figures of some of a split's labelled documents."""
+
+    accuracy: Accuracy
+    balanced_accuracy: float
+    regions: tuple[RegionEvaluation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbabilityBin(Record):
+    """Documents whose probability of being right lies in [lower, upper)."""
+
+    lower: float
+    upper: float
+    mean_probability: float
+    accuracy: Accuracy
+
+
+@dataclass(frozen=True, slots=True)
+class ProbabilityEvaluation(Record):
+    """How well the probability of being right fits."""
+
+    kind: str  # calibrated | softmax, for versions that have no calibrated one
+    n: int
+    calibration_error: float  # expected calibration error over the bins
+    brier: float  # mean of (probability - right)^2
+    bins: tuple[ProbabilityBin, ...]  # those that hold documents, ascending
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionSetEvaluation(Record):
+    """Whether prediction sets hold the true class as often as promised."""
+
+    promised: float
+    coverage: Accuracy
+    by_label: tuple[Accuracy, ...]
+    mean_size: float
+    single_count: int
+    empty_count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +113,22 @@ class Evaluation(Record):
     confusion: tuple[tuple[int, ...], ...]  # rows: true class; columns: predicted class
     classes: tuple[ClassEvaluation, ...]
     regions: tuple[RegionEvaluation, ...]  # highest alpha first
+    probability: ProbabilityEvaluation | None  # None when n is 0
+    prediction_sets: PredictionSetEvaluation | None  # None for versions without
+    ensemble_size: int  # members, the version itself included; 0 when it has no ensemble
+    ensemble_regions: tuple[RegionEvaluation, ...]  # admitted by all of them
     support_count: int
     calibration_count: int
     unseen_count: int
     unlabelled_count: int
     out_of_distribution_count: int
     out_of_distribution_admitted: int  # to a region of alpha >= 0.9
-    duplicate_count: int
+    out_of_distribution_interval: Interval
+    duplicate_count: int  # unseen documents whose text is a support document's
     accuracy_without_duplicates: float
+    support: PartEvaluation  # optimistic: the version was made from these
+    calibration: PartEvaluation
+    without_duplicates: PartEvaluation  # the headline without `duplicate_count`
     not_scored_count: int
     stale: str
 

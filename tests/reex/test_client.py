@@ -136,7 +136,13 @@ def test_an_evaluation_over_nothing_is_null_in_json(daemon, client):
         "correct": 0,
         "accuracy": None,
         "interval": {"lower": 0.0, "upper": 0.0},
+        "share_interval": {"lower": 0.0, "upper": 0.0},
+        "by_label": [],
+        "by_prediction": [],
     }
+    assert shape["calibration"]["accuracy"]["accuracy"] is None
+    assert shape["calibration"]["balanced_accuracy"] is None
+    assert (shape["probability"], shape["prediction_sets"]) == (None, None)
 
 
 def test_a_prediction_has_the_keys_that_were_promised(daemon, client):

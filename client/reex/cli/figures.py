@@ -10,7 +10,7 @@ from reex.cli.output import Column, percent, safe
 from reex.cli.views import class_name
 
 if TYPE_CHECKING:
-    from reex.figures import DriftReport, Evaluation, Interval, Share
+    from reex.figures import Accuracy, DriftReport, Evaluation, Interval, RegionEvaluation, Share
     from reex.versions import Comparison
 
 _CLASSES_SHOWN = 10
@@ -33,19 +33,15 @@ def evaluation(figures: Evaluation, as_json: bool) -> None:
             output.styled(
                 "nothing to measure on: the version used every labelled document of the split", "yellow"
             )
+        _parts(figures)
         return
-    interval = figures.interval
     output.styled(
         f"accuracy {percent(figures.accuracy)} ({figures.correct:,} of {figures.n:,}, 95 % interval "
-        f"{percent(interval.lower)} to {percent(interval.upper)}), "
-        f"balanced accuracy {percent(figures.balanced_accuracy)}",
+        f"{_bounds(figures.interval)}), balanced accuracy {percent(figures.balanced_accuracy)}",
         "bold",
     )
-    if figures.duplicate_count:
-        output.line(
-            f"{figures.duplicate_count:,} have the very text of a support document; "
-            f"accuracy without them {percent(figures.accuracy_without_duplicates)}"
-        )
+    _probabilities(figures)
+    _parts(figures)
     _regions(figures)
     _classes(figures)
 
@@ -55,7 +51,8 @@ def _beside(figures: Evaluation) -> None:
     if figures.out_of_distribution_count:
         output.line(
             f"of {figures.out_of_distribution_count:,} documents of no class, "
-            f"{figures.out_of_distribution_admitted:,} were admitted at alpha 0.9 or higher"
+            f"{figures.out_of_distribution_admitted:,} were admitted at alpha 0.9 or higher "
+            f"(95 % interval {_bounds(figures.out_of_distribution_interval)})"
         )
     if figures.not_scored_count:
         output.styled(
@@ -64,28 +61,98 @@ def _beside(figures: Evaluation) -> None:
         )
 
 
+def _probabilities(figures: Evaluation) -> None:
+    """One line each for the probability of being right and for the prediction sets."""
+    if (fit := figures.probability) is not None:
+        output.line(
+            f"{fit.kind} probability of being right: calibration error {percent(fit.calibration_error)}, "
+            f"Brier score {fit.brier:.4f}"
+        )
+    if (sets := figures.prediction_sets) is not None:
+        lowest = min((each.accuracy for each in sets.by_label if each.n), default=float("nan"))
+        output.line(
+            f"prediction sets hold the true class in {percent(sets.coverage.accuracy)} "
+            f"({_bounds(sets.coverage.interval)}), {percent(lowest)} of the class where least; promised "
+            f"{percent(sets.promised)}; mean size {sets.mean_size:.2f}, of one class {sets.single_count:,}"
+        )
+
+
+def _parts(figures: Evaluation) -> None:
+    """What the version used, and the headline without copies of it, where there is any."""
+    parts = [
+        ("unseen without copies of support texts", figures.without_duplicates, figures.duplicate_count),
+        ("calibration, not unseen", figures.calibration, figures.calibration_count),
+        ("support, not unseen", figures.support, figures.support_count),
+    ]
+    if not any(count for _, _, count in parts):
+        return
+    output.line()
+    if figures.duplicate_count:
+        output.line(f"{figures.duplicate_count:,} unseen documents have the very text of a support document")
+    columns = [Column("documents"), Column("labelled", right=True), Column("accuracy", right=True)]
+    columns += [Column("95 % interval"), Column("balanced", right=True)]
+    rows = [["unseen (the headline)", *_part(figures.n, figures.accuracy, figures.interval)]]
+    rows[0].append(percent(figures.balanced_accuracy))
+    for title, part, count in parts:
+        if count:
+            told = _part(part.accuracy.n, part.accuracy.accuracy, part.accuracy.interval)
+            rows.append([title, *told, percent(part.balanced_accuracy)])
+    output.table(columns, rows)
+
+
+def _part(n: int, accuracy: float, interval: Interval) -> list[str]:
+    return [f"{n:,}", percent(accuracy), _bounds(interval) if n else "-"]
+
+
 def _regions(figures: Evaluation) -> None:
     output.line()
+    names = [each.name for each in figures.classes]
     if not figures.regions:
         output.styled("the version has no reliability region; `reexctl status` says why", "bold red")
-        return
-    output.line("admitted to a region of alpha or higher:")
-    columns = [Column("alpha", right=True), Column("admitted", right=True), Column("share", right=True)]
-    columns += [Column("right", right=True), Column("accuracy", right=True), Column("95 % interval")]
-    output.table(
-        columns,
-        [
-            [
-                f"{each.alpha:g}",
-                f"{each.admitted:,}",
-                percent(each.admitted_share),
-                f"{each.correct:,}",
-                percent(each.accuracy),
-                f"{percent(each.interval.lower)} to {percent(each.interval.upper)}" if each.admitted else "-",
-            ]
-            for each in figures.regions
-        ],
-    )
+    else:
+        output.line("admitted to a region of alpha or higher:")
+        output.table(_ADMITTED, [_admitted(each, names) for each in figures.regions])
+    if figures.ensemble_size:
+        output.line()
+        output.line(f"admitted by all {figures.ensemble_size} members of the ensemble, at the lower bound:")
+        if figures.ensemble_regions:
+            output.table(_ADMITTED, [_admitted(each, names) for each in figures.ensemble_regions])
+        else:
+            output.line("none")
+
+
+_ADMITTED = [
+    Column("alpha", right=True),
+    Column("admitted", right=True),
+    Column("share", right=True),
+    Column("right", right=True),
+    Column("accuracy", right=True),
+    Column("95 % interval"),
+    Column("lowest by class"),
+    Column("by prediction"),
+]
+
+
+def _admitted(row: RegionEvaluation, names: Sequence[str]) -> list[str]:
+    return [
+        f"{row.alpha:g}",
+        f"{row.admitted:,}",
+        percent(row.admitted_share),
+        f"{row.correct:,}",
+        percent(row.accuracy),
+        _bounds(row.interval) if row.admitted else "-",
+        _lowest(row.by_label, names),
+        _lowest(row.by_prediction, names),
+    ]
+
+
+def _lowest(cells: Sequence[Accuracy], names: Sequence[str]) -> str:
+    """The class with the smallest accuracy among those that have documents."""
+    found = [(cell.accuracy, name) for cell, name in zip(cells, names, strict=False) if cell.n]
+    if not found:
+        return "-"
+    accuracy, name = min(found)
+    return f"{percent(accuracy)} {safe(name)}"
 
 
 def _classes(figures: Evaluation) -> None:

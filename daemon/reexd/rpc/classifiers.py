@@ -61,7 +61,7 @@ class ClassifierService(classifiers_pb2_grpc.ClassifierServiceServicer):
             agreed=found.agreed,
             only_first_correct=found.only_first_correct,
             only_second_correct=found.only_second_correct,
-            out_of_distribution_count=found.out_of_distribution_count,
+            out_of_distribution_count=found.first.out_of_distribution.count,
             left_out_count=found.left_out_count,
         )
 
@@ -122,12 +122,13 @@ def classifier_summary(
 
 
 def _compared(record: Compared) -> classifiers_pb2.ComparedClassifier:
+    marginal = record.part.accuracy.marginal
     return classifiers_pb2.ComparedClassifier(
         name=f"v{record.version}",
-        correct=record.correct,
-        accuracy=record.accuracy,
-        interval=convert.interval(record.interval),
-        balanced_accuracy=record.balanced_accuracy,
-        regions=[region(row) for row in record.regions],
-        out_of_distribution_admitted=record.out_of_distribution_admitted,
+        correct=marginal.correct,
+        accuracy=marginal.accuracy or 0.0,
+        interval=convert.interval(marginal.interval),
+        balanced_accuracy=record.part.balanced_accuracy,
+        regions=[region(row) for row in record.part.regions],
+        out_of_distribution_admitted=record.out_of_distribution.correct,
     )

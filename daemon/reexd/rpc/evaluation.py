@@ -8,8 +8,8 @@ import grpc
 from reex.v1 import evaluation_pb2, evaluation_pb2_grpc
 
 from reexd.rpc import convert
-from reexd.steps.drift import Cell, Drift, DriftReport, Quantity, Verdict
-from reexd.steps.evaluate import Evaluate, Evaluation, RegionRow
+from reexd.steps.drift import Drift, DriftReport, Quantity, Verdict
+from reexd.steps.evaluate import Admission, Cell, Evaluate, Evaluation, Part, ProbabilityFit
 
 VERDICTS = {
     Verdict.TOO_FEW: evaluation_pb2.DRIFT_VERDICT_TOO_FEW,
@@ -38,48 +38,105 @@ class EvaluationService(evaluation_pb2_grpc.EvaluationServiceServicer):
 
 
 def _message(record: Evaluation) -> evaluation_pb2.EvaluateResponse:
-    return evaluation_pb2.EvaluateResponse(
+    headline, whole = record.headline, record.headline.accuracy
+    message = evaluation_pb2.EvaluateResponse(
         split=record.split,
         classifier=f"v{record.version}",
-        n=record.n,
-        correct=record.correct,
-        accuracy=record.accuracy,
-        interval=convert.interval(record.interval),
-        balanced_accuracy=record.balanced_accuracy,
+        n=whole.marginal.count,
+        correct=whole.marginal.correct,
+        accuracy=whole.marginal.accuracy or 0.0,
+        interval=convert.interval(whole.marginal.interval),
+        balanced_accuracy=headline.balanced_accuracy,
         confusion=[evaluation_pb2.ConfusionRow(counts=row) for row in record.confusion],
         classes=[
-            evaluation_pb2.ClassEvaluation(
-                label=row.label,
-                name=row.name,
-                support=row.support,
-                recall=row.recall,
-                predicted=row.predicted,
-                precision=row.precision,
+            _class(label, name, recall, precision)
+            for label, (name, recall, precision) in enumerate(
+                zip(record.classes, whole.by_label, whole.by_prediction, strict=True)
             )
-            for row in record.classes
         ],
-        regions=[region(row) for row in record.regions],
+        regions=[region(row) for row in headline.regions],
         support_count=record.support_count,
         calibration_count=record.calibration_count,
         unseen_count=record.unseen_count,
         unlabelled_count=record.unlabelled_count,
-        out_of_distribution_count=record.out_of_distribution_count,
-        out_of_distribution_admitted=record.out_of_distribution_admitted,
+        out_of_distribution_count=record.out_of_distribution.count,
+        out_of_distribution_admitted=record.out_of_distribution.correct,
+        out_of_distribution_interval=convert.interval(record.out_of_distribution.interval),
         duplicate_count=record.duplicate_count,
-        accuracy_without_duplicates=record.accuracy_without_duplicates,
+        accuracy_without_duplicates=record.without_duplicates.accuracy.marginal.accuracy or 0.0,
         stale=record.stale,
         not_scored_count=record.not_scored_count,
+        support=_part(record.support),
+        calibration=_part(record.calibration),
+        without_duplicates=_part(record.without_duplicates),
+        ensemble_size=record.ensemble_size,
+        ensemble_regions=[region(row) for row in record.ensemble_regions],
+    )
+    if record.probability is not None:
+        message.probability.CopyFrom(_probability(record.probability_kind, record.probability))
+    return message
+
+
+def _class(label: int, name: str, recall: Cell, precision: Cell) -> evaluation_pb2.ClassEvaluation:
+    return evaluation_pb2.ClassEvaluation(
+        label=label,
+        name=name,
+        support=recall.count,
+        recall=recall.accuracy or 0.0,
+        recall_interval=convert.interval(recall.interval),
+        predicted=precision.count,
+        precision=precision.accuracy or 0.0,
+        precision_interval=convert.interval(precision.interval),
     )
 
 
-def region(row: RegionRow) -> evaluation_pb2.RegionEvaluation:
+def region(row: Admission, *, by_class: bool = True) -> evaluation_pb2.RegionEvaluation:
+    marginal = row.accuracy.marginal
     return evaluation_pb2.RegionEvaluation(
         alpha=row.alpha,
         admitted=row.admitted,
-        admitted_share=row.admitted_share,
-        correct=row.correct,
-        accuracy=row.accuracy,
-        interval=convert.interval(row.interval),
+        admitted_share=row.share,
+        share_interval=convert.interval(row.share_interval),
+        correct=marginal.correct,
+        accuracy=marginal.accuracy or 0.0,
+        interval=convert.interval(marginal.interval),
+        by_label=[_accuracy(cell) for cell in row.accuracy.by_label] if by_class else (),
+        by_prediction=[_accuracy(cell) for cell in row.accuracy.by_prediction] if by_class else (),
+    )
+
+
+def _part(record: Part) -> evaluation_pb2.PartEvaluation:
+    return evaluation_pb2.PartEvaluation(
+        accuracy=_accuracy(record.accuracy.marginal),
+        balanced_accuracy=record.balanced_accuracy,
+        regions=[region(row, by_class=False) for row in record.regions],
+    )
+
+
+def _accuracy(cell: Cell) -> evaluation_pb2.Accuracy:
+    return evaluation_pb2.Accuracy(
+        n=cell.count,
+        correct=cell.correct,
+        accuracy=cell.accuracy or 0.0,
+        interval=convert.interval(cell.interval),
+    )
+
+
+def _probability(kind: str, record: ProbabilityFit) -> evaluation_pb2.ProbabilityEvaluation:
+    return evaluation_pb2.ProbabilityEvaluation(
+        kind=kind,
+        n=record.count,
+        calibration_error=record.calibration_error,
+        brier=record.brier,
+        bins=[
+            evaluation_pb2.ProbabilityBin(
+                lower=each.lower,
+                upper=each.upper,
+                mean_probability=each.mean_probability,
+                accuracy=_accuracy(each.right),
+            )
+            for each in record.bins
+        ],
     )
 
 

@@ -27,7 +27,15 @@ from reexd.sdm.digest import feature_digest
 from reexd.sdm.distance import class_distances, distance_cdfs, distance_quantiles, pool_small_cdfs
 from reexd.sdm.drift import TwoSampleTest, held_out_q_prime, holm, two_sample_test
 from reexd.sdm.effective_sample_size import distance_bands, dkw_errors, effective_sample_sizes
-from reexd.sdm.evaluation import Admission, Cell, ConditionalAccuracy, admission, conditional_accuracy
+from reexd.sdm.evaluation import (
+    Admission,
+    Cell,
+    ConditionalAccuracy,
+    ProbabilityFit,
+    admission,
+    conditional_accuracy,
+    probability_fit,
+)
 from reexd.sdm.explanation import Block, blocked_rungs, explain_regions
 from reexd.sdm.initialization import AdaptorWeights, epoch_permutation, initial_weights
 from reexd.sdm.intervals import clopper_pearson
@@ -60,6 +68,7 @@ __all__ = [
     "Cell",
     "ConditionalAccuracy",
     "Normalization",
+    "ProbabilityFit",
     "Reason",
     "Region",
     "Scores",
@@ -97,6 +106,7 @@ __all__ = [
     "nearest_neighbors",
     "official_split",
     "pool_small_cdfs",
+    "probability_fit",
     "region_accepts",
     "region_alphas",
     "reliability",

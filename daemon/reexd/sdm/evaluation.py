@@ -1,4 +1,4 @@
-"""Accuracy of admitted rows by true class and by prediction, at each alpha (sdm.md 9d, 16.6).
+"""Accuracy of admitted rows by true class and by prediction, at each alpha (sdm.md 9d, 16.6); how probabilities fit.
 
 Owns: counting. Must not know: which rows trained the classifier; the caller passes unseen rows.
 """
@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from reexd.sdm.intervals import clopper_pearson
+
+BINS = 15  # of a reliability diagram
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,11 @@ class ConditionalAccuracy:
     by_label: tuple[Cell, ...]
     by_prediction: tuple[Cell, ...]
 
+    def balanced(self) -> float | None:
+        """Mean accuracy over the true classes that have rows; None when none has."""
+        found = [cell.accuracy for cell in self.by_label if cell.accuracy is not None]
+        return sum(found) / len(found) if found else None
+
     def label_min(self) -> float | None:
         """Smallest accuracy over true classes; None unless every class has rows."""
         return _minimum(self.by_label)
@@ -61,6 +68,64 @@ class Admission:
     admitted: int
     share: float  # of all rows with a known label; 0.0 when there are none
     accuracy: ConditionalAccuracy
+    total: int  # rows with a known label
+
+    @property
+    def share_interval(self) -> tuple[float, float]:
+        """Of `share`: Clopper-Pearson, 95 %."""
+        return clopper_pearson(self.admitted, self.total)
+
+
+@dataclass(frozen=True, slots=True)
+class ProbabilityBin:
+    """Rows whose probability lies in [lower, upper), the last bin with its upper end."""
+
+    lower: float
+    upper: float
+    mean_probability: float
+    right: Cell
+
+
+@dataclass(frozen=True, slots=True)
+class ProbabilityFit:
+    """How a probability of being right compares with being right."""
+
+    count: int
+    calibration_error: (
+        float  # expected calibration error: count-weighted mean of |mean probability - share right|
+    )
+    brier: float  # mean of (probability - right)^2
+    bins: tuple[ProbabilityBin, ...]  # those that hold rows, ascending
+
+
+def probability_fit(probabilities: np.ndarray, right: np.ndarray, bins: int = BINS) -> ProbabilityFit | None:
+    """Probabilities (n,) in [0, 1] of being right against being right (n,) bool, over equal bins; None when n = 0.
+
+    Sources: Brier, Monthly Weather Review 78 (1950); Naeini et al., AAAI 2015. Raises ValueError out of range.
+    """
+    probabilities, right = np.asarray(probabilities, np.float64), np.asarray(right, bool)
+    if not probabilities.size:
+        return None
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():
+        raise ValueError("expected probabilities in [0, 1]")
+    places = np.minimum((probabilities * bins).astype(np.int64), bins - 1)
+    counts = np.bincount(places, minlength=bins)
+    correct = np.bincount(places[right], minlength=bins)
+    sums = np.bincount(places, weights=probabilities, minlength=bins)
+    return ProbabilityFit(
+        count=probabilities.size,
+        calibration_error=float(np.abs(sums - correct).sum() / probabilities.size),
+        brier=float(((probabilities - right) ** 2).mean()),
+        bins=tuple(
+            ProbabilityBin(
+                at / bins,
+                (at + 1) / bins,
+                float(sums[at] / counts[at]),
+                Cell(int(counts[at]), int(correct[at])),
+            )
+            for at in np.flatnonzero(counts).tolist()
+        ),
+    )
 
 
 def conditional_accuracy(
@@ -93,7 +158,7 @@ def admission(
         admitted = int(selected.sum())
         share = admitted / selected.size if selected.size else 0.0
         accuracy = conditional_accuracy(predictions, labels, selected, class_count)
-        result.append(Admission(alpha, admitted, share, accuracy))
+        result.append(Admission(alpha, admitted, share, accuracy, selected.size))
     return tuple(result)
 
 

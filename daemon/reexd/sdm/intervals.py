@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 _ITERATIONS = 300
 _TINY = 1e-300
+_STEPS = 100
+_PRECISION = 1e-14
+_KEPT = 4096  # an evaluation asks for the same few counts again and again
 
 
+@lru_cache(_KEPT)
 def clopper_pearson(successes: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
     """The central interval for a binomial share at `confidence` in (0, 1). (0, 1) when there are no trials.
 
@@ -27,14 +32,23 @@ def clopper_pearson(successes: int, trials: int, confidence: float = 0.95) -> tu
 
 
 def _beta_quantile(share: float, a: float, b: float) -> float:
+    """Newton's steps on I_x(a, b), kept inside a bracket that each evaluation narrows."""
     low, high = 0.0, 1.0
-    for _ in range(60):  # halving: 2^-60 is below what a double resolves here
-        middle = (low + high) / 2
-        if _beta_cdf(middle, a, b) < share:
-            low = middle
+    norm = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
+    x = a / (a + b)
+    for _ in range(_STEPS):
+        error = _beta_cdf(x, a, b) - share
+        if error < 0:
+            low = x
         else:
-            high = middle
-    return (low + high) / 2
+            high = x
+        density = math.exp(norm + (a - 1) * math.log(x) + (b - 1) * math.log1p(-x))
+        step = x - error / density if density > 0 else low
+        after = step if low < step < high else (low + high) / 2
+        if abs(after - x) <= _PRECISION * x:
+            return after
+        x = after
+    return x
 
 
 def _beta_cdf(x: float, a: float, b: float) -> float:

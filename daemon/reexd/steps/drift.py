@@ -27,6 +27,7 @@ DIFFERENCE_MIN = 0.1  # of cumulative shares: below it a difference beyond chanc
 EFFECT_MIN = 0.1  # rank-biserial correlation from which a direction is named
 DOCUMENTS_MIN = 20  # on each side
 QUANTITIES = ("q", "d0", "q_prime")
+WORDS = {"q": "similarity q", "d0": "distance d0", "q_prime": "rescaled similarity q'"}
 
 
 class Verdict(StrEnum):
@@ -225,8 +226,8 @@ def _summary(
         )
     worst = _found(quantities)[0]
     told = (
-        f"{worst.name} differs by {worst.test.difference:.0%} of documents (median {worst.median:.4g}, in calibration"
-        f" {worst.calibration_median:.4g}; p {worst.p_value_adjusted:.2g})"
+        f"{WORDS[worst.name]} differs by {worst.test.difference:.0%} of documents (median {worst.median:.4g}, in"
+        f" calibration {worst.calibration_median:.4g}; p {worst.p_value_adjusted:.2g})"
     )
     if verdict is Verdict.SLIGHT:
         return f"slight drift: {split} differs from what {version} was calibrated on, but little: {told}"

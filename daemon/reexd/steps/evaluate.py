@@ -1,14 +1,20 @@
-"""Evaluate: counts over a split's predictions. The headline is over documents that the live version did not use."""
+"""Evaluate: counts over a split's predictions. The headline is over documents that the live version did not use.
+
+Support and calibration documents are counted beside it, each by themselves: what made a version is no witness for it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 
+from reexd import sdm
 from reexd.errors import SplitNotFound
-from reexd.records import OUT_OF_DISTRIBUTION, Role
-from reexd.sdm import clopper_pearson
+from reexd.records import OUT_OF_DISTRIBUTION, Prediction, Role
+from reexd.sdm import Admission, Cell, ConditionalAccuracy, ProbabilityFit
 from reexd.steps.predict import Predict
 from reexd.store.catalogue import Catalogue
 
@@ -16,59 +22,78 @@ ALPHA_RELIABLE = 0.9  # the rung that counts as an admission in the out-of-distr
 
 
 @dataclass(frozen=True)
-class ClassRow:
-    label: int
-    name: str
-    support: int
-    recall: float
-    predicted: int
-    precision: float
+class Part:
+    """The figures of some labelled documents."""
 
+    accuracy: ConditionalAccuracy
+    regions: tuple[Admission, ...]  # highest alpha first
 
-@dataclass(frozen=True)
-class RegionRow:
-    alpha: float
-    admitted: int
-    admitted_share: float
-    correct: int
-    accuracy: float
-    interval: tuple[float, float]
+    @property
+    def balanced_accuracy(self) -> float:
+        return self.accuracy.balanced() or 0.0
 
 
 @dataclass(frozen=True)
 class Evaluation:
     split: str
     version: int
-    n: int
-    correct: int
-    accuracy: float
-    interval: tuple[float, float]
-    balanced_accuracy: float
-    confusion: list[list[int]]
-    classes: list[ClassRow]
-    regions: list[RegionRow]
+    classes: tuple[str, ...]
+    headline: Part  # labelled documents that the version did not use; every figure not said to be of others
+    confusion: list[list[int]]  # [true][predicted]
+    probability_kind: str
+    probability: ProbabilityFit | None  # None when the headline is over no documents
+    ensemble_size: int  # members, the version itself included; 0 without an ensemble
+    ensemble_regions: tuple[Admission, ...]  # admitted by all members
+    support: Part
+    calibration: Part
+    without_duplicates: Part  # the headline without `duplicate_count`
     support_count: int
     calibration_count: int
     unseen_count: int
     unlabelled_count: int
-    out_of_distribution_count: int
-    out_of_distribution_admitted: int
-    duplicate_count: int
-    accuracy_without_duplicates: float
+    out_of_distribution: Cell  # unseen documents of no class, and how many of them ALPHA_RELIABLE admits
+    duplicate_count: int  # unseen documents whose text is a support document's
     not_scored_count: int
     stale: str
 
 
 @dataclass(frozen=True)
-class _Columns:
-    """One entry per document of the split."""
+class Columns:
+    """What a version answered, one entry per document that it scored."""
 
-    labels: np.ndarray  # (n,) int
-    predictions: np.ndarray  # (n,) int
-    region_alphas: np.ndarray  # (n,) float
-    roles: np.ndarray  # (n,) int
-    duplicates: np.ndarray  # (n,) bool, the text equals a support document's
-    passed_over: int  # documents of the split without an answer
+    documents: np.ndarray  # (n,) int64
+    labels: np.ndarray  # (n,) int64
+    predictions: np.ndarray  # (n,) int64
+    region_alphas: np.ndarray  # (n,) float64
+    ensemble_alphas: np.ndarray  # (n,) float64
+    roles: np.ndarray  # (n,) int64
+    probabilities: np.ndarray  # (n,) float64, of being right
+
+    @classmethod
+    def of(cls, found: Iterable[Prediction]) -> Columns:
+        rows = [
+            (
+                each.document,
+                each.label,
+                each.prediction,
+                each.region_alpha,
+                each.ensemble_region_alpha,
+                each.role,
+                _probability(each),
+            )
+            for each in found
+        ]
+        kinds = (np.int64, np.int64, np.int64, np.float64, np.float64, np.int64, np.float64)
+        columns = zip(*rows, strict=True) if rows else [()] * len(kinds)
+        return cls(*(np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)))
+
+    def where(self, chosen: np.ndarray) -> Columns:
+        """Those marked or numbered by `chosen`."""
+        return Columns(*(getattr(self, field.name)[chosen] for field in fields(self)))
+
+    @property
+    def right(self) -> np.ndarray:
+        return self.labels == self.predictions
 
 
 class Evaluate:
@@ -78,62 +103,13 @@ class Evaluate:
 
     def split(self, project: str, split: str) -> Evaluation:
         """Score what is not scored yet, then count. Raises NotTrained, SplitNotFound when the split is empty."""
-        loaded, stale, columns = self._columns(project, split)
-        unseen = columns.roles == 0
-        known = unseen & (columns.labels >= 0)
-        outside = unseen & (columns.labels == OUT_OF_DISTRIBUTION)
-        labels, predictions = columns.labels[known], columns.predictions[known]
-        right = labels == predictions
-        n, correct = len(labels), int(np.count_nonzero(right))
-        # A class that was added after this version was trained has documents, hence a row, and no predictions.
-        classes = loaded.record.classes
-        classes += self._catalogue.get(project).classes[len(classes) :]
-        confusion = np.zeros((len(classes), len(classes)), np.int64)  # [true, predicted]
-        np.add.at(confusion, (labels, predictions), 1)
-        rows = _class_rows(classes, confusion)
-        present = [row.recall for row in rows if row.support]
-        fresh = right[~columns.duplicates[known]]
-        alphas = sorted({region.alpha for region in loaded.record.regions}, reverse=True)
-        return Evaluation(
-            split=split,
-            version=loaded.record.version,
-            n=n,
-            correct=correct,
-            accuracy=_share(correct, n),
-            interval=clopper_pearson(correct, n),
-            balanced_accuracy=float(np.mean(present)) if present else 0.0,
-            confusion=confusion.tolist(),
-            classes=rows,
-            regions=[region_row(alpha, columns.region_alphas[known], right) for alpha in alphas],
-            support_count=int(np.count_nonzero(columns.roles == Role.SUPPORT)),
-            calibration_count=int(np.count_nonzero(columns.roles == Role.CALIBRATION)),
-            unseen_count=int(np.count_nonzero(unseen)),
-            unlabelled_count=int(np.count_nonzero(unseen & (columns.labels == -1))),
-            out_of_distribution_count=int(np.count_nonzero(outside)),
-            out_of_distribution_admitted=int(
-                np.count_nonzero(columns.region_alphas[outside] >= ALPHA_RELIABLE)
-            ),
-            duplicate_count=int(np.count_nonzero(columns.duplicates & unseen)),
-            accuracy_without_duplicates=_share(int(np.count_nonzero(fresh)), len(fresh)),
-            not_scored_count=columns.passed_over,
-            stale=stale,
-        )
-
-    def _columns(self, project: str, split: str):
-        labels: list[int] = []
-        predictions: list[int] = []
-        alphas: list[float] = []
-        roles: list[int] = []
-        duplicates: list[bool] = []
+        found: list[Prediction] = []
+        marks: list[bool] = []
         answers, passed_over = None, 0
         for answers in self._predict.split(project, split, neighbors=0):
             passed_over += answers.passed_over
-            for record, duplicate in zip(answers.predictions, answers.duplicates, strict=True):
-                labels.append(record.label)
-                predictions.append(record.prediction)
-                alphas.append(record.region_alpha)
-                roles.append(record.role)
-                duplicates.append(duplicate)
+            found += answers.predictions
+            marks += answers.duplicates
         if answers is None:
             raise SplitNotFound(
                 f"split {split!r} of project {project!r} holds no documents;"
@@ -141,45 +117,73 @@ class Evaluate:
                 project=project,
                 split=split,
             )
-        columns = _Columns(
-            np.array(labels),
-            np.array(predictions),
-            np.array(alphas),
-            np.array(roles),
-            np.array(duplicates, bool),
-            passed_over,
+        record = answers.loaded.record
+        # A class that was added after this version was trained has documents, hence a row, and no predictions.
+        classes = record.classes + self._catalogue.get(project).classes[len(record.classes) :]
+        columns, duplicates = Columns.of(found), np.array(marks, bool)
+        alphas = sorted({region.alpha for region in record.regions}, reverse=True)
+
+        def part(chosen: np.ndarray) -> Part:
+            return part_of(columns.where(chosen & (columns.labels >= 0)), alphas, len(classes))
+
+        unseen = columns.roles == 0
+        known = columns.where(unseen & (columns.labels >= 0))
+        ensemble = max((each.ensemble_size for each in found), default=0)
+        return Evaluation(
+            split=split,
+            version=record.version,
+            classes=classes,
+            headline=part(unseen),
+            confusion=_confusion(known, len(classes)),
+            probability_kind="softmax" if any(each.probability is None for each in found) else "calibrated",
+            probability=sdm.probability_fit(known.probabilities, known.right),
+            ensemble_size=ensemble,
+            ensemble_regions=_ensemble_regions(known, len(classes)) if ensemble else (),
+            support=part(columns.roles == Role.SUPPORT),
+            calibration=part(columns.roles == Role.CALIBRATION),
+            without_duplicates=part(unseen & ~duplicates),
+            support_count=int(np.count_nonzero(columns.roles == Role.SUPPORT)),
+            calibration_count=int(np.count_nonzero(columns.roles == Role.CALIBRATION)),
+            unseen_count=int(np.count_nonzero(unseen)),
+            unlabelled_count=int(np.count_nonzero(unseen & (columns.labels == -1))),
+            out_of_distribution=admitted_outside(columns.where(unseen)),
+            duplicate_count=int(np.count_nonzero(duplicates & unseen)),
+            not_scored_count=passed_over,
+            stale=answers.stale,
         )
-        return answers.loaded, answers.stale, columns
 
 
-def _class_rows(classes: tuple[str, ...], confusion: np.ndarray) -> list[ClassRow]:
-    support, predicted, right = confusion.sum(1), confusion.sum(0), confusion.diagonal()
-    return [
-        ClassRow(
-            label=label,
-            name=name,
-            support=int(support[label]),
-            recall=_share(int(right[label]), int(support[label])),
-            predicted=int(predicted[label]),
-            precision=_share(int(right[label]), int(predicted[label])),
-        )
-        for label, name in enumerate(classes)
-    ]
-
-
-def region_row(alpha: float, region_alphas: np.ndarray, right: np.ndarray) -> RegionRow:
-    """Cumulative: documents of this region or a higher one."""
-    inside = region_alphas >= alpha
-    admitted, correct = int(np.count_nonzero(inside)), int(np.count_nonzero(right & inside))
-    return RegionRow(
-        alpha=alpha,
-        admitted=admitted,
-        admitted_share=_share(admitted, len(right)),
-        correct=correct,
-        accuracy=_share(correct, admitted),
-        interval=clopper_pearson(correct, admitted),
+def part_of(columns: Columns, alphas: Sequence[float], class_count: int) -> Part:
+    """The figures of labelled documents, cumulative at each of `alphas`."""
+    everything = np.ones(len(columns.labels), bool)
+    return Part(
+        sdm.conditional_accuracy(columns.predictions, columns.labels, everything, class_count),
+        sdm.admission(columns.predictions, columns.labels, columns.region_alphas, alphas, class_count),
     )
 
 
-def _share(part: int, whole: int) -> float:
-    return part / whole if whole else 0.0
+def admitted_outside(columns: Columns) -> Cell:
+    """Documents labelled as belonging to no class, and how many of them a reliable region admits all the same."""
+    outside = columns.labels == OUT_OF_DISTRIBUTION
+    admitted = outside & (columns.region_alphas >= ALPHA_RELIABLE)
+    return Cell(int(np.count_nonzero(outside)), int(np.count_nonzero(admitted)))
+
+
+def _probability(record: Prediction) -> float:
+    """Of being right: the calibrated one, or the softmax of a version without it."""
+    if record.probability is not None:
+        return record.probability
+    top = record.logits[record.prediction]
+    return 1.0 / math.fsum(math.exp(logit - top) for logit in record.logits)
+
+
+def _confusion(columns: Columns, class_count: int) -> list[list[int]]:
+    confusion = np.zeros((class_count, class_count), np.int64)
+    np.add.at(confusion, (columns.labels, columns.predictions), 1)
+    return confusion.tolist()
+
+
+def _ensemble_regions(columns: Columns, class_count: int) -> tuple[Admission, ...]:
+    """At each alpha that the ensemble gave: members may have rungs that the version itself lacks."""
+    alphas = sorted({alpha for alpha in columns.ensemble_alphas.tolist() if alpha > 0}, reverse=True)
+    return sdm.admission(columns.predictions, columns.labels, columns.ensemble_alphas, alphas, class_count)

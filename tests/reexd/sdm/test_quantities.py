@@ -126,3 +126,18 @@ def test_admission_is_cumulative() -> None:
     assert low.accuracy.label_min() == 0.5
     assert low.accuracy.conditional_min() == 0.5
     assert sdm.conditional_accuracy(predictions, labels, labels < 0, 2).conditional_min() is None
+
+
+def test_probabilities_against_being_right() -> None:
+    """Two bins of two: means .15 and .95 with shares right .5 and .5; one row at the upper end."""
+    fit = sdm.probability_fit(np.array([0.1, 0.2, 0.9, 1.0]), np.array([True, False, True, False]), bins=2)
+    assert fit is not None
+    assert [(each.lower, each.upper, each.right.count, each.right.correct) for each in fit.bins] == [
+        (0.0, 0.5, 2, 1),
+        (0.5, 1.0, 2, 1),
+    ]
+    assert fit.calibration_error == pytest.approx(0.5 * 0.35 + 0.5 * 0.45)
+    assert fit.brier == pytest.approx((0.81 + 0.04 + 0.01 + 1.0) / 4)
+    assert sdm.probability_fit(np.empty(0), np.empty(0, bool)) is None
+    with pytest.raises(ValueError, match="probabilities"):
+        sdm.probability_fit(np.array([1.1]), np.array([True]))

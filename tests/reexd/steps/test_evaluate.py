@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from reex import errors
 
@@ -75,6 +77,49 @@ def test_copies_of_training_texts_are_counted_apart(trained):
     assert evaluation.accuracy_without_duplicates == pytest.approx(
         sum(a.label == a.prediction for a in fresh) / len(fresh)
     )
+
+
+def test_each_rung_tells_both_conditional_accuracies(trained):
+    """A region's promise is to each true class and to each prediction: counts of both, with their intervals."""
+    known = [a for a in answers(trained.daemon, trained.project, "test").values() if a.label >= 0]
+    for region in trained.client.evaluate(trained.project, "test").regions:
+        inside = [a for a in known if a.region_alpha >= region.alpha]
+        assert region.share_interval.lower <= len(inside) / len(known) <= region.share_interval.upper
+        for cells, of in ((region.by_label, "label"), (region.by_prediction, "prediction")):
+            for label, cell in enumerate(cells):
+                ours = [a.label == a.prediction for a in inside if getattr(a, of) == label]
+                assert (cell.n, cell.correct) == (len(ours), sum(ours))
+                if ours:
+                    assert cell.interval.lower <= cell.accuracy <= cell.interval.upper
+
+
+def test_what_made_the_version_is_counted_by_itself(trained):
+    """Of `train` nothing labelled is unseen: no headline, and the parts say how it looked to the version."""
+    found = answers(trained.daemon, trained.project, "train").values()
+    evaluation = trained.client.evaluate(trained.project, "train")
+    assert evaluation.n == 0
+    assert math.isnan(evaluation.accuracy)
+    assert evaluation.probability is None
+    for role, part in (("support", evaluation.support), ("calibration", evaluation.calibration)):
+        ours = [a for a in found if a.role == role]
+        right = sum(a.label == a.prediction for a in ours)
+        assert (part.accuracy.n, part.accuracy.correct) == (len(ours), right)
+        top = part.regions[0]
+        assert top.admitted == sum(a.region_alpha >= top.alpha for a in ours)
+    test = trained.client.evaluate(trained.project, "test")
+    assert (test.support.accuracy.n, test.calibration.accuracy.n) == (0, 0)
+    assert test.without_duplicates.accuracy.n == test.n - test.duplicate_count
+
+
+def test_how_the_probability_of_being_right_fits(trained):
+    known = [a for a in answers(trained.daemon, trained.project, "test").values() if a.label >= 0]
+    fit = trained.client.evaluate(trained.project, "test").probability
+    assert fit.n == len(known) == sum(each.accuracy.n for each in fit.bins)
+    assert sum(each.accuracy.correct for each in fit.bins) == sum(a.label == a.prediction for a in known)
+    assert all(each.lower <= each.mean_probability <= each.upper for each in fit.bins)
+    assert 0 <= fit.calibration_error <= 1
+    gaps = [each.accuracy.n * abs(each.mean_probability - each.accuracy.accuracy) for each in fit.bins]
+    assert fit.calibration_error == pytest.approx(sum(gaps) / len(known))
 
 
 def test_a_split_without_documents_or_name_is_told(trained):
