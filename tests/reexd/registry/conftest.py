@@ -41,26 +41,36 @@ def write_wheel(folder, files, *, name="tiny_model", version="1.0", root="tiny_m
 
 
 class Hub:
-    """One repository at one revision. `files` may be changed between pulls."""
+    """One repository at one revision. `files` may be changed between pulls.
+
+    With `stalls_after` an answer stops after so many bytes and waits for its reader to leave: `went_away`.
+    """
 
     def __init__(self):
         self.files = dict(FILES)
         self.requests = []
+        self.ranges = []  # (file, first byte) of each request for a file
+        self.ignores_ranges = False
+        self.stalls_after = None
+        self.went_away = threading.Event()
         hub = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 hub.requests.append(self.path)
-                status, headers, body = hub.answer(self.path)
+                status, headers, body = hub.answer(self.path, self.headers.get("Range"))
                 self.send_response(status)
                 for key, value in headers.items():
                     self.send_header(key, value)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                if self.command == "GET":
+                if hub.stalls_after is None or len(body) <= hub.stalls_after:
                     self.wfile.write(body)
-
-            do_HEAD = do_GET
+                    return
+                self.wfile.write(body[: hub.stalls_after])
+                self.connection.recv(1)  # nothing, once the other side is gone
+                hub.went_away.set()
+                self.close_connection = True
 
             def log_message(self, *ignored):
                 pass
@@ -69,7 +79,7 @@ class Hub:
         self.endpoint = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
-    def answer(self, path):
+    def answer(self, path, asked_range=None):
         path = path.partition("?")[0]
         if path in (f"/api/models/org/tiny/revision/{REVISION}", "/api/models/org/tiny/revision/main"):
             siblings = [{"rfilename": name, "size": len(data)} for name, data in self.files.items()]
@@ -81,9 +91,17 @@ class Hub:
             return 200, {"Content-Type": "application/json"}, json.dumps(body).encode()
         name = path.removeprefix(f"/org/tiny/resolve/{REVISION}/")
         if name in self.files:
-            body = self.files[name]
-            return 200, {"ETag": f'"{sha256(body)}"', "X-Repo-Commit": REVISION}, body
+            return self.file(name, asked_range)
         return 404, {"X-Error-Code": "RepoNotFound"}, b"{}"
+
+    def file(self, name, asked_range):
+        body, headers = self.files[name], {"ETag": f'"{sha256(self.files[name])}"', "X-Repo-Commit": REVISION}
+        first = int(asked_range.removeprefix("bytes=").partition("-")[0]) if asked_range else 0
+        self.ranges.append((name, first))
+        if not first or self.ignores_ranges:
+            return 200, headers, body
+        span = {"Content-Range": f"bytes {first}-{len(body) - 1}/{len(body)}"}
+        return 206, headers | span, body[first:]
 
     def close(self):
         self._server.shutdown()
@@ -128,17 +146,23 @@ def tiny(monkeypatch):
         name="tiny",
         description="a model of three small files",
         licence="Apache-2.0",
+        architecture="bert",
         parameters=0,
+        hidden_size=32,
         sources=SOURCES,
+        size_bytes=sum(map(len, FILES.values())),
         digests={name: sha256(data) for name, data in FILES.items()},
         sizes={name: len(data) for name, data in FILES.items()},
-        download_sizes={},
-        pooling="mean",
         window_tokens=128,
     )
-    for module in (builtin, installed, registry):
-        monkeypatch.setattr(module, "BUILTIN", {"tiny": model})
+    know(monkeypatch, model)
     return model
+
+
+def know(monkeypatch, *models):
+    """Let these be the built-in models."""
+    for module in (builtin, installed, registry):
+        monkeypatch.setattr(module, "BUILTIN", {model.name: model for model in models})
 
 
 @pytest.fixture

