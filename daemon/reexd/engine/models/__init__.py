@@ -28,7 +28,13 @@ class Architecture:
 
 ARCHITECTURES = {
     "bert": Architecture("bert"),
+    "camembert": Architecture("xlm_roberta", first_position=2),
+    "deberta-v2": Architecture("deberta_v2"),
+    "distilbert": Architecture("distilbert"),
+    "modernbert": Architecture("modernbert"),
     "mpnet": Architecture("mpnet", first_position=2),
+    "roberta": Architecture("xlm_roberta", first_position=2),
+    "xlm-roberta": Architecture("xlm_roberta", first_position=2),
 }
 
 

@@ -41,15 +41,20 @@ class ModelArgs(BaseModelArgs):
 
 
 class Embeddings(nn.Module):
-    def __init__(self, args: ModelArgs) -> None:
+    def __init__(self, args: ModelArgs, first_position: int) -> None:
         super().__init__()
+        self._first_position = first_position
         self.word_embeddings = nn.Embedding(args.vocab_size, args.hidden_size)
         self.position_embeddings = nn.Embedding(args.max_position_embeddings, args.hidden_size)
         self.token_type_embeddings = nn.Embedding(args.type_vocab_size, args.hidden_size)
         self.LayerNorm = kernels.LayerNorm(args.hidden_size, eps=args.layer_norm_eps)
 
     def __call__(self, ids: mx.array) -> mx.array:
-        place = self.position_embeddings.weight[: ids.shape[1]] + self.token_type_embeddings.weight[0]
+        begin = self._first_position
+        place = (
+            self.position_embeddings.weight[begin : begin + ids.shape[1]]
+            + self.token_type_embeddings.weight[0]
+        )
         return self.LayerNorm(self.word_embeddings(ids) + place)
 
 
@@ -114,10 +119,13 @@ class Encoder(nn.Module):
 
 
 class Model(BaseModel):
+    prefix = "bert."  # of names in checkpoints for a task
+    first_position = 0  # entry of the position table that the first token takes
+
     def __init__(self, args: ModelArgs) -> None:
         super().__init__()
         self.args = args
-        self.embeddings = Embeddings(args)
+        self.embeddings = Embeddings(args, self.first_position)
         self.encoder = Encoder(args)
 
     @property
@@ -133,7 +141,7 @@ class Model(BaseModel):
             yield x
 
     def sanitize(self, weights: dict[str, mx.array]) -> dict[str, mx.array]:
-        kept = checkpoint.without_prefix(weights, "bert.", ("pooler.", "cls.", "embeddings.position_ids"))
+        kept = checkpoint.own(weights, self.prefix, ("embeddings.", "encoder."))
         scale = (self.args.hidden_size // self.args.num_attention_heads) ** -0.5
         for index in range(self.args.num_hidden_layers):
             place = f"encoder.layer.{index}.attention.self"

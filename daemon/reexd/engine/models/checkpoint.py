@@ -9,11 +9,23 @@ import mlx.core as mx
 
 Weights = dict[str, mx.array]
 
+_OLD_NAMES = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 
-def without_prefix(weights: Weights, prefix: str, dropped: tuple[str, ...]) -> Weights:
-    """The encoder's own tensors: `prefix`, which task models put before every name, off; `dropped` parts left out."""
-    names = {name: name.removeprefix(prefix) for name in weights}
-    return {short: weights[name] for name, short in names.items() if not short.startswith(dropped)}
+
+def own(weights: Weights, prefix: str, parts: tuple[str, ...]) -> Weights:
+    """The tensors below `parts`, without the `prefix` that models for a task put before every name.
+
+    Whatever else there is (heads, poolers, tables of position numbers) serves other ends and is left out.
+    Norms of the first BERT checkpoints, `gamma` and `beta`, get today's names.
+    """
+    kept = {}
+    for name, value in weights.items():
+        short = name.removeprefix(prefix)
+        for old, new in _OLD_NAMES.items():
+            short = short.removesuffix(old) + new if short.endswith(old) else short
+        if short.startswith(parts) and not short.endswith("position_ids"):
+            kept[short] = value
+    return kept
 
 
 def fuse_qkv(weights: Weights, sources: tuple[str, str, str], target: str, scale: float) -> None:

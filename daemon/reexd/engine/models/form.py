@@ -29,11 +29,7 @@ class BaseModel(nn.Module):
     """n texts of t tokens, padded on the right; `mask` is `kernels.additive_mask`, or None when nothing is padded."""
 
     reads_prompts = False
-
-    @property
-    def layers(self) -> list[nn.Module]:
-        """What `states` walks, lowest first: the units that tuning takes or leaves."""
-        raise NotImplementedError
+    layers: list[nn.Module]  # what `states` walks, lowest first: the units that tuning takes or leaves
 
     def embed(self, ids: mx.array) -> mx.array:
         """(n, t) token ids -> (n, t, hidden), what the first layer reads."""

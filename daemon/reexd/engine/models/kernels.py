@@ -1,6 +1,6 @@
 """The inner functions of the encoders, in two forms: MLX's own for Metal, fast ones for the CPU.
 
-Owns approximations and their error bounds; knows no model and no checkpoint. MLX's scalar exp and erf are
+Owns approximations, their error bounds and masks; knows no model and no checkpoint. MLX's scalar exp and erf are
 slow on the CPU, and its fused attention and layer norm fall back to many passes there; the forms below use
 only additions, multiplications, one division and matrix products. `mx.compile` would save 7 % more, but on the
 CPU it runs the system's C++ compiler, seconds at a first start and not there on every machine.
@@ -63,6 +63,35 @@ def additive_mask(lengths: mx.array, width: int) -> mx.array:
     """(n,) token counts -> (n, 1, 1, width): zero on tokens, hugely negative on padding."""
     padding = mx.arange(width)[None, :] >= lengths[:, None]
     return mx.where(padding, _MASKED, 0.0).astype(mx.float32)[:, None, None, :]
+
+
+def local_mask(tokens: int, reach: int, mask: mx.array | None) -> mx.array | None:
+    """`mask` with everything further than `reach` tokens away masked as well; None when that is nothing."""
+    if tokens <= reach + 1:
+        return mask
+    place = mx.arange(tokens)
+    far = mx.where(mx.abs(place[:, None] - place[None, :]) > reach, _MASKED, 0.0)[None, None]
+    return far if mask is None else mx.maximum(far + mask, _MASKED)
+
+
+class Rotation:
+    """Rotary positions (Su et al. 2021), halves of a head's components paired: (n, h, t, d) -> the same shape."""
+
+    def __init__(self, tokens: int, width: int, theta: float) -> None:
+        """`width` is d; component i turns by position / theta^(2i/d)."""
+        self._theta = theta
+        if not on_metal():
+            angles = mx.arange(tokens)[:, None] * theta ** (-mx.arange(0, width, 2) / width)[None, :]
+            cosine, sine = mx.cos(angles), mx.sin(angles)
+            self._cosine = mx.concatenate([cosine, cosine], axis=-1)
+            self._sine = mx.concatenate([-sine, sine], axis=-1)
+
+    def __call__(self, x: mx.array) -> mx.array:
+        width = x.shape[-1]
+        if on_metal():
+            return mx.fast.rope(x, width, traditional=False, base=self._theta, scale=1.0, offset=0)
+        swapped = mx.concatenate([x[..., width // 2 :], x[..., : width // 2]], axis=-1)
+        return x * self._cosine + swapped * self._sine
 
 
 def heads_apart(qkv: mx.array, heads: int) -> tuple[mx.array, mx.array, mx.array]:

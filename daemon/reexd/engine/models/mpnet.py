@@ -136,9 +136,7 @@ class Model(BaseModel):
             yield x
 
     def sanitize(self, weights: dict[str, mx.array]) -> dict[str, mx.array]:
-        kept = checkpoint.without_prefix(
-            weights, "mpnet.", ("pooler.", "lm_head.", "classifier.", "embeddings.position_ids")
-        )
+        kept = checkpoint.own(weights, "mpnet.", ("embeddings.", "encoder."))
         scale = (self.args.hidden_size // self.args.num_attention_heads) ** -0.5
         for index in range(self.args.num_hidden_layers):
             place = f"encoder.layer.{index}.attention.attn"
