@@ -75,6 +75,14 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
+class AdapterFiles:
+    """What tuning changed of a language model, laid out for the workers: by layer and weight, float16."""
+
+    folder: Path
+    digest: str  # hex SHA-256 of the changes
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFiles:
     """A language model on disk, as the engine opens it."""
 
@@ -84,6 +92,7 @@ class ModelFiles:
     pooling: str = "mean"
     window_tokens: int = 0  # 0: what the model's own configuration says
     query_prefix: str = ""
+    adapter: AdapterFiles | None = None  # of a tuned model
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +107,7 @@ class ModelFacts:
     size_bytes: int  # resident weights, one worker
     reads_prompts: bool  # decoders do; encoders keep the prompt out of the text
     fingerprint: str  # hex digest of everything that changes the numbers (architecture.md 4)
+    layers: int = 0
 
 
 class JobState(IntEnum):

@@ -51,6 +51,13 @@ def load(path: str = "", threads: int = 1) -> Blas:
     return Blas(False, f"OpenBLAS was not found, so products run about 40 times slower. Install it: {CURE}")
 
 
+def set_threads(threads: int) -> None:
+    """How many cores MLX's products run on from now on, where OpenBLAS was loaded; elsewhere nothing changes."""
+    setter = getattr(ctypes.CDLL(None), "openblas_set_num_threads", None)
+    if setter is not None:
+        setter(threads)
+
+
 def _beside_environment() -> list[str]:
     """Copies unpacked from the distribution's package below this environment's lib folder."""
     folder = Path(sys.prefix) / "lib"

@@ -6,6 +6,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 
 from reexd.engine.frames import Frame
 from reexd.engine.pool import Pool
@@ -55,9 +56,9 @@ class Call:
         self._outstanding += len(units)
         self._post(lambda: [self._pool.submit(unit) for unit in units])
 
-    def submit_fit(self, tag: object, folder, settings: dict) -> None:
+    def submit_fit(self, tag: object, folder: Path, settings: dict, op: str = "fit") -> None:
         self._outstanding += 1
-        run = FitRun(self, folder, settings, tell=lambda frame: self._answers.put((tag, frame)))
+        run = FitRun(self, folder, settings, tell=lambda frame: self._answers.put((tag, frame)), op=op)
         self._post(lambda: self._pool.submit_fit(run))
 
     def next(self, *, ends: bool = True) -> tuple[object, Frame]:

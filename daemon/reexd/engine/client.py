@@ -9,16 +9,19 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
 
-from reexd.engine import fits, numerics, states
+from reexd.engine import fits, numerics, states, tunings
 from reexd.engine.adaptor.settings import FitSettings, choose, official
 from reexd.engine.call import Call
 from reexd.engine.embedding import EmbedStream, OpenModel, collected
+from reexd.engine.memory import Needs
 from reexd.engine.opening import read_model
 from reexd.engine.pool import Pool
+from reexd.engine.residency import OpenModels
 from reexd.engine.tasks import (
     Embedded,
     EmbeddedBatch,
@@ -26,13 +29,17 @@ from reexd.engine.tasks import (
     EngineStatus,
     FitResult,
     FitTask,
+    LoadedModel,
     Matches,
     MatchHandle,
     State,
     WorkerStatus,
 )
+from reexd.engine.tuning.settings import TuneSettings
+from reexd.engine.tunings import TuneProgress, kept_with_corpus, write_adapter
 from reexd.errors import EngineDied
 from reexd.records import Classifier, ClassifierArrays, ModelFacts, ModelFiles
+from reexd.weights.measure import Measure
 
 __all__ = [
     "Embedded",
@@ -43,12 +50,18 @@ __all__ = [
     "FitResult",
     "FitSettings",
     "FitTask",
+    "LoadedModel",
     "MatchHandle",
     "Matches",
+    "Needs",
     "State",
+    "TuneProgress",
+    "TuneSettings",
     "WorkerStatus",
     "choose",
+    "kept_with_corpus",
     "official",
+    "write_adapter",
     "write_classifier",
 ]
 
@@ -64,8 +77,8 @@ class Engine:
         self._pool = Pool(settings)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="engine", daemon=True)
-        self._lock = threading.Lock()  # one model is opened at a time
-        self._open: dict[tuple, tuple[ModelFacts, OpenModel]] = {}
+        self._models = OpenModels(settings, self._pool, self._loop, self._read)
+        self._keeping: Future[None] | None = None
 
     def start(self) -> None:
         """Start the workers; returns when the first is ready. Raises EngineDied when it does not come up."""
@@ -76,10 +89,13 @@ class Engine:
         except BaseException:
             self._end_loop()
             raise
+        self._keeping = asyncio.run_coroutine_threadsafe(self._models.expire(), self._loop)
 
     def stop(self) -> None:
         """End the workers. Calls that still wait raise EngineDied. May be called twice."""
         if not self._loop.is_closed():
+            if self._keeping is not None:
+                self._keeping.cancel()
             asyncio.run_coroutine_threadsafe(self._pool.stop(), self._loop).result()
             self._end_loop()
 
@@ -89,6 +105,20 @@ class Engine:
         Raises ModelCorrupt, ModelTooLarge, InvalidSetting (unknown architecture or pooling), EngineDied.
         """
         return self._opened(model)[0]
+
+    def load(self, model: ModelFiles) -> ModelFacts:
+        """As `open`, in every worker, so that whoever comes next does not wait. Raises what `open` does."""
+        self._refuse_unless_running()
+        return self._models.load(model)
+
+    def unload(self, name: str) -> bool:
+        """Drop a model's weights in every worker and give the memory back; False when it was not loaded."""
+        self._refuse_unless_running()
+        return self._models.unload(name)
+
+    def needs(self, parameters: int, stored_bytes: int) -> Needs:
+        """The memory that a model of so many parameters, stored in so many bytes, would take."""
+        return self._models.needs(Measure(parameters, stored_bytes, ""))
 
     def embed(
         self,
@@ -213,6 +243,34 @@ class Engine:
                 call, task, self._scratch, fits.FitHandlers(on_progress, on_checkpoint, on_outcome)
             )
 
+    def read_corpus(
+        self, model: ModelFiles, folder: Path, texts: Sequence[str], labels: np.ndarray, keep: State
+    ) -> None:
+        """Lay out what `tune` works on in a new `folder`: texts with labels (n,) in 0..C-1; `keep` comes back with it.
+
+        Raises what `open` does, and InvalidDocument.
+        """
+        tunings.read(self._opened(model)[1], folder, texts, labels, keep)
+
+    def tune(
+        self,
+        model: ModelFiles,
+        folder: Path,
+        settings: TuneSettings,
+        *,
+        checkpoint_s: float,
+        on_progress: Callable[[TuneProgress], None],
+        cancel: threading.Event | None = None,
+    ) -> State:
+        """Tune the top layers of a model on the corpus in `folder`: what changed, by layer and weight, float16.
+
+        Checkpoints are kept in the folder: the same call again goes on from them. Raises what `open` does,
+        InvalidSetting, NotEnoughData, EngineDied when the worker ends under it, JobCancelled.
+        """
+        facts, opened = self._opened(model)
+        with self._call(cancel) as call:
+            return tunings.run(call, opened, facts.layers, folder, settings, checkpoint_s, on_progress)
+
     def status(self) -> EngineStatus:
         hello = self._pool.hello.header if self._pool.hello is not None else {}
         return EngineStatus(
@@ -220,12 +278,15 @@ class Engine:
             blas=hello.get("blas", ""),
             blas_fast=hello.get("blas_fast", False),
             workers=self._pool.statuses(),
-            models_loaded=tuple(sorted({facts.name for facts, _ in self._open.values()})),
+            models=self._models.loaded(),
         )
 
-    def _call(self, cancel: threading.Event | None = None) -> Call:
+    def _refuse_unless_running(self) -> None:
         if self._loop.is_closed() or not self._thread.is_alive():
             raise EngineDied("the engine is not running; start the daemon again")
+
+    def _call(self, cancel: threading.Event | None = None) -> Call:
+        self._refuse_unless_running()
         return Call(self._loop, self._pool, cancel)
 
     def _end_loop(self) -> None:
@@ -240,15 +301,12 @@ class Engine:
         return int(min(_MATCH_ROWS_MAX, max(1, operations // (4 * handle.support_count * handle.width))))
 
     def _opened(self, model: ModelFiles) -> tuple[ModelFacts, OpenModel]:
-        key = (model.name, model.folder, model.pooling, model.window_tokens, model.query_prefix)
-        key = (*key, tuple(sorted(model.digests.items())))
-        if found := self._open.get(key):
-            return found
-        with self._lock:
-            if key not in self._open:
-                with self._call() as call:
-                    self._open[key] = read_model(call, model, self._settings, self.status())
-            return self._open[key]
+        self._refuse_unless_running()
+        return self._models.get(model)
+
+    def _read(self, model: ModelFiles) -> tuple[ModelFacts, OpenModel]:
+        with self._call() as call:
+            return read_model(call, model, self._settings, self.status())
 
 
 def _match_header(handle: MatchHandle, neighbors: int) -> dict:

@@ -1,9 +1,9 @@
-"""Token ids to pooled hidden states, inside a worker. Owns which models are in memory."""
+"""Token ids to pooled hidden states, inside a worker. Holds models from their first use until they are closed."""
 
 from __future__ import annotations
 
 import json
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -13,25 +13,33 @@ import numpy as np
 from reexd.engine import models
 from reexd.engine.models import kernels
 from reexd.engine.models.form import BaseModel
+from reexd.engine.tuning import adapters
 from reexd.pooling import Pooling, parse
-
-KEPT_MAX = 2  # models in memory, per worker
 
 
 class Encoders:
     def __init__(self) -> None:
-        self._kept: OrderedDict[str, models.Loaded] = OrderedDict()
+        self._kept: dict[str, models.Loaded] = {}
 
     def open(self, spec: dict) -> models.Loaded:
         """The model of a request's `model` entry, read on first use. Raises ModelCorrupt, InvalidSetting."""
         key = json.dumps(spec, sort_keys=True)
         if key not in self._kept:
-            while len(self._kept) >= KEPT_MAX:
-                self._kept.popitem(last=False)
-                mx.clear_cache()
-            self._kept[key] = models.load(Path(spec["folder"]), spec["digests"])
-        self._kept.move_to_end(key)
+            self._kept[key] = self._read(spec)
         return self._kept[key]
+
+    def _read(self, spec: dict) -> models.Loaded:
+        """A tuned model shares whatever was not tuned with the one it was made from."""
+        if "adapter" not in spec:
+            return models.load(Path(spec["folder"]), spec["digests"])
+        frozen = self.open({name: value for name, value in spec.items() if name != "adapter"})
+        return adapters.applied(frozen, Path(spec["adapter"]))
+
+    def close(self, spec: dict) -> None:
+        """Forget a model, and the one that a tuned model was read over; the caller gives the memory back."""
+        frozen = {name: value for name, value in spec.items() if name != "adapter"}
+        for each in (spec, frozen):
+            self._kept.pop(json.dumps(each, sort_keys=True), None)
 
     def embed(
         self, spec: dict, ids: np.ndarray, lengths: np.ndarray, begin: np.ndarray, end: np.ndarray

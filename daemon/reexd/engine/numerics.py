@@ -45,4 +45,6 @@ def fingerprint(
         "backend": backend,
         "revision": REVISION,
     }
+    if files.adapter is not None:
+        facts["adapter"] = files.adapter.digest
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

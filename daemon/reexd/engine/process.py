@@ -47,13 +47,14 @@ def worker_settings(settings: EngineSettings, *, interactive: bool, niced: bool 
 
 @dataclass(slots=True, eq=False)
 class FitRun:
-    """One shuffle on its way through a worker. `tell` takes each event; `error` in a header ends the run."""
+    """A shuffle or a tuning on its way through a worker. `tell` takes each event; `error` in a header ends the run."""
 
     group: object
     folder: Path
     settings: dict
     tell: Callable[[Frame], None]
     identity: int = 0
+    op: str = "fit"  # fit | tune
 
 
 @dataclass(slots=True, eq=False)

@@ -7,6 +7,7 @@ was not finished. Never pickle. Free of mlx.
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,18 @@ def save(folder: Path, state: State) -> None:
     for name, array in state.arrays.items():
         np.save(folder / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
     (folder / _FACTS).write_text(json.dumps(dict(state.facts)), encoding="utf-8")
+
+
+def complete(folder: Path) -> bool:
+    """Whether `save` came to its end."""
+    return (folder / _FACTS).is_file()
+
+
+def sync(path: Path) -> None:
+    """Wait until a file, or every file of a folder, is on disk."""
+    for each in sorted(path.iterdir()) if path.is_dir() else [path]:
+        with each.open("rb") as file:
+            os.fsync(file.fileno())
 
 
 def load(folder: Path, *, mapped: bool = False) -> State:

@@ -1,6 +1,6 @@
 """One engine process: owns MLX and nothing else. Reads frames, answers them, and ends with its socket.
 
-One thread and one stream touch MLX. Operations are short; the one long one, a fit, is a generator that is
+One thread and one stream touch MLX. Operations are short; the long ones, fit and tune, are generators that are
 advanced step by step, and between two steps whatever came in is answered first. Started by `pool`.
 """
 
@@ -41,9 +41,12 @@ class Worker:
         self._fit = None
         self._operations = {
             "open": self._open,
+            "close": self._close,
             "embed": self._embed,
             "match": self._match,
             "fit": self._start_fit,
+            "lower": self._lower,
+            "tune": self._start_tuning,
             "cancel": self._cancel,
         }
 
@@ -100,6 +103,11 @@ class Worker:
             }
         )
 
+    def _close(self, frame: Frame) -> Frame:
+        self._encoders.close(frame.header["model"])
+        self._rest()
+        return Frame({})
+
     def _embed(self, frame: Frame) -> Frame:
         given, wanted = frame.arrays, frame.header.get("match")
         vectors = self._encoders.embed(
@@ -122,6 +130,24 @@ class Worker:
         from reexd.engine.fitting import Fit
 
         self._fit = Fit(frame.header["id"], Path(frame.header["folder"]), frame.header["settings"])
+
+    def _lower(self, frame: Frame) -> Frame:
+        from reexd.engine.tuning.running import fill
+
+        told = frame.header
+        fill(
+            self._encoders.open(told["model"]).model,
+            Path(told["folder"]),
+            told["layers"],
+            frame.arrays["windows"],
+        )
+        return Frame({})
+
+    def _start_tuning(self, frame: Frame) -> None:
+        from reexd.engine.tuning.running import Tuning
+
+        told = frame.header
+        self._fit = Tuning(told["id"], Path(told["folder"]), told["settings"], self._encoders)
 
     def _advance(self) -> None:
         fit = self._fit

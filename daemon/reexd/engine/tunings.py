@@ -1,0 +1,138 @@
+"""A tuning as the daemon sees it: texts become windows, the workers fill the cache of the frozen lower layers, and one
+of them tunes what lies above it.
+
+Everything is in one folder, so that the same call, made again after a crash, goes on where the last one stood.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from reexd.engine import states
+from reexd.engine.call import Call
+from reexd.engine.embedding import OpenModel
+from reexd.engine.pool import error_of
+from reexd.engine.schedule import Unit
+from reexd.engine.tasks import State
+from reexd.engine.tuning import corpus
+from reexd.engine.tuning.settings import TuneSettings
+
+_READ_TEXTS = 2048  # tokenised at once
+_OUTSTANDING_UNITS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class TuneProgress:
+    """Both in documents that pass the tuned layers forwards and backwards; the lower layers are counted as such."""
+
+    done: int
+    total: int
+    record: dict | None  # of the epoch that has just ended
+
+
+def read(opened: OpenModel, folder: Path, texts: Sequence[str], labels: np.ndarray, keep: State) -> None:
+    """See `Engine.read_corpus`."""
+    windows = []
+    for start in range(0, len(texts), _READ_TEXTS):
+        windows.extend(opened.reader.read(texts[start : start + _READ_TEXTS], start))
+    corpus.write_windows(folder, windows, labels, keep)
+
+
+def kept_with_corpus(folder: Path) -> State | None:
+    """What `Engine.read_corpus` was given to keep; None unless it came to its end."""
+    return corpus.kept(folder)
+
+
+def write_adapter(folder: Path, changes: Mapping[str, np.ndarray]) -> None:
+    """Lay out what a tuning changed, as `AdapterFiles` names it, in a folder that does not exist yet."""
+    states.save(folder, State(changes, {}))
+
+
+def run(
+    call: Call,
+    opened: OpenModel,
+    layers: int,
+    folder: Path,
+    settings: TuneSettings,
+    checkpoint_s: float,
+    on_progress: Callable[[TuneProgress], None],
+) -> State:
+    """Fill the cache, tune, and return the changes; see `Engine.tune`. `layers`: of the whole model."""
+    if states.complete(folder / corpus.RESULT):
+        return states.load(folder / corpus.RESULT)
+    documents = len(corpus.windows(folder)["labels"])
+    # Forwards through a lower layer costs a third of forwards and backwards through a tuned one.
+    lower = round(documents * (layers - settings.layers) / (3 * settings.layers))
+
+    def told(share: float) -> None:
+        on_progress(TuneProgress(round(lower * share), lower + documents * settings.epochs, None))
+
+    _fill(call, opened, folder, settings.layers, checkpoint_s, told)
+    request = {"model": opened.spec, "tune": settings.to_dict(), "checkpoint_s": checkpoint_s}
+    call.submit_fit(None, folder, request, op="tune")
+    while True:
+        _, frame = call.next(ends=False)
+        if "error" in frame.header:
+            raise error_of(frame)
+        if frame.header["event"] == "result":
+            call.ended()
+            return states.load(Path(frame.header["folder"]))
+        facts = frame.header["facts"]
+        share = facts["done"] / facts["total"]
+        done = lower + round(share * documents * settings.epochs)
+        on_progress(TuneProgress(done, lower + documents * settings.epochs, facts.get("record")))
+
+
+def _fill(
+    call: Call,
+    opened: OpenModel,
+    folder: Path,
+    layers: int,
+    checkpoint_s: float,
+    told: Callable[[float], None],
+) -> None:
+    """The lower layers' outputs of every window, unit by unit; what is on disk is not computed again."""
+    given = corpus.windows(folder)
+    lengths = np.diff(given["offsets"])
+    corpus.create_states(folder, int(lengths.sum()), opened.hidden_size)
+    batches = _batches(lengths, opened.unit_tokens)
+    sums = np.concatenate([[0], np.cumsum([int(lengths[batch].sum()) for batch in batches])])
+    first = corpus.filled(folder)
+    header = {"op": "lower", "model": opened.spec, "folder": str(folder), "layers": layers}
+    waiting = iter(range(first, len(batches)))
+    finished: set[int] = set()
+    saved_at = time.monotonic()
+
+    def unit(number: int) -> Unit:
+        return call.unit(number, header, {"windows": batches[number]}, interactive=False)
+
+    call.submit([unit(number) for number in itertools.islice(waiting, _OUTSTANDING_UNITS)])
+    while call.outstanding:
+        number, _ = call.next()
+        finished.add(int(number))  # type: ignore[call-overload]
+        call.submit([unit(number) for number in itertools.islice(waiting, 1)])
+        while first in finished:
+            finished.discard(first)
+            first += 1
+        if time.monotonic() - saved_at >= checkpoint_s:
+            corpus.mark_filled(folder, first)
+            saved_at = time.monotonic()
+        told(float(sums[first] / sums[-1]))
+    corpus.mark_filled(folder, len(batches))
+
+
+def _batches(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
+    """Windows, longest first, in runs whose padded tokens stay within the budget; at least one each."""
+    order = np.argsort(-lengths, kind="stable")
+    found, begin = [], 0
+    while begin < len(order):
+        count = max(1, budget // int(lengths[order[begin]]))
+        found.append(order[begin : begin + count])
+        begin += count
+    return found
