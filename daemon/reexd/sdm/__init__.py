@@ -17,12 +17,17 @@ Symbols of "act" (arXiv 2509.12760v5) and where they are computed; docs/calibrat
     M(x)              membership                                  region_accepts, region_alphas    act Eq. 9
     n_c               effective sample sizes                      effective_sample_sizes           act A.5
     eps               DKW error of d                              dkw_errors, distance_bands       act A.5
+    r                 nearness, a rank over all classes           fit_nearness                     docs/calibration.md
+    l                 log-odds of softmax(z' / T)                 fit_magnitude                    docs/calibration.md
+    P(right)          calibrated probability, with interval       fit_probability, probabilities   docs/calibration.md
+    s_c               conformity of a class                       conformity, set_thresholds       docs/calibration.md
 
 Beside the article: `evaluation` (counts with exact intervals), `drift` (are new rows like the calibration rows).
 """
 
 from reexd.sdm.activation import Q_OFFSET, log_sdm_activation, sdm_activation
 from reexd.sdm.calibration import Calibration, CalibrationRows, calibrate
+from reexd.sdm.conformal import class_conformity, conformity, set_thresholds
 from reexd.sdm.digest import feature_digest
 from reexd.sdm.distance import class_distances, distance_cdfs, distance_quantiles, pool_small_cdfs
 from reexd.sdm.drift import TwoSampleTest, held_out_q_prime, holm, two_sample_test
@@ -40,7 +45,17 @@ from reexd.sdm.explanation import Block, blocked_rungs, explain_regions
 from reexd.sdm.initialization import AdaptorWeights, epoch_permutation, initial_weights
 from reexd.sdm.intervals import clopper_pearson
 from reexd.sdm.loss import balanced_loss, class_balanced_mean, loss_gradient, sdm_losses
+from reexd.sdm.magnitude import Magnitude, fit_magnitude, fit_temperature, log_odds
+from reexd.sdm.nearness import Nearness, fit_nearness
 from reexd.sdm.normalization import Normalization, fit_normalization
+from reexd.sdm.probability import (
+    Evidence,
+    Probabilities,
+    ProbabilityMap,
+    evidence,
+    fit_probability,
+    probabilities,
+)
 from reexd.sdm.regions import (
     ALPHA_RESOLUTION,
     Region,
@@ -67,8 +82,13 @@ __all__ = [
     "CalibrationRows",
     "Cell",
     "ConditionalAccuracy",
+    "Evidence",
+    "Magnitude",
+    "Nearness",
     "Normalization",
+    "Probabilities",
     "ProbabilityFit",
+    "ProbabilityMap",
     "Reason",
     "Region",
     "Scores",
@@ -81,31 +101,40 @@ __all__ = [
     "calibrate",
     "check_split",
     "class_balanced_mean",
+    "class_conformity",
     "class_distances",
     "clopper_pearson",
     "conditional_accuracy",
+    "conformity",
     "distance_bands",
     "distance_cdfs",
     "distance_quantiles",
     "dkw_errors",
     "effective_sample_sizes",
     "epoch_permutation",
+    "evidence",
     "explain_regions",
     "feature_digest",
+    "fit_magnitude",
+    "fit_nearness",
     "fit_normalization",
+    "fit_probability",
     "fit_region",
     "fit_regions",
+    "fit_temperature",
     "held_out_q_prime",
     "holm",
     "initial_weights",
     "is_out_of_distribution",
     "iteration_seed",
     "ladder_alphas",
+    "log_odds",
     "log_sdm_activation",
     "loss_gradient",
     "nearest_neighbors",
     "official_split",
     "pool_small_cdfs",
+    "probabilities",
     "probability_fit",
     "region_accepts",
     "region_alphas",
@@ -114,6 +143,7 @@ __all__ = [
     "score",
     "sdm_activation",
     "sdm_losses",
+    "set_thresholds",
     "similarity",
     "squared_distances",
     "stratified_split",
