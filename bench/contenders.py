@@ -158,7 +158,7 @@ def _fitted(job: Job, *, cross_entropy: bool = False) -> tuple[Any, Any, Any]:
         arrays["support_labels"],
         neighbors_max=settings.neighbors_max,
     )
-    return Fitted(State(arrays, facts), losses, number), settings, matcher
+    return Fitted(tuple(State(arrays, facts) for facts, arrays in outcomes), number), settings, matcher
 
 
 def _trained(fitted: Any, settings: Any) -> dict[str, Any]:

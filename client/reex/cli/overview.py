@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from reex.cli import output, views
 from reex.cli.output import Column, safe
@@ -50,10 +50,13 @@ def _classifier(found: ClassifierSummary, project_name: str, warnings_shown: int
             f"  accuracy   {output.percent(best['balanced_calibration_accuracy'])} balanced on calibration, "
             f"epoch {record['best_epoch']} of shuffle {record['shuffle']} of {len(record['shuffle_losses'])}"
         )
+    _spread(record)
     for region in record.get("regions", []):
+        interval = region.get("calibration_interval")
+        bounds = f" ({output.percent(interval[0])} to {output.percent(interval[1])})" if interval else ""
         output.line(
             f"  region     alpha {region['alpha']:g}: {region['calibration_admitted']:,} calibration documents, "
-            f"{output.percent(region['calibration_accuracy'])} right"
+            f"{output.percent(region['calibration_accuracy'])} right{bounds}"
         )
     if not found.regions:
         output.styled("  NO RELIABILITY REGION: every answer of this version is rejected", "bold red")
@@ -73,6 +76,22 @@ def _classifier(found: ClassifierSummary, project_name: str, warnings_shown: int
         )
     if found.unused_count:
         output.line(f"  unused     {found.unused_count:,} documents were added since")
+
+
+def _spread(record: Mapping[str, Any]) -> None:
+    """How far the shuffles lie apart, and why one was kept; nothing where there is one only."""
+    spread = record.get("spread")
+    if not spread or len(record["shuffles"]) < 2:
+        return
+    accuracy, highest = spread["balanced_calibration_accuracy"], spread["highest_alpha"]
+    parts = [f"accuracy {output.percent(accuracy['min'])} to {output.percent(accuracy['max'])}"]
+    parts.append(f"highest region {highest['min']:g} to {highest['max']:g}")
+    rung = next((each for each in spread["admitted"] if each["max"] > 0), None)
+    if rung:
+        shares = " to ".join(output.percent(rung[name]) for name in ("min", "max"))
+        parts.append(f"admitted at {rung['alpha']:g} {shares}")
+    output.line(f"  shuffles   {', '.join(parts)}")
+    output.line(f"  chosen     shuffle {record['chosen']['shuffle']}: {safe(record['chosen']['reason'])}")
 
 
 def version(found: ClassifierSummary, project_name: str, as_json: bool) -> None:
@@ -97,6 +116,16 @@ def made(found: ClassifierSummary, project_name: str, as_json: bool) -> None:
     else:
         _classifier(found, project_name, WARNINGS_SHOWN)
     output.note(f"to undo: reexctl classifiers use {project_name} {found.parent}")
+
+
+def imported(found: ClassifierSummary, project_name: str, as_json: bool) -> None:
+    """A version that was just imported, and how it gets to answer."""
+    if as_json:
+        output.object_line(found.to_dict())
+        return
+    _classifier(found, project_name, WARNINGS_SHOWN)
+    if not found.live:
+        output.note(f"to let it answer: reexctl classifiers use {project_name} {found.name}")
 
 
 def versions(found: Iterable[ClassifierSummary], project_name: str, as_json: bool) -> None:
@@ -126,6 +155,11 @@ def status(found: Status, server: ServerInfo, as_json: bool) -> None:
     output.line(
         f"engine {engine.backend}, {len(engine.workers)} workers, {busy} busy, {memory}; {safe(engine.blas)}"
     )
+    for model in engine.models:
+        idle = output.duration(model.idle_s)
+        output.line(
+            f"model  {safe(model.name)}, {output.size(model.size_bytes)} in a worker, unused for {idle}"
+        )
     for warning in found.warnings:
         output.styled(f"warning: {safe(warning)}", "yellow")
     for each in found.projects:

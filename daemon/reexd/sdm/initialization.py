@@ -5,6 +5,7 @@ Owns: the order of draws, which fixes the classifier that a seed gives. Must not
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass
 
@@ -36,6 +37,13 @@ class AdaptorWeights:
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         return self.projection_weight, self.projection_bias, self.classifier_weight, self.classifier_bias
+
+    def digest(self) -> str:
+        """SHA-256 over the little-endian Float32 bytes of W, b, W', b', in that order; lower-case hex."""
+        digest = hashlib.sha256()
+        for array in self.arrays():
+            digest.update(np.ascontiguousarray(array, "<f4").tobytes())
+        return digest.hexdigest()
 
 
 def initial_weights(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -12,6 +11,7 @@ import numpy as np
 from reexd import sdm
 from reexd.engine.adaptor.settings import FitSettings
 from reexd.records import Classifier, ClassifierArrays, Project, Role
+from reexd.steps import spread
 from reexd.steps.fit import Fitted
 from reexd.steps.pool import Pool
 from reexd.store import classifiers
@@ -37,9 +37,15 @@ class Calibrate:
         `close` ends what the job kept, in the same transaction: a crash leaves either all of it or a version.
         """
         started = time.monotonic()
-        calibration = calibrate(fitted, len(project.classes), settings)
+        shuffles = range(len(fitted.outcomes))
+        calibrations = [calibrate(fitted.shuffle(each), len(project.classes), settings) for each in shuffles]
+        calibration = calibrations[fitted.number]
         durations = {**durations, "calibrate_s": time.monotonic() - started}
-        report = {"job": job, **_report(project, pool, settings, fitted, calibration, durations)}
+        report = {
+            "job": job,
+            **_report(project, pool, settings, fitted, calibration, durations),
+            **spread.report(fitted.outcomes, calibrations, fitted.number),
+        }
         arrays = _arrays(pool, fitted, calibration)
 
         def work(txn: Txn) -> Classifier:
@@ -59,6 +65,7 @@ class Calibrate:
                 regions=calibration.regions,
                 training_json=json.dumps(report),
                 created_at=time.time(),
+                pooling=project.pooling,
             )
             classifiers.put(txn, record, arrays)
             classifiers.set_live(txn, record.version)
@@ -69,7 +76,7 @@ class Calibrate:
 
 
 def calibrate(fitted: Fitted, class_count: int, settings: FitSettings) -> sdm.Calibration:
-    """The calibration products of the shuffle that was kept (sdm.md 8)."""
+    """The calibration products of the shuffle that `fitted` stands at (sdm.md 8)."""
     found = fitted.outcome.arrays
     return sdm.calibrate(
         found["calibration_labels"],
@@ -94,21 +101,44 @@ def calibration_report(calibration: sdm.Calibration, classes: Sequence[str]) -> 
     """The part of a training record that tells of the calibration."""
     rows = calibration.rows
     assert rows is not None
-    admitted = sdm.region_alphas(rows.q_prime, rows.sdm, rows.predictions, calibration.regions)
-    right = rows.labels == rows.predictions
+    assigned = sdm.region_alphas(rows.q_prime, rows.sdm, rows.predictions, calibration.regions)
+    alphas = [region.alpha for region in calibration.regions]
+    rungs = sdm.admission(rows.predictions, rows.labels, assigned, alphas, calibration.class_count)
     return {
         "regions": [
             {
                 "alpha": region.alpha,
                 "q_prime_min": region.q_prime_min,
                 "thresholds": list(region.thresholds),
-                "calibration_admitted": int(np.count_nonzero(admitted >= region.alpha)),
-                "calibration_accuracy": float(right[admitted >= region.alpha].mean()),
+                "calibration_admitted": rung.admitted,
+                "calibration_share": rung.share,
+                "calibration_share_interval": rung.share_interval,
+                "calibration_accuracy": rung.accuracy.marginal.accuracy,
+                "calibration_interval": rung.accuracy.marginal.interval,
+                "by_label": spread.accuracies(rung.accuracy.by_label),
+                "by_prediction": spread.accuracies(rung.accuracy.by_prediction),
             }
-            for region in calibration.regions
+            for region, rung in zip(calibration.regions, rungs, strict=True)
         ],
+        "calibration": _whole(rows, calibration.class_count),
         "pooled_classes": [classes[label] for label in calibration.pooled_classes],
         "warnings": sdm.explain_regions(calibration, classes),
+    }
+
+
+def _whole(rows: sdm.CalibrationRows, class_count: int) -> dict:
+    """Accuracy on the calibration rows, which chose the epoch, the shuffle and the thresholds: optimistic."""
+    found = sdm.conditional_accuracy(
+        rows.predictions, rows.labels, np.ones(rows.labels.size, bool), class_count
+    )
+    return {
+        "n": found.marginal.count,
+        "correct": found.marginal.correct,
+        "accuracy": found.marginal.accuracy,
+        "interval": found.marginal.interval,
+        "balanced_accuracy": found.balanced(),
+        "by_label": spread.accuracies(found.by_label),
+        "by_prediction": spread.accuracies(found.by_prediction),
     }
 
 
@@ -169,14 +199,11 @@ def _report(
         "durations": {name: round(seconds, 3) for name, seconds in durations.items()},
     }
     if pool.continued is not None:
-        report |= pool.continued.report(held)
+        report |= pool.continued.report(held, kept=settings.stratified)
         report["warnings"] = pool.continued.warnings(held) + report["warnings"]
     return report
 
 
 def _weights_digest(fitted: Fitted) -> str:
-    """SHA-256 over the little-endian Float32 bytes of W, b, W', b', in that order."""
-    digest = hashlib.sha256()
-    for name in ("projection_weight", "projection_bias", "classifier_weight", "classifier_bias"):
-        digest.update(np.ascontiguousarray(fitted.outcome.arrays[name], "<f4").tobytes())
-    return digest.hexdigest()
+    names = ("projection_weight", "projection_bias", "classifier_weight", "classifier_bias")
+    return sdm.AdaptorWeights(*(fitted.outcome.arrays[name] for name in names)).digest()

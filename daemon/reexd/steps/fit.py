@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,11 +20,23 @@ FIRST_SLOT = 1  # slots of the shuffles' checkpoints follow the pool's
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """The shuffle that was kept, and what all of them came to."""
+    """One of the shuffles of a training, by default the one that was kept, beside all the others."""
 
-    outcome: State
-    losses: list[float]  # best balanced calibration loss of each shuffle
+    outcomes: tuple[State, ...]  # of the shuffles in their order
     number: int  # 0-based
+
+    @property
+    def outcome(self) -> State:
+        return self.outcomes[self.number]
+
+    @property
+    def losses(self) -> list[float]:
+        """Best balanced calibration loss of each shuffle."""
+        return [float(outcome.facts["best_loss"]) for outcome in self.outcomes]
+
+    def shuffle(self, number: int) -> Fitted:
+        """Another one of them, 0-based."""
+        return replace(self, number=number)
 
     @property
     def training(self) -> np.ndarray:
@@ -77,8 +89,7 @@ class Fit:
             on_outcome=lambda number, state: keep(number, state, ended=True),
             cancel=running.cancel,
         )
-        losses = [float(outcome.facts["best_loss"]) for outcome in result.outcomes]
-        return Fitted(result.outcomes[result.best], losses, result.best)
+        return Fitted(result.outcomes, result.best)
 
 
 def _saved(environment: Environment, job: int) -> tuple[dict[int, State], dict[int, State]]:

@@ -102,7 +102,7 @@ def test_calibration_rows_are_figured_as_if_they_were_new(pooled: int) -> None:
 
 
 def test_many_small_classes_alone_are_no_drift() -> None:
-    """With 60 classes of 12 rows the stored q' of calibration rows lies above that of new rows; held out it does not."""
+    """Of 60 classes with 12 rows the stored q' of calibration rows lies above that of new rows; held out not."""
     own, new, calibration = _calibrated(60, 12, seed=2)
     arriving = sdm.score(*new[1:], calibration).q_prime
     assert sdm.two_sample_test(sdm.held_out_q_prime(*own, calibration), arriving).p_value > 0.05

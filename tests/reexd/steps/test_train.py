@@ -67,6 +67,42 @@ def test_same_seed_same_weights_other_seed_others(served, new_project, corpus, f
     assert weights(jobs[0]) != weights(jobs[2])
 
 
+def test_the_report_tells_what_each_shuffle_came_to(served, project, corpus, fast):
+    served.upload(project, corpus(40), "train")
+    report = served.train(project, **{**fast, "shuffles": 3}).result
+    shuffles = report["shuffles"]
+    assert [each["shuffle"] for each in shuffles] == [1, 2, 3]
+    losses = [each["best_loss"] for each in shuffles]
+    assert losses == report["shuffle_losses"]
+    assert report["chosen"]["shuffle"] == report["shuffle"] == losses.index(min(losses)) + 1
+    assert f"{min(losses):.4f}" in report["chosen"]["reason"]
+    for name in ("best_loss", "best_epoch", "balanced_calibration_accuracy", "highest_alpha"):
+        values = sorted(each[name] for each in shuffles)
+        spread = report["spread"][name]
+        assert (spread["min"], spread["median"], spread["max"]) == pytest.approx(tuple(values))
+    for place, rung in enumerate(report["spread"]["admitted"]):
+        shares = sorted(each["admitted"][place]["share"] for each in shuffles)
+        assert (rung["min"], rung["median"], rung["max"]) == pytest.approx(tuple(shares))
+    # The one that was kept is told in full: the same regions, shares and intervals.
+    kept = shuffles[report["shuffle"] - 1]
+    assert kept["best_epoch"] == report["best_epoch"]
+    live = served.client.get_classifier(project)
+    assert [each["q_prime_min"] for each in kept["regions"]] == [each.q_prime_min for each in live.regions]
+    assert live.training["shuffles"] == shuffles
+    whole = report["calibration"]
+    assert (whole["n"], whole["correct"]) == (live.calibration_count, sum(whole["by_label"]["correct"]))
+    assert whole["interval"][0] <= whole["accuracy"] <= whole["interval"][1]
+    assert report["regions"]
+    for region in report["regions"]:
+        (share,) = [each["share"] for each in kept["admitted"] if each["alpha"] == region["alpha"]]
+        assert region["calibration_share"] == share == region["calibration_admitted"] / live.calibration_count
+        assert region["calibration_interval"][0] <= region["calibration_accuracy"]
+        for cells in (region["by_label"], region["by_prediction"]):
+            assert sum(cells["n"]) == region["calibration_admitted"]
+            for n, correct, lower, upper in zip(*cells.values(), strict=True):
+                assert n == 0 or lower - 1e-6 <= correct / n <= upper + 1e-6
+
+
 def test_nothing_is_embedded_twice(served, project, corpus, fast):
     served.upload(project, corpus(20), "train")
     served.train(project, **fast)

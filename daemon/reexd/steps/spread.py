@@ -1,0 +1,87 @@
+"""Spread: what each of a training's J shuffles came to, how far they lie apart, and why one of them was kept.
+
+A figure of one shuffle is one draw: the spread over J says how much of it is luck. All of it is measured on the
+shuffles' own calibration rows, which chose their epoch and regions: it compares shuffles, it promises nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from reexd import sdm
+from reexd.engine.tasks import State
+
+
+def report(outcomes: Sequence[State], calibrations: Sequence[sdm.Calibration], kept: int) -> dict:
+    """The part of a training record: outcomes and calibrations of the shuffles in order, `kept` 0-based."""
+    shuffles = [
+        _shuffle(number, outcome.facts, calibration)
+        for number, (outcome, calibration) in enumerate(zip(outcomes, calibrations, strict=True), start=1)
+    ]
+    return {
+        "shuffles": shuffles,
+        "spread": _spread(shuffles),
+        "chosen": {"shuffle": kept + 1, "reason": _reason([each["best_loss"] for each in shuffles], kept)},
+    }
+
+
+def accuracies(cells: Sequence[sdm.Cell]) -> dict[str, list]:
+    """Counts by class with their Clopper-Pearson bounds, in columns: a version of 150 classes has many of them."""
+    bounds = [cell.interval for cell in cells]
+    return {
+        "n": [cell.count for cell in cells],
+        "correct": [cell.correct for cell in cells],
+        "lower": [round(lower, 6) for lower, _ in bounds],
+        "upper": [round(upper, 6) for _, upper in bounds],
+    }
+
+
+def _shuffle(number: int, facts: Mapping, calibration: sdm.Calibration) -> dict:
+    rows = calibration.rows
+    assert rows is not None
+    everything = np.ones(rows.labels.size, bool)
+    whole = sdm.conditional_accuracy(rows.predictions, rows.labels, everything, calibration.class_count)
+    assigned = sdm.region_alphas(rows.q_prime, rows.sdm, rows.predictions, calibration.regions)
+    rungs = sdm.admission(
+        rows.predictions, rows.labels, assigned, calibration.alphas, calibration.class_count
+    )
+    return {
+        "shuffle": number,
+        "best_loss": float(facts["best_loss"]),
+        "best_epoch": facts["best_epoch"],
+        "epochs": facts["epochs"],
+        "balanced_calibration_accuracy": whole.balanced(),
+        "regions": [{"alpha": each.alpha, "q_prime_min": each.q_prime_min} for each in calibration.regions],
+        "highest_alpha": max((each.alpha for each in calibration.regions), default=0.0),
+        "admitted": [
+            {"alpha": rung.alpha, "share": rung.share, "accuracy": rung.accuracy.marginal.accuracy}
+            for rung in rungs
+        ],
+    }
+
+
+def _spread(shuffles: Sequence[Mapping]) -> dict:
+    """Smallest, median and largest of each figure."""
+    names = ("best_loss", "best_epoch", "balanced_calibration_accuracy", "highest_alpha")
+    spread: dict = {name: _range([each[name] for each in shuffles]) for name in names}
+    rungs = zip(*(each["admitted"] for each in shuffles), strict=True)
+    spread["admitted"] = [
+        {"alpha": rung[0]["alpha"], **_range([each["share"] for each in rung])} for rung in rungs
+    ]
+    return spread
+
+
+def _range(values: Sequence[float]) -> dict[str, float]:
+    return {"min": min(values), "median": float(np.median(values)), "max": max(values)}
+
+
+def _reason(losses: Sequence[float], kept: int) -> str:
+    if len(losses) == 1:
+        return "the only shuffle"
+    rest = [loss for number, loss in enumerate(losses) if number != kept]
+    return (
+        f"smallest balanced calibration loss of {len(losses)}: {losses[kept]:.4f}; the next is {min(rest):.4f}, the"
+        f" largest {max(rest):.4f}"
+    )
