@@ -14,7 +14,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -80,6 +80,7 @@ from reexd.steps.live import Live
 from reexd.steps.models import Models
 from reexd.steps.predict import Predict
 from reexd.steps.projects import Projects
+from reexd.steps.query import Query
 from reexd.steps.recalibrate import Recalibrate
 from reexd.steps.search import Search
 from reexd.steps.staleness import Staleness
@@ -120,8 +121,7 @@ def serve(flags: Mapping[str, object]) -> None:
         )
         shutil.rmtree(paths.scratch, ignore_errors=True)
         paths.scratch.mkdir(mode=0o700)
-        with _parts(settings, paths) as parts:
-            asyncio.run(_serve(parts, held, settings))
+        asyncio.run(_run(settings, paths, held))
 
 
 def check() -> dict[str, object]:
@@ -139,17 +139,25 @@ def check() -> dict[str, object]:
     return {"backend": status.backend, "blas": status.blas, "blas_fast": status.blas_fast}
 
 
-@contextlib.contextmanager
-def _parts(settings: Settings, paths: Paths) -> Iterator[Parts]:
+async def _run(settings: Settings, paths: Paths, held: Claim) -> None:
+    asyncio.get_running_loop().set_default_executor(
+        ThreadPoolExecutor(STEP_THREADS, thread_name_prefix="step")
+    )
+    async with _parts(settings, paths) as parts:
+        await _serve(parts, held, settings)
+
+
+@contextlib.asynccontextmanager
+async def _parts(settings: Settings, paths: Paths) -> AsyncIterator[Parts]:
     catalogue = Catalogue(paths.catalogue, settings.project_map_size_bytes, settings.catalogue_map_size_bytes)
     engine = Engine(
         EngineSettings(workers=settings.workers, queued_max=settings.queries_queued_max), paths.scratch
     )
     try:
-        engine.start()
+        await engine.run()
         yield _compose(settings, paths, catalogue, engine)
     finally:
-        engine.stop()
+        await engine.close()
         catalogue.close()
 
 
@@ -160,7 +168,8 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
     derive = Derive(catalogue)
     live = Live(catalogue, paths.scratch)
     embed = Embed(catalogue, engine, registry)
-    predict = Predict(catalogue, engine, embed, live, staleness, settings)
+    predict = Predict(catalogue, engine, embed, live, staleness)
+    query = Query(catalogue, engine, embed, live, staleness, settings)
     models = Models(registry, settings.offline)
     train = Train(catalogue, engine, embed, registry, settings.checkpoint_s)
     jobs = JobQueue(
@@ -189,7 +198,7 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
         (
             predictions_pb2,
             predictions_pb2_grpc.add_PredictionServiceServicer_to_server,
-            PredictionService(predict),
+            PredictionService(query, predict),
         ),
         (
             evaluation_pb2,
@@ -225,7 +234,6 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
 
 async def _serve(parts: Parts, held: Claim, settings: Settings) -> None:
     loop = asyncio.get_running_loop()
-    loop.set_default_executor(ThreadPoolExecutor(STEP_THREADS, thread_name_prefix="step"))
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)

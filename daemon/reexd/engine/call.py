@@ -1,4 +1,4 @@
-"""One caller's work in the engine: units go out to the event loop, answers to its thread."""
+"""One caller's work in the engine: units go out to the event loop, answers to its thread, or to who awaits them."""
 
 from __future__ import annotations
 
@@ -95,3 +95,53 @@ class Call:
             self._loop.call_soon_threadsafe(action)
         except RuntimeError as error:
             raise EngineDied("the engine is not running; start the daemon again") from error
+
+
+class Exchange:
+    """One caller's work, awaited on the loop that the pool lives on: no thread waits."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._answers: list[tuple[object, Frame]] = []
+        self._missing = 0
+        self._all = asyncio.get_running_loop().create_future()
+
+    def unit(self, tag: object, header: dict, arrays: dict, *, interactive: bool, **merging: object) -> Unit:
+        """As `Call.unit`."""
+        return Unit(
+            group=self,
+            header=header,
+            arrays=arrays,
+            deliver=lambda frame: self._deliver(tag, frame),
+            fail=self._fail,
+            interactive=interactive,
+            **merging,
+        )
+
+    async def answers(self, units: Sequence[Unit]) -> list[tuple[object, Frame]]:
+        """What each unit came back with, under its tag, in the order they came. To be awaited once.
+
+        Raises the error that the first of them ended in; the others are then forgotten, as they are when this is
+        cancelled.
+        """
+        if not units:
+            return []
+        self._missing = len(units)
+        for unit in units:
+            self._pool.submit(unit)
+        try:
+            await self._all
+        finally:
+            if self._missing:
+                self._pool.drop(self)
+        return self._answers
+
+    def _deliver(self, tag: object, frame: Frame) -> None:
+        self._answers.append((tag, frame))
+        self._missing -= 1
+        if not self._missing and not self._all.done():
+            self._all.set_result(None)
+
+    def _fail(self, error: ReexError) -> None:
+        if not self._all.done():
+            self._all.set_exception(error)

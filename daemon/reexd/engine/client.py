@@ -1,7 +1,7 @@
 """The handle the daemon calls: language models, matching and fits, run by worker processes.
 
-Thread-safe, blocking, free of mlx. One thread of its own runs an event loop that talks to the workers; every
-call waits in its caller's thread, so nothing here may be called from an event loop.
+Thread-safe, free of mlx. The pool lives on an event loop, the daemon's or one of its own; calls wait in their
+caller's thread, which must not be the loop's. Questions alone are awaited there.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from pathlib import Path
 
 import numpy as np
 
-from reexd.engine import fits, numerics, states, tunings
+from reexd.engine import asking, fits, numerics, states, tunings
 from reexd.engine.adaptor.settings import FitSettings, choose, official
+from reexd.engine.asking import Question, joined, match_header, match_units
 from reexd.engine.call import Call
 from reexd.engine.embedding import EmbedStream, OpenModel, collected
 from reexd.engine.memory import Needs
@@ -35,6 +35,7 @@ from reexd.engine.tasks import (
     State,
     WorkerStatus,
 )
+from reexd.engine.tokens import Window
 from reexd.engine.tuning.settings import TuneSettings
 from reexd.engine.tunings import TuneProgress, kept_with_corpus, write_adapter
 from reexd.errors import EngineDied
@@ -54,6 +55,7 @@ __all__ = [
     "MatchHandle",
     "Matches",
     "Needs",
+    "Question",
     "State",
     "TuneProgress",
     "TuneSettings",
@@ -75,29 +77,51 @@ class Engine:
         self._settings = settings
         self._scratch = scratch
         self._pool = Pool(settings)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="engine", daemon=True)
-        self._models = OpenModels(settings, self._pool, self._loop, self._read)
-        self._keeping: Future[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None  # where the pool lives
+        self._loop_thread = 0
+        self._thread: threading.Thread | None = None  # of that loop, where it is the engine's own
+        self._models: OpenModels | None = None
+        self._keeping: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Start the workers, on the running loop; returns when the first is ready. End with `close`.
+
+        Raises EngineDied when it does not come up.
+        """
+        self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._loop, self._loop_thread = asyncio.get_running_loop(), threading.get_ident()
+        self._models = OpenModels(self._settings, self._pool, self._loop, self._read)
+        await self._pool.start()
+        self._keeping = self._loop.create_task(self._models.expire())
+
+    async def close(self) -> None:
+        """End the workers. Calls that still wait raise EngineDied."""
+        if self._keeping is not None:
+            self._keeping.cancel()
+        await self._pool.stop()
+        self._loop = None
 
     def start(self) -> None:
-        """Start the workers; returns when the first is ready. Raises EngineDied when it does not come up."""
-        self._scratch.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """As `run`, on a loop in a thread of the engine's own, for a caller that has none. End with `stop`."""
+        loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=loop.run_forever, name="engine", daemon=True)
         self._thread.start()
         try:
-            asyncio.run_coroutine_threadsafe(self._pool.start(), self._loop).result()
+            asyncio.run_coroutine_threadsafe(self.run(), loop).result()
         except BaseException:
-            self._end_loop()
+            self._end_thread(loop)
             raise
-        self._keeping = asyncio.run_coroutine_threadsafe(self._models.expire(), self._loop)
 
     def stop(self) -> None:
-        """End the workers. Calls that still wait raise EngineDied. May be called twice."""
-        if not self._loop.is_closed():
-            if self._keeping is not None:
-                self._keeping.cancel()
-            asyncio.run_coroutine_threadsafe(self._pool.stop(), self._loop).result()
-            self._end_loop()
+        """What ends `start`. May be called twice."""
+        if (loop := self._loop) is not None:
+            asyncio.run_coroutine_threadsafe(self.close(), loop).result()
+            self._end_thread(loop)
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """Where `answer` is awaited; None while the engine does not run."""
+        return self._loop
 
     def open(self, model: ModelFiles) -> ModelFacts:
         """Read a model, verify its digests, and say what it is. Remembered once it went well.
@@ -108,17 +132,19 @@ class Engine:
 
     def load(self, model: ModelFiles) -> ModelFacts:
         """As `open`, in every worker, so that whoever comes next does not wait. Raises what `open` does."""
-        self._refuse_unless_running()
-        return self._models.load(model)
+        return self._running().load(model)
 
     def unload(self, name: str) -> bool:
         """Drop a model's weights in every worker and give the memory back; False when it was not loaded."""
-        self._refuse_unless_running()
-        return self._models.unload(name)
+        return self._running().unload(name)
 
     def needs(self, parameters: int, stored_bytes: int) -> Needs:
         """The memory that a model of so many parameters, stored in so many bytes, would take."""
-        return self._models.needs(Measure(parameters, stored_bytes, ""))
+        return self._running().needs(Measure(parameters, stored_bytes, ""))
+
+    def is_open(self, model: ModelFiles) -> bool:
+        """Whether `open` would return at once."""
+        return self._running().holds(model)
 
     def embed(
         self,
@@ -138,33 +164,49 @@ class Engine:
         stream = self.embed_stream(model, texts, prompt=prompt, interactive=interactive, cancel=cancel)
         return collected(stream, len(texts), facts.hidden_size, progress)
 
-    def embed_and_match(
+    def question(
         self,
         model: ModelFiles,
         texts: Sequence[str],
-        handle: MatchHandle,
         *,
-        prompt: str = "",  # noqa: ARG002  as in `embed_stream`
-        neighbors: int = 25,
-        interactive: bool = False,
-    ) -> tuple[Embedded, Matches]:
-        """As `embed`, then `match` of what came out; a text of one window takes a single visit to a worker.
+        prompts: Sequence[str] = (),  # noqa: ARG002  as in `embed_stream`
+        attributes: np.ndarray | None = None,
+        vectors: np.ndarray | None = None,
+        read: np.ndarray | None = None,
+    ) -> Question:
+        """Texts cut into tokens, for `answer`. Of those where `read` (n,) bool is set, `vectors` (n, D) are given.
 
-        For classifiers without attributes, whose rows are hidden states. Raises what the two do.
+        `attributes` (n, A) float32. Blocks only while a model is opened that was not. Raises as `open` does, and
+        InvalidDocument for a text that is not Unicode.
         """
         facts, opened = self._opened(model)
-        header = _match_header(handle, neighbors)
-        with self._call() as call:
-            stream = EmbedStream(call, opened, interactive=interactive, match=header)
-            embedded = collected(stream.run(texts), len(texts), facts.hidden_size)
-        rows = stream.matched
-        rest = [place for place in range(len(texts)) if place not in rows]
-        if rest:
-            matches = self.match(handle, embedded.vectors[rest], neighbors=neighbors, interactive=interactive)
-            for at, place in enumerate(rest):
-                rows[place] = {name: getattr(matches, name)[at] for name in Matches.__slots__}
-        ordered = [rows[place] for place in range(len(texts))]
-        return embedded, Matches(*(np.stack([row[name] for row in ordered]) for name in Matches.__slots__))
+        count = len(texts)
+        read = np.zeros(count, bool) if read is None else read
+        windows: list[Window] = []
+        for place in np.flatnonzero(~read).tolist():
+            windows += opened.reader.read([texts[place]], place)
+        return Question(
+            model=opened,
+            read=read,
+            vectors=np.empty((count, facts.hidden_size), np.float32) if vectors is None else vectors,
+            windows=windows,
+            attributes=np.empty((count, 0), np.float32) if attributes is None else attributes,
+        )
+
+    async def answer(
+        self, question: Question, handle: MatchHandle, *, neighbors: int = 25, interactive: bool = True
+    ) -> tuple[np.ndarray, Matches]:
+        """(n,) windows each text was read in, and its match; mostly in one visit to a worker.
+
+        To be awaited on the engine's `loop`: no thread waits. Raises as `embed` and `match` do.
+        """
+        return await asking.answer(
+            self._pool,
+            question,
+            match_header(handle, neighbors),
+            step=self._match_rows(handle),
+            interactive=interactive,
+        )
 
     def embed_stream(
         self,
@@ -202,24 +244,11 @@ class Engine:
         vectors = np.ascontiguousarray(vectors, dtype=np.float32)
         exclude = np.full(len(vectors), -1) if exclude is None else exclude
         exclude = np.ascontiguousarray(exclude, dtype=np.int64)
-        header = {"op": "match", **_match_header(handle, neighbors)}
-        step = self._match_rows(handle)
+        header, step = match_header(handle, neighbors), self._match_rows(handle)
         with self._call(cancel) as call:
-            starts = range(0, max(1, len(vectors)), step)
-            call.submit(
-                [
-                    call.unit(
-                        start,
-                        header,
-                        {"vectors": vectors[start : start + step], "exclude": exclude[start : start + step]},
-                        interactive=interactive,
-                    )
-                    for start in starts
-                ]
-            )
-            parts = dict(call.next() for _ in starts)
-        names = Matches.__slots__
-        return Matches(*(np.concatenate([parts[start].arrays[name] for start in starts]) for name in names))
+            units = match_units(call, header, vectors, exclude, step=step, interactive=interactive)
+            call.submit(units)
+            return joined([call.next() for _ in units])
 
     def fit(
         self,
@@ -278,21 +307,24 @@ class Engine:
             blas=hello.get("blas", ""),
             blas_fast=hello.get("blas_fast", False),
             workers=self._pool.statuses(),
-            models=self._models.loaded(),
+            models=self._models.loaded() if self._models is not None else (),
         )
 
-    def _refuse_unless_running(self) -> None:
-        if self._loop.is_closed() or not self._thread.is_alive():
+    def _running(self) -> OpenModels:
+        if self._loop is None or self._loop.is_closed() or self._models is None:
             raise EngineDied("the engine is not running; start the daemon again")
+        return self._models
 
     def _call(self, cancel: threading.Event | None = None) -> Call:
-        self._refuse_unless_running()
+        self._running()
+        if threading.get_ident() == self._loop_thread:
+            raise RuntimeError("this call waits for the loop that it was made on: make it in a thread")
         return Call(self._loop, self._pool, cancel)
 
-    def _end_loop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+    def _end_thread(self, loop: asyncio.AbstractEventLoop) -> None:
+        loop.call_soon_threadsafe(loop.stop)
         self._thread.join()
-        self._loop.close()
+        loop.close()
 
     def _match_rows(self, handle: MatchHandle) -> int:
         """Rows whose product with the support takes one unit of time."""
@@ -301,20 +333,11 @@ class Engine:
         return int(min(_MATCH_ROWS_MAX, max(1, operations // (4 * handle.support_count * handle.width))))
 
     def _opened(self, model: ModelFiles) -> tuple[ModelFacts, OpenModel]:
-        self._refuse_unless_running()
-        return self._models.get(model)
+        return self._running().get(model)
 
     def _read(self, model: ModelFiles) -> tuple[ModelFacts, OpenModel]:
         with self._call() as call:
             return read_model(call, model, self._settings, self.status())
-
-
-def _match_header(handle: MatchHandle, neighbors: int) -> dict:
-    return {
-        "key": handle.key,
-        "folder": str(handle.path),
-        "neighbors": min(neighbors, handle.support_count),
-    }
 
 
 def write_classifier(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from reexd.engine.call import Call
+from reexd.engine.call import Call, Exchange
 from reexd.engine.schedule import Unit
 from reexd.engine.tasks import Embedded, EmbeddedBatch
 from reexd.engine.tokens import TextReader, Window
@@ -52,12 +52,22 @@ class _Text:
 class EmbedStream:
     """One run over a sequence of texts."""
 
-    def __init__(self, call: Call, model: OpenModel, *, interactive: bool, match: dict | None = None) -> None:
-        """`match`: the classifier (header of a match request) that texts of one window meet in the same visit."""
+    def __init__(
+        self,
+        call: Call | Exchange,
+        model: OpenModel,
+        *,
+        interactive: bool,
+        match: dict | None = None,
+        attributes: np.ndarray | None = None,
+    ) -> None:
+        """`match`: the classifier (header of a match request) that texts of one window meet in the same visit, with
+        the row of `attributes` (n, A) float32 that each text has."""
         self._call = call
         self._model = model
         self._interactive = interactive
         self._match = match
+        self._attributes = attributes
         self.matched: dict[int, dict[str, np.ndarray]] = {}  # text -> its row of each array of `Matches`
         self._texts: dict[int, _Text] = {}
 
@@ -70,16 +80,16 @@ class EmbedStream:
                 wave = next(waves, None)
                 more = wave is not None
                 if wave is not None:
-                    self._call.submit(self._units(wave[0], wave[1]))
+                    self._call.submit(self.units(self._model.reader.read(wave[1], wave[0])))
             if not self._call.outstanding:
                 return
             windows, frame = self._call.next()
-            finished = self._finished(windows, frame.arrays)
+            finished = self.finished(windows, frame.arrays)
             if len(finished.indices):
                 yield finished
 
-    def _units(self, start: int, texts: Sequence[str]) -> list[Unit]:
-        windows = self._model.reader.read(texts, start)
+    def units(self, windows: Sequence[Window]) -> list[Unit]:
+        """All windows of some texts, as requests to workers, each under the tag that `finished` takes."""
         for window in windows:
             text = self._texts.setdefault(window.text, _Text(0, 0, 0))
             text.windows += 1
@@ -87,8 +97,8 @@ class EmbedStream:
             text.tokens += window.end - window.begin
         budget = self._model.interactive_tokens if self._interactive else self._model.unit_tokens
         # Longest first: the last units of a run are short, so that the workers end together.
-        windows.sort(key=lambda window: -len(window.ids))
-        return [self._unit(batch) for batch in _batches(windows, budget)]
+        longest_first = sorted(windows, key=lambda window: -len(window.ids))
+        return [self._unit(batch) for batch in _batches(longest_first, budget)]
 
     def _unit(self, windows: list[Window]) -> Unit:
         width = len(windows[0].ids)
@@ -101,6 +111,8 @@ class EmbedStream:
             "begin": np.array([window.begin for window in windows], dtype=np.int32),
             "end": np.array([window.end for window in windows], dtype=np.int32),
         }
+        if self._attributes is not None:
+            arrays["attributes"] = self._attributes[[window.text for window in windows]]
         return self._call.unit(
             windows,
             {"op": "embed", "model": self._model.spec, "match": self._match},
@@ -111,7 +123,8 @@ class EmbedStream:
             budget=self._model.interactive_tokens,
         )
 
-    def _finished(self, windows: Sequence[Window], arrays: Mapping[str, np.ndarray]) -> EmbeddedBatch:
+    def finished(self, windows: Sequence[Window], arrays: Mapping[str, np.ndarray]) -> EmbeddedBatch:
+        """The texts of which the last window has come with this answer."""
         done = []
         vectors = arrays["vectors"].reshape(len(windows), len(self._model.pooling.words), -1)
         for row, (window, vector) in enumerate(zip(windows, vectors, strict=True)):

@@ -15,14 +15,12 @@ import sys
 import time
 import traceback
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from reexd.engine import blas
 from reexd.engine.frames import Frame, receive, send
 from reexd.errors import ReexError
-
-if TYPE_CHECKING:
-    import numpy as np
 
 _REST_AFTER_S = 10.0
 
@@ -113,8 +111,10 @@ class Worker:
         vectors = self._encoders.embed(
             frame.header["model"], given["ids"], given["lengths"], given["begin"], given["end"]
         )
-        matches = {} if wanted is None else self._matched(wanted, vectors, None)
-        return Frame({}, {"vectors": vectors, **matches})
+        if wanted is None:
+            return Frame({}, {"vectors": vectors})
+        rows = np.concatenate([vectors, given["attributes"]], axis=1)
+        return Frame({}, {"vectors": vectors, **self._matched(wanted, rows, None)})
 
     def _match(self, frame: Frame) -> Frame:
         return Frame({}, self._matched(frame.header, frame.arrays["vectors"], frame.arrays["exclude"]))

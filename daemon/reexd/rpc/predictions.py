@@ -1,4 +1,4 @@
-"""PredictionService over steps.predict."""
+"""PredictionService over steps.query and steps.predict."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from reexd.records import UNLABELLED
 from reexd.rpc import convert
 from reexd.steps.answers import Answers, TextInput
 from reexd.steps.predict import Predict
+from reexd.steps.query import Query
 
 NEIGHBORS_DEFAULT = 5
 
 
 class PredictionService(predictions_pb2_grpc.PredictionServiceServicer):
-    def __init__(self, predict: Predict) -> None:
+    def __init__(self, query: Query, predict: Predict) -> None:
+        self._query = query
         self._predict = predict
 
     async def Query(
         self, request: predictions_pb2.QueryRequest, context: grpc.aio.ServicerContext
     ) -> predictions_pb2.QueryResponse:
-        answers = await asyncio.to_thread(
-            self._predict.query, request.project, _texts(request.texts), _neighbors(request)
-        )
+        answers = await self._query.texts(request.project, _texts(request.texts), _neighbors(request))
         return predictions_pb2.QueryResponse(predictions=_messages(answers))
 
     async def PredictSplit(
@@ -44,7 +44,7 @@ class PredictionService(predictions_pb2_grpc.PredictionServiceServicer):
         async for request in requests:
             if not project:
                 project, neighbors = request.project, _neighbors(request)
-            answers = await asyncio.to_thread(self._predict.query, project, _texts(request.texts), neighbors)
+            answers = await self._query.texts(project, _texts(request.texts), neighbors)
             yield predictions_pb2.PredictResponse(predictions=_messages(answers))
 
 

@@ -7,12 +7,13 @@ document that was seen under another id, or a query that equals a stored documen
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from reexd.engine.client import Engine, Matches, MatchHandle
+from reexd.engine.client import Engine
 from reexd.errors import Unready
 from reexd.records import Classifier, Document, ModelFacts, ModelFiles, Project
 from reexd.registry import Registry
@@ -23,7 +24,19 @@ from reexd.store.spaces import Space
 
 CHUNK_DOCUMENTS = 2_048  # read at once: enough to sort by length, little enough to hold
 CHUNK_SIZE_MAX_BYTES = 16 << 20
+CHECKED_S = 1.0  # a model's files are looked at again after so long
+READINGS_MAX = 64
 COMMIT_ROWS = 256  # hidden states per transaction: a crash costs seconds of work, not minutes
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A project as a version reads it, and the language model for that."""
+
+    project: Project  # with the version's model and prompt
+    files: ModelFiles
+    facts: ModelFacts
+    checked_at: float  # when the files were looked at, by the monotonic clock
 
 
 class Embed:
@@ -31,6 +44,7 @@ class Embed:
         self._catalogue = catalogue
         self._engine = engine
         self._registry = registry
+        self._readings: dict[tuple[str, int], Reading] = {}  # by project and version
 
     def model(self, project: Project) -> tuple[ModelFiles, ModelFacts]:
         """The project's language model, opened. Raises ModelMissing, ModelCorrupt."""
@@ -52,6 +66,22 @@ class Embed:
             )
         return view
 
+    def reading(self, project: str, record: Classifier) -> Reading:
+        """What a version reads its texts with. Raises as `as_trained` and `model` do."""
+        view = self.as_trained(project, record)
+        reading = Reading(view, *self.model(view), checked_at=time.monotonic())
+        if len(self._readings) >= READINGS_MAX:
+            self._readings.clear()
+        self._readings[project, record.version] = reading
+        return reading
+
+    def reading_at_hand(self, project: str, record: Classifier) -> Reading | None:
+        """The same without a look at the disk, if that was taken a moment ago; safe on an event loop."""
+        reading = self._readings.get((project, record.version))
+        if reading is None or reading.facts.fingerprint != record.fingerprint:
+            return None
+        return reading if time.monotonic() - reading.checked_at < CHECKED_S else None
+
     def space(self, project: Project) -> Space:
         """Where the project's hidden states live under its present model; made when new."""
         _, facts = self.model(project)
@@ -67,58 +97,20 @@ class Embed:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Hidden states of texts that need not be stored: (n, D) float32, and (n,) windows. Nothing is written."""
         files, facts = self.model(project)
-        vectors, windows, missing = self._stored(project, facts, texts, prompts)
-        groups = _by_prompt(project, facts, prompts, missing)
-        self._fill(files, texts, groups, vectors, windows, interactive)
-        return vectors, windows
-
-    def matched(
-        self,
-        project: Project,
-        texts: Sequence[str],
-        prompts: Sequence[str],
-        handle: MatchHandle,
-        neighbors: int,
-        *,
-        interactive: bool,
-    ) -> tuple[np.ndarray, Matches]:
-        """(n,) windows, and the hidden states of texts matched against a classifier without attributes.
-
-        Where none of them is stored, which is what a question mostly is, the engine is visited once.
-        """
-        files, facts = self.model(project)
-        vectors, windows, missing = self._stored(project, facts, texts, prompts)
-        groups = list(_by_prompt(project, facts, prompts, missing))
-        if len(missing) == len(texts) and len(groups) == 1:
-            embedded, matches = self._engine.embed_and_match(
-                files, texts, handle, prompt=groups[0][0], neighbors=neighbors, interactive=interactive
-            )
-            return embedded.windows, matches
-        self._fill(files, texts, groups, vectors, windows, interactive)
-        return windows, self._engine.match(handle, vectors, neighbors=neighbors, interactive=interactive)
-
-    def _fill(
-        self,
-        files: ModelFiles,
-        texts: Sequence[str],
-        groups: Iterable[tuple[str, np.ndarray]],
-        vectors: np.ndarray,
-        windows: np.ndarray,
-        interactive: bool,
-    ) -> None:
-        """Embed the texts of each group (prompt, positions) into their rows of `vectors` and `windows`."""
-        for prompt, group in groups:
+        vectors, windows, known = self.stored(project, facts, texts, prompts)
+        for prompt, group in _by_prompt(project, facts, prompts, np.flatnonzero(~known)):
             embedded = self._engine.embed(
                 files, [texts[at] for at in group], prompt=prompt, interactive=interactive
             )
             vectors[group], windows[group] = embedded.vectors, embedded.windows
+        return vectors, windows
 
-    def _stored(
+    def stored(
         self, project: Project, facts: ModelFacts, texts: Sequence[str], prompts: Sequence[str]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Vectors and windows of texts, filled in where the store has them, and the positions it has not."""
+        """Hidden states that the store has of texts: (n, D) float32 and (n,) windows, filled in where (n,) bool."""
         digests = [
-            hidden_states.digest(facts.fingerprint, _read_prompt(project, facts, prompt), text)
+            hidden_states.digest(facts.fingerprint, read_prompt(project, facts, prompt), text)
             for text, prompt in zip(texts, prompts, strict=True)
         ]
         vectors = np.empty((len(texts), facts.hidden_size), np.float32)
@@ -131,7 +123,7 @@ class Embed:
                 stored = np.flatnonzero(rows >= 0)
                 vectors[stored] = hidden_states.gather(txn, space, rows[stored])
                 windows[stored] = hidden_states.windows(txn, space, rows[stored])
-        return vectors, windows, np.flatnonzero(rows < 0)
+        return vectors, windows, rows >= 0
 
     def documents(
         self,
@@ -175,7 +167,7 @@ class Embed:
             found = documents.read_many(txn, numbers)
             digests = [
                 hidden_states.digest(
-                    facts.fingerprint, _read_prompt(project, facts, document.prompt), document.text
+                    facts.fingerprint, read_prompt(project, facts, document.prompt), document.text
                 )
                 for document in found
             ]
@@ -240,7 +232,7 @@ def _link(txn: Txn, space: Space, found: list[Document], rows: np.ndarray) -> No
     references.link(txn, space, numbers[same], rows[same])
 
 
-def _read_prompt(project: Project, facts: ModelFacts, prompt: str) -> str:
+def read_prompt(project: Project, facts: ModelFacts, prompt: str) -> str:
     """The prompt as far as the model reads one: the document's own, else the project's; empty for encoders."""
     return (prompt or project.prompt) if facts.reads_prompts else ""
 
@@ -251,7 +243,7 @@ def _by_prompt(
     """Positions grouped by the prompt the model reads with them."""
     groups: dict[str, list[int]] = {}
     for at in range(len(prompts)) if among is None else among:
-        groups.setdefault(_read_prompt(project, facts, prompts[at]), []).append(int(at))
+        groups.setdefault(read_prompt(project, facts, prompts[at]), []).append(int(at))
     for prompt, group in groups.items():
         yield prompt, np.array(group, np.int64)
 

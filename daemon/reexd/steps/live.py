@@ -65,6 +65,13 @@ class Live:
         self._kept: OrderedDict[Key, Loaded] = OrderedDict()
         self._loading: dict[Key, threading.Lock] = {}
 
+    def at_hand(self, project: str) -> Loaded | None:
+        """The live version, if it is loaded: a look into memory, safe on an event loop. Raises ProjectNotFound."""
+        record = self._catalogue.get(project)
+        with self._catalogue.open(project).read() as txn:
+            version = classifiers.live(txn)
+        return None if version is None else self._find((project, record.created_at, version))
+
     def get(self, project: str, version: int | None = None) -> Loaded:
         """The live version of a project, or another one. Raises ProjectNotFound, NotTrained, ClassifierNotFound."""
         record = self._catalogue.get(project)

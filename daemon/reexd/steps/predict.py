@@ -1,4 +1,4 @@
-"""Predict: texts and stored documents in, calibrated answers with their evidence out."""
+"""Predict: stored documents in, calibrated answers with their evidence out, kept in the store."""
 
 from __future__ import annotations
 
@@ -7,24 +7,20 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from reexd import sdm
-from reexd.config import Settings
 from reexd.engine.client import Engine, Matches
-from reexd.errors import InvalidDocument, InvalidInput
+from reexd.errors import InvalidInput
 from reexd.records import Document
 from reexd.steps.answers import Answers, Assembly, TextInput
 from reexd.steps.embed import Embed
 from reexd.steps.live import Live, Loaded
 from reexd.steps.staleness import Staleness
-from reexd.steps.upload import FLOAT32_MAX
 from reexd.store import classifiers, documents, hidden_states, predictions, references, spaces
 from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Txn
 
 BATCH = 256  # documents scored, stored and answered together
-QUERY_TEXTS_MAX = 256
 INTERACTIVE_TEXTS_MAX = 16  # a larger batch is bulk work: it must not hold up someone's single question
 NEIGHBORS_STORED = 25
-NEIGHBORS_MAX = 100
 
 
 class Predict:
@@ -35,40 +31,12 @@ class Predict:
         embed: Embed,
         live: Live,
         staleness: Staleness,
-        limits: Settings,
     ) -> None:
         self._catalogue = catalogue
         self._engine = engine
         self._embed = embed
         self._live = live
         self._staleness = staleness
-        self._limits = limits
-
-    def query(self, project: str, texts: Sequence[TextInput], neighbors: int) -> Answers:
-        """Score texts that are not stored. Raises NotTrained, InvalidDocument, InvalidInput."""
-        loaded = self._live.get(project)
-        self._check(loaded, texts, neighbors)
-        interactive = len(texts) <= INTERACTIVE_TEXTS_MAX
-        view = self._embed.as_trained(project, loaded.record)
-        asked, prompts = [text.text for text in texts], [text.prompt for text in texts]
-        if loaded.record.attribute_count == 0:
-            windows, matches = self._embed.matched(
-                view, asked, prompts, loaded.handle, neighbors, interactive=interactive
-            )
-            scores = sdm.score(matches.logits, matches.q, matches.d0, loaded.calibration)
-        else:
-            vectors, windows = self._embed.texts(view, asked, prompts, interactive=interactive)
-            rows = features(vectors, texts, loaded.record.attribute_count)
-            matches, scores = self._score(loaded, rows, None, neighbors, interactive)
-        answers = Assembly(loaded, matches, scores)
-        with self._catalogue.open(project).read() as txn:
-            named = [predictions.named(txn, answers.neighbors(row)) for row in range(len(texts))]
-        records = [
-            answers.prediction(row, text, windows=int(windows[row]), neighbors=named[row])
-            for row, text in enumerate(texts)
-        ]
-        stale = self._staleness.report(project, loaded.record.version).reason
-        return Answers(loaded, stale, records, asked, [False] * len(texts), passed_over=0)
 
     def split(
         self, project: str, split: str, neighbors: int, version: int | None = None, last: int = 0
@@ -79,7 +47,7 @@ class Predict:
         ClassifierNotFound, SplitNotFound before the first batch.
         """
         loaded = self._live.get(project, version)
-        _check_neighbors(neighbors, NEIGHBORS_STORED)
+        check_neighbors(neighbors, NEIGHBORS_STORED)
         with self._catalogue.open(project).read() as txn:
             numbers = documents.numbers(txn, split)[-last:]  # -0 is the beginning
             missing = predictions.missing(txn, loaded.record.version, split)
@@ -162,31 +130,6 @@ class Predict:
         )
         return matches, sdm.score(matches.logits, matches.q, matches.d0, loaded.calibration)
 
-    def _check(self, loaded: Loaded, texts: Sequence[TextInput], neighbors: int) -> None:
-        if not 1 <= len(texts) <= QUERY_TEXTS_MAX:
-            raise InvalidInput(f"a query holds 1 to {QUERY_TEXTS_MAX} texts; received {len(texts)}")
-        _check_neighbors(neighbors, NEIGHBORS_MAX)
-        for text in texts:
-            size = len(text.text.encode())
-            if not text.text.strip() or size > self._limits.document_size_max_bytes:
-                raise InvalidDocument(
-                    f"a text has 1 to {self._limits.document_size_max_bytes:,} bytes and is not only white space;"
-                    f" received {size:,} bytes" + (f" in {text.id!r}" if text.id else ""),
-                    field="text",
-                )
-            if not all(abs(value) <= FLOAT32_MAX for value in text.attributes):  # False for NaN as well
-                raise InvalidDocument(
-                    "attributes are finite numbers that fit 32-bit floats; received others"
-                    + (f" in {text.id!r}" if text.id else ""),
-                    field="attributes",
-                )
-            if not fits(loaded, text):
-                raise InvalidDocument(
-                    f"classifier {loaded.record.name} was trained with {loaded.record.attribute_count} attributes per"
-                    f" document; received {len(text.attributes)}" + (f" for {text.id!r}" if text.id else ""),
-                    field="attributes",
-                )
-
 
 def fits(loaded: Loaded, source: Document | TextInput) -> bool:
     """Whether the version can read it. One trained without attributes ignores those of stored documents."""
@@ -200,6 +143,6 @@ def features(vectors: np.ndarray, sources: Sequence[Document | TextInput], count
     return np.concatenate([vectors, attributes.reshape(len(sources), count)], axis=1)
 
 
-def _check_neighbors(neighbors: int, most: int) -> None:
+def check_neighbors(neighbors: int, most: int) -> None:
     if not 0 <= neighbors <= most:
         raise InvalidInput(f"neighbors lies between 0 and {most}; received {neighbors}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from reexd.store import documents, staleness
 from reexd.store.catalogue import Catalogue
+from reexd.store.environment import Txn
 
 
 @dataclass(frozen=True)
@@ -28,18 +29,28 @@ class Staleness:
 
     def report(self, project: str, version: int) -> StalenessReport:
         """What changed since `version` was trained. Raises ProjectNotFound, ClassifierNotFound."""
-        created_at = self._catalogue.get(project).created_at
         with self._catalogue.open(project).read() as txn:
-            state = (created_at, documents.generation(txn))
-            with self._lock:
-                known = self._reports(project, state).get(version)
-            if known is not None:
+            if known := self._known_in(txn, project, version):
                 return known
+            state = self._state(txn, project)
             counts = staleness.of(txn, version)
         report = StalenessReport(_words(counts), counts.unused)
         with self._lock:
             self._reports(project, state)[version] = report
         return report
+
+    def at_hand(self, project: str, version: int) -> StalenessReport | None:
+        """The same if no document changed since it was last asked for; safe on an event loop."""
+        with self._catalogue.open(project).read() as txn:
+            return self._known_in(txn, project, version)
+
+    def _known_in(self, txn: Txn, project: str, version: int) -> StalenessReport | None:
+        state = self._state(txn, project)
+        with self._lock:
+            return self._reports(project, state).get(version)
+
+    def _state(self, txn: Txn, project: str) -> State:
+        return self._catalogue.get(project).created_at, documents.generation(txn)
 
     def _reports(self, project: str, state: State) -> dict[int, StalenessReport]:
         """Reports by version as of `state`; under the lock. Those of another state are forgotten."""

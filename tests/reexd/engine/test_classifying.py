@@ -1,5 +1,7 @@
 """Classifiers in the workers: matched against the definition, apart or in one visit with the embedding."""
 
+import asyncio
+
 import numpy as np
 import pytest
 from reexd.engine.client import write_classifier
@@ -73,11 +75,14 @@ def test_one_visit_answers_as_two_do(shared_engine, tiny_bert, corpus, tmp_path)
     )  # fmt: skip
     handle = write_classifier(tmp_path / "v1", record, arrays, support)
     texts = [*corpus[50:55], "profit rose " * 60, corpus[56]]  # the sixth is read in windows
-    embedded, matches = shared_engine.embed_and_match(tiny_bert, texts, handle, neighbors=5, interactive=True)
     apart = shared_engine.embed(tiny_bert, texts, interactive=True)
-    expected = shared_engine.match(handle, embedded.vectors, neighbors=5)
-    assert embedded.windows.tolist() == apart.windows.tolist() and embedded.windows[5] > 1
-    np.testing.assert_allclose(embedded.vectors, apart.vectors, atol=1e-6)
+    read = np.arange(len(texts)) == 2  # the third has been embedded before
+    question = shared_engine.question(tiny_bert, texts, vectors=apart.vectors, read=read)
+    windows, matches = asyncio.run_coroutine_threadsafe(
+        shared_engine.answer(question, handle, neighbors=5), shared_engine.loop
+    ).result()
+    expected = shared_engine.match(handle, apart.vectors, neighbors=5)
+    assert windows.tolist() == apart.windows.tolist() and windows[5] > 1
     for name in ("q", "indices"):
         np.testing.assert_array_equal(getattr(matches, name), getattr(expected, name))
     np.testing.assert_allclose(matches.distances, expected.distances, rtol=1e-5)
