@@ -5,9 +5,8 @@ Methods are coroutines; what the other client returns as an iterator is an async
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing
 from typing import Any, TypeVar, Unpack
 
@@ -17,16 +16,18 @@ import grpc.aio
 from reex import calls, channel, figures, status, types, versions
 from reex.calls import Call, Page, TrainSettings
 from reex.checking import Checker
+from reex.exchange import AsyncExchange
 from reex.failures import from_rpc_error
+from reex.portable import is_dataset
 from reex.reading import JSON_LINES, OpenSource, Source
-from reex.streaming import PredictRequests
+from reex.streaming import PredictRequests, in_thread
 from reex.texts import TextLike
 from reex.upload import Progress, Target, Upload
 
 T = TypeVar("T")
 
 
-class AsyncClient:
+class AsyncClient(AsyncExchange):
     """A connection to one daemon, for one event loop. See `Client` for `target` and `timeout`."""
 
     def __init__(
@@ -61,11 +62,12 @@ class AsyncClient:
         classes: Sequence[str],
         *,
         model: str | None = None,
+        pooling: str | None = None,
         prompt: str | None = None,
         alpha: float | None = None,
         timeout: float | None = None,
     ) -> types.Project:
-        return await self._call(calls.create_project(name, classes, model, prompt, alpha), timeout)
+        return await self._call(calls.create_project(name, classes, model, pooling, prompt, alpha), timeout)
 
     async def get_project(self, name: str, *, timeout: float | None = None) -> types.Project:
         return await self._call(calls.get_project(name), timeout)
@@ -94,6 +96,8 @@ class AsyncClient:
         on_progress: Progress | None = None,
     ) -> types.UploadResult:
         """See `Client.upload`. The source is read in a thread; `on_progress` is called in the event loop."""
+        if is_dataset(source):
+            return await self._import_documents(project, source, split, validate_only, on_progress)
         limits = await self.server_info()
         with OpenSource(source, form, limits.document_size_max_bytes) as opened:
             cells = opened.form not in (None, JSON_LINES)
@@ -106,7 +110,7 @@ class AsyncClient:
                 on_progress,
             )
             try:
-                async with aclosing(self._stream(calls.upload(), _in_thread(upload.requests()))) as responses:
+                async with aclosing(self._stream(calls.upload(), in_thread(upload.requests()))) as responses:
                     async for response in responses:
                         upload.acknowledge(response)
             except grpc.RpcError as error:
@@ -182,7 +186,7 @@ class AsyncClient:
         """See `Client.predict`. An iterable that is not an async one is read in a thread."""
         requests = PredictRequests(project, neighbors)
         in_loop = isinstance(texts, AsyncIterable)
-        stream = requests.astream(texts) if in_loop else _in_thread(requests.stream(texts))
+        stream = requests.astream(texts) if in_loop else in_thread(requests.stream(texts))
         async with aclosing(self._results(calls.predict(), stream)) as batches:
             async for batch in batches:
                 for prediction in batch:
@@ -308,10 +312,3 @@ class AsyncClient:
                     yield answer
         except grpc.RpcError as error:
             raise from_rpc_error(error) from None
-
-
-async def _in_thread(items: Iterator[T]) -> AsyncIterator[T]:
-    """`items` made in a thread, so that reading a file or a slow producer never blocks the event loop."""
-    end = object()
-    while (item := await asyncio.to_thread(next, items, end)) is not end:
-        yield item  # type: ignore[misc]

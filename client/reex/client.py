@@ -15,7 +15,9 @@ import grpc
 from reex import calls, channel, figures, status, types, versions
 from reex.calls import Call, Page, TrainSettings
 from reex.checking import Checker
+from reex.exchange import Exchange
 from reex.failures import from_rpc_error
+from reex.portable import is_dataset
 from reex.reading import JSON_LINES, OpenSource, Source
 from reex.streaming import PredictRequests
 from reex.texts import TextLike
@@ -24,7 +26,7 @@ from reex.upload import Progress, Target, Upload
 T = TypeVar("T")
 
 
-class Client:
+class Client(Exchange):
     """A connection to one daemon.
 
     `target` is the path of its socket, a gRPC target, or None for this user's own daemon (REEX_HOME decides).
@@ -64,12 +66,16 @@ class Client:
         classes: Sequence[str],
         *,
         model: str | None = None,
+        pooling: str | None = None,
         prompt: str | None = None,
         alpha: float | None = None,
         timeout: float | None = None,
     ) -> types.Project:
-        """`classes`: 2 to 1,000 names; the position is the label. Raises InvalidName, AlreadyExists."""
-        return self._call(calls.create_project(name, classes, model, prompt, alpha), timeout)
+        """`classes`: 2 to 1,000 names; the position is the label. `pooling`: like mean+max@4, default the model's own.
+
+        Raises InvalidName, InvalidArgument, AlreadyExists.
+        """
+        return self._call(calls.create_project(name, classes, model, pooling, prompt, alpha), timeout)
 
     def get_project(self, name: str, *, timeout: float | None = None) -> types.Project:
         return self._call(calls.get_project(name), timeout)
@@ -78,7 +84,7 @@ class Client:
         return self._pages(calls.list_projects, timeout)
 
     def update_project(self, name: str, *, timeout: float | None = None, **changes: Any) -> types.Project:
-        """`changes`: classes (renamed or appended, never renumbered), model, prompt, alpha."""
+        """`changes`: classes (renamed or appended, never renumbered), model, pooling, prompt, alpha."""
         return self._call(calls.update_project(name, changes), timeout)
 
     def delete_project(self, name: str, *, timeout: float | None = None) -> None:
@@ -99,11 +105,13 @@ class Client:
     ) -> types.UploadResult:
         """Store documents; bad lines are reported in the result and cost no good one.
 
-        `source`: a path (JSON Lines, CSV or TSV by its name, or by `form`), an open binary file (JSON Lines
-        unless `form` says otherwise), or an iterable of dicts with the keys of a line. Returns once
-        everything is on disk.
+        `source`: a path (JSON Lines, CSV or TSV by its name, or by `form`; or a .sdmdataset folder, with the
+        vectors it brings), an open binary file (JSON Lines unless `form` says otherwise), or an iterable of
+        dicts with the keys of a line. Returns once everything is on disk.
         Running it again after an interruption goes on where it stopped.
         """
+        if is_dataset(source):
+            return self._import_documents(project, source, split, validate_only, on_progress)
         limits = self.server_info()
         with OpenSource(source, form, limits.document_size_max_bytes) as opened:
             cells = opened.form not in (None, JSON_LINES)

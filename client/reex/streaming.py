@@ -128,6 +128,13 @@ async def gathered_async(items: AsyncIterable[T], limit: int) -> AsyncIterator[l
         raise failures[0]
 
 
+async def in_thread(items: Iterator[T]) -> AsyncIterator[T]:
+    """`items` made in a thread, so that reading a file or a slow producer never blocks the event loop."""
+    end = object()
+    while (item := await asyncio.to_thread(next, items, end)) is not end:
+        yield item  # type: ignore[misc]
+
+
 def file_texts(
     source: OpenSource, checker: Checker, classes: Sequence[str], reject: Callable[[Rejection], None]
 ) -> Iterator[Text]:

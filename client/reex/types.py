@@ -46,6 +46,7 @@ class Project(Record):
     name: str
     classes: tuple[str, ...]
     model: str
+    pooling: str  # empty: the model's own
     prompt: str
     alpha: float
     attribute_count: int  # -1 until the first document with attributes fixes it
@@ -104,6 +105,7 @@ class UploadResult(Record):
     rejected: int
     total: int  # lines that held something
     rejections: tuple[Rejection, ...]  # by line; at most REJECTIONS_KEPT of them
+    vectors: int = 0  # documents whose hidden states came with a .sdmdataset
 
 
 @dataclass(frozen=True, slots=True)

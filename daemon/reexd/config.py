@@ -39,6 +39,18 @@ class Settings:
     models: str = _setting("", "folder of language models; empty: `models` below the data folder")
     offline: bool = _setting(False, "refuse every download")
     workers: int = _setting(0, "engine processes; 0: one per core, one on Metal", low=0, high=256)
+    cache_size_max_bytes: int = _setting(
+        256 * MIB, "freed buffers that an engine process keeps for the next forward pass", low=0, high=2**40
+    )
+    models_loaded_max: int = _setting(
+        2, "language models in memory at once; more only while in use", low=1, high=64
+    )
+    model_idle_max_s: float = _setting(
+        1_800.0,
+        "an unused language model leaves the memory after this time; 0: never",
+        low=0,
+        high=31_536_000,
+    )
 
     document_size_max_bytes: int = _setting(MIB, "longest document, UTF-8", low=KIB, high=64 * MIB)
     field_size_max_bytes: int = _setting(4 * KIB, "longest info, group or prompt, UTF-8", low=64, high=MIB)
@@ -47,6 +59,7 @@ class Settings:
         MIB, "largest upload chunk of several documents", low=KIB, high=16 * MIB
     )
     chunk_documents_max: int = _setting(256, "most documents in one upload chunk", low=1, high=10_000)
+    exchange_size_max_bytes: int = _setting(4 * GIB, "largest model or dataset that is imported", low=MIB)
     queries_queued_max: int = _setting(1024, "texts waiting for the engine before callers are refused", low=1)
 
     # LMDB maps are opened large and sparse; the figure bounds growth, it reserves nothing.

@@ -36,6 +36,7 @@ class Project:
     alpha: float = ALPHA_DEFAULT  # the rung a caller is shown by default; the ladder itself is fixed in sdm
     attribute_count: int = -1  # -1 until the first document fixes it
     created_at: float = 0.0
+    pooling: str = ""  # as reexd.pooling writes it; empty: the model's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +177,7 @@ class Classifier:
     regions: tuple[Region, ...]
     training_json: str  # settings, seed, curves, counts, warnings, durations
     created_at: float
+    pooling: str = ""  # empty in versions written before it was recorded: the model's own
 
     @property
     def name(self) -> str:

@@ -31,6 +31,8 @@ from reex.v1 import (
     documents_pb2_grpc,
     evaluation_pb2,
     evaluation_pb2_grpc,
+    interchange_pb2,
+    interchange_pb2_grpc,
     jobs_pb2,
     jobs_pb2_grpc,
     models_pb2,
@@ -59,6 +61,8 @@ from reexd.rpc.classifiers import ClassifierService
 from reexd.rpc.classifiers import Steps as ClassifierSteps
 from reexd.rpc.documents import DocumentService
 from reexd.rpc.evaluation import EvaluationService
+from reexd.rpc.interchange import InterchangeService
+from reexd.rpc.interchange import Steps as InterchangeSteps
 from reexd.rpc.jobs import JobService
 from reexd.rpc.models import ModelService
 from reexd.rpc.predictions import PredictionService
@@ -75,7 +79,10 @@ from reexd.steps.documents import Documents
 from reexd.steps.drift import Drift
 from reexd.steps.embed import Embed
 from reexd.steps.evaluate import Evaluate
+from reexd.steps.export import Export
 from reexd.steps.housekeeping import Housekeeping
+from reexd.steps.import_classifier import ImportClassifier
+from reexd.steps.import_documents import ImportDocuments
 from reexd.steps.live import Live
 from reexd.steps.models import Models
 from reexd.steps.predict import Predict
@@ -151,7 +158,14 @@ async def _run(settings: Settings, paths: Paths, held: Claim) -> None:
 async def _parts(settings: Settings, paths: Paths) -> AsyncIterator[Parts]:
     catalogue = Catalogue(paths.catalogue, settings.project_map_size_bytes, settings.catalogue_map_size_bytes)
     engine = Engine(
-        EngineSettings(workers=settings.workers, queued_max=settings.queries_queued_max), paths.scratch
+        EngineSettings(
+            workers=settings.workers,
+            queued_max=settings.queries_queued_max,
+            cache_max_bytes=settings.cache_size_max_bytes,
+            models_loaded_max=settings.models_loaded_max,
+            model_idle_max_s=settings.model_idle_max_s,
+        ),
+        paths.scratch,
     )
     try:
         await engine.run()
@@ -182,6 +196,13 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
     models.attach(jobs)
     train.attach(jobs)
     facts = ServerFacts(version("reex"), settings, paths.location.data, paths.models)
+    upload = Upload(catalogue, settings)
+    interchange = InterchangeSteps(
+        Export(catalogue, embed, paths.scratch, facts.version),
+        ImportClassifier(catalogue, embed, derive, paths.scratch, settings.exchange_size_max_bytes),
+        ImportDocuments(catalogue, embed, upload, paths.scratch, settings.exchange_size_max_bytes),
+        classifiers,
+    )
     services = [
         (
             projects_pb2,
@@ -191,7 +212,7 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
         (
             documents_pb2,
             documents_pb2_grpc.add_DocumentServiceServicer_to_server,
-            DocumentService(Upload(catalogue, settings), Documents(catalogue)),
+            DocumentService(upload, Documents(catalogue)),
         ),
         (jobs_pb2, jobs_pb2_grpc.add_JobServiceServicer_to_server, JobService(jobs)),
         (training_pb2, training_pb2_grpc.add_TrainingServiceServicer_to_server, TrainingService(train)),
@@ -221,6 +242,11 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
             search_pb2,
             search_pb2_grpc.add_SearchServiceServicer_to_server,
             SearchService(Search(catalogue, embed, settings)),
+        ),
+        (
+            interchange_pb2,
+            interchange_pb2_grpc.add_InterchangeServiceServicer_to_server,
+            InterchangeService(interchange),
         ),
         (models_pb2, models_pb2_grpc.add_ModelServiceServicer_to_server, ModelService(models)),
         (

@@ -1,12 +1,13 @@
-"""`reexctl classifiers`: the versions of a project: list, show, compare, use, delete."""
+"""`reexctl classifiers`: the versions of a project: list, show, compare, use, delete, export, import."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from reex.cli import completion, figures, overview, views
+from reex.cli import completion, figures, output, overview, views
 from reex.cli.options import AsJson, Name, Version, example
 from reex.cli.progress import Progress
 from reex.cli.session import connected
@@ -76,3 +77,59 @@ def delete(name: Name, version: Version, as_json: AsJson = False) -> None:
     with connected() as client:
         client.delete_classifier(name, version)
     views.done({"deleted": version}, f"deleted {version}", as_json)
+
+
+@app.command(
+    epilog=example(
+        "reexctl classifiers export sentiment --out sentiment.sdmkitmodel",
+        "reexctl classifiers export sentiment v3 --out v3.sdmkitmodel --with-documents",
+    )
+)
+def export(
+    name: Name,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", help="A new folder that ends in .sdmkitmodel.")
+    ],
+    version: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[VERSION]",
+            help="Like v3. Default: the live one.",
+            autocompletion=completion.versions,
+        ),
+    ] = None,
+    with_documents: Annotated[
+        bool,
+        typer.Option("--with-documents", help="Put the texts of the support into it. Default: ids alone."),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a version as a .sdmkitmodel, which the official package scores to the same numbers."""
+    with connected() as client, Progress() as progress:
+        progress.show("exporting", 0, 0)
+        written = client.export_classifier(name, out, version, with_documents=with_documents)
+    facts = {"project": name, "version": version or "live", "folder": str(written)}
+    views.done(facts, f"wrote {output.safe(str(written))}", as_json)
+
+
+@app.command("import", epilog=example("reexctl classifiers import sentiment theirs.sdmkitmodel"))
+def import_classifier(
+    name: Name,
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="A .sdmkitmodel of the project's classes.")
+    ],
+    assume_model: Annotated[
+        bool,
+        typer.Option(
+            "--assume-model",
+            help="It was trained on hidden states of the project's language model, whatever it calls them.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take a .sdmkitmodel as the next version of the project. It is live only where there was none."""
+    with connected() as client:
+        with Progress() as progress:
+            progress.show("importing", 0, 0)
+            found = client.import_classifier(name, folder, assume_model=assume_model)
+        overview.imported(found, name, as_json)

@@ -17,6 +17,7 @@ from reex.cli import (
     documents,
     evaluate,
     exits,
+    export,
     jobs,
     labels,
     models,
@@ -72,6 +73,7 @@ def root(
 app.add_typer(project.app, name="project")
 app.add_typer(labels.app, name="labels")
 app.command("upload", epilog=upload.EXAMPLES)(upload.upload)
+app.command("export", epilog=export.EXAMPLES)(export.export)
 app.add_typer(split.app, name="split")
 app.add_typer(documents.app, name="documents")
 app.command("train", epilog=train.EXAMPLES)(train.train)

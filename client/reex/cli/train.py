@@ -18,24 +18,27 @@ EXAMPLES = example(
     "reexctl train sentiment --continue v3",
 )
 
+Parent = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[VERSION]",
+        help="With --continue: the version to go on from, like v3. Default: the live one.",
+        autocompletion=completion.versions,
+    ),
+]
+Continue = Annotated[
+    bool,
+    typer.Option(
+        "--continue",
+        help="Begin with a version's weights. What it trained on keeps training, what calibrated it calibrating.",
+    ),
+]
+
 
 def train(
     name: Name,
-    version: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="[VERSION]",
-            help="With --continue: the version to go on from, like v3. Default: the live one.",
-            autocompletion=completion.versions,
-        ),
-    ] = None,
-    continued: Annotated[
-        bool,
-        typer.Option(
-            "--continue",
-            help="Begin with a version's weights. What it trained on keeps training, what calibrated it calibrating.",
-        ),
-    ] = False,
+    version: Parent = None,
+    continued: Continue = False,
     epochs: Annotated[
         int | None, typer.Option("--epochs", metavar="N", min=1, help="Passes over the training share.")
     ] = None,

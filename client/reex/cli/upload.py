@@ -14,6 +14,7 @@ from reex.cli import completion, exits, output, views
 from reex.cli.options import AsJson, Name, example
 from reex.cli.progress import Progress
 from reex.cli.session import connected
+from reex.portable import is_dataset
 
 if TYPE_CHECKING:
     from reex import Client
@@ -24,13 +25,14 @@ SPOOLED_MAX_BYTES = 16 << 20  # of stdin, in memory; more goes to a temporary fi
 EXAMPLES = example(
     "reexctl upload sentiment train.jsonl --split train",
     "reexctl upload sentiment reviews.csv --split incoming --dry-run",
+    "reexctl upload sentiment from-elsewhere.sdmdataset --split train",
     "zcat *.jsonl.gz | reexctl upload sentiment - --split calibration",
 )
 
 
 def _readable(file: Path) -> Path:
     """Typer's own check of `exists` takes the dash of stdin for a file."""
-    if str(file) != "-" and not file.is_file():
+    if str(file) != "-" and not file.is_file() and not is_dataset(file):
         raise typer.BadParameter(f"there is no file {str(file)!r}")
     return file
 
@@ -39,7 +41,9 @@ def upload(
     name: Name,
     file: Annotated[
         Path,
-        typer.Argument(metavar="FILE", callback=_readable, help="JSON Lines, CSV or TSV; - is stdin."),
+        typer.Argument(
+            metavar="FILE", callback=_readable, help="JSON Lines, CSV or TSV; a .sdmdataset; - is stdin."
+        ),
     ],
     split: Annotated[
         str,

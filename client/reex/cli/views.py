@@ -67,6 +67,7 @@ def project(record: Project, as_json: bool) -> None:
             ("project", record.name),
             ("classes", safe(", ".join(f"{label} {name}" for label, name in enumerate(record.classes)))),
             ("model", safe(record.model)),
+            ("pooling", safe(record.pooling)),
             ("prompt", safe(record.prompt)),
             ("alpha", f"{record.alpha:g}"),
             ("attributes", str(record.attribute_count) if record.attribute_count > 0 else ""),
@@ -213,6 +214,7 @@ def upload(result: UploadResult, file: str, stored: bool, as_json: bool) -> None
         ("rejected", result.rejected),
         ("with a text that came before (merged)", result.merged),
         ("with an id that came before (the last one stands)", result.repeated),
+        ("brought their vectors", result.vectors),
     ]
     listed = ", ".join(f"{count:,} {what}" for what, count in counts if count) or "nothing"
     prefix = "" if stored else "nothing was stored; it would be: "

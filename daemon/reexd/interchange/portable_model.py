@@ -18,7 +18,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from reexd.errors import InvalidInput
-from reexd.records import Classifier, ClassifierArrays
+from reexd.interchange.strict_json import identity
+from reexd.records import OUT_OF_DISTRIBUTION, Classifier, ClassifierArrays
 from reexd.sdm import Q_OFFSET, AdaptorWeights, Calibration, CalibrationRows, Normalization
 
 ALPHA_RESOLUTIONS = (
@@ -83,6 +84,7 @@ class ImportedClassifier:
     )  # (N, D) float32: hidden states (with attributes) that give the support, not normalised
     support_ids: tuple[str, ...]
     support_texts: tuple[str | None, ...]
+    calibration_ids: tuple[str, ...]  # empty when the model brings no calibration rows
 
 
 def exemplars(weights: AdaptorWeights, normalization: Normalization, vectors: np.ndarray) -> np.ndarray:
@@ -131,8 +133,9 @@ def from_classifier(
 ) -> PortableModel:
     """A version as a portable model. exemplars (N, M) float32 as `exemplars` derives them from the support.
 
-    An empty id is a document that was deleted since; it is named after its number. Raises InvalidInput when rows
-    and ids do not go together.
+    An empty id is a document that was deleted since; it is named after its number. A support row of a class that the
+    version does not know (one that was appended since and added to its support) is never good, like one of no class:
+    that is what it becomes. Raises InvalidInput when rows and ids do not go together.
     """
     count = len(arrays.support_labels)
     texts = tuple(support_texts) if support_texts is not None else (None,) * count
@@ -161,7 +164,9 @@ def from_classifier(
         alpha_resolution=_resolution([region.alpha for region in record.regions]),
         exemplars=exemplars,
         support_ids=_named(support_ids, arrays.support_documents),
-        support_labels=arrays.support_labels,
+        support_labels=np.where(
+            arrays.support_labels < len(record.classes), arrays.support_labels, OUT_OF_DISTRIBUTION
+        ).astype(np.int32),
         support_predictions=arrays.support_predictions,
         support_texts=texts,
         calibration=calibration,
@@ -245,7 +250,9 @@ def to_classifier(
         pool_labels=none.astype(np.int32),
         pool_roles=none.astype(np.uint8),
     )
-    return ImportedClassifier(record, arrays, vectors, model.support_ids, model.support_texts)
+    return ImportedClassifier(
+        record, arrays, vectors, model.support_ids, model.support_texts, model.calibration_ids
+    )
 
 
 def calibration_rows(table: np.ndarray, labels: np.ndarray, class_count: int) -> CalibrationRows | None:
@@ -272,7 +279,16 @@ def _table(rows: CalibrationRows | None, class_count: int) -> np.ndarray:
 
 
 def _named(ids: Sequence[str], documents: np.ndarray) -> tuple[str, ...]:
-    return tuple(each or f"(deleted) {number}" for each, number in zip(ids, documents.tolist(), strict=True))
+    """Ids as the format wants them: none empty, none twice, canonically equivalent ones included."""
+    names: list[str] = []
+    seen: set[str] = set()
+    for each, number in zip(ids, documents.tolist(), strict=True):
+        name = each or f"(deleted) {number}"
+        while identity(name) in seen:
+            name = f"{name} ({number})"
+        seen.add(identity(name))
+        names.append(name)
+    return tuple(names)
 
 
 def _resolution(alphas: Sequence[float]) -> float:

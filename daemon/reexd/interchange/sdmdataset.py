@@ -35,6 +35,7 @@ _MATRICES = {
     "embedding": ("embeddings.npy", "embeddingRow"),
     "attributes": ("attributes.npy", "attributesRow"),
 }
+FILES = (MANIFEST, ROWS, *(file for file, _ in _MATRICES.values()))  # all that a folder may hold
 _TAKEN = frozenset(chain(_MATRICES, (reference for _, reference in _MATRICES.values())))
 _OWN = ("id", "label", "document", "prompt")
 
@@ -242,14 +243,15 @@ def _check_rows(rows: tuple[DatasetRow, ...] | list[DatasetRow], classes: tuple[
                 f"row {row.id!r}, label: expected a class in 0..{most}, {UNLABELLED} or {OUT_OF_DISTRIBUTION};"
                 f" received {row.label}; correct the label"
             )
-        if clash := sorted(_TAKEN.union(_OWN).intersection(row.extra)):
-            raise InvalidInput(
-                f"row {row.id!r}: expected other names than {clash}; the format uses these itself"
-            )
-        if not isinstance(row.extra.get("metadata", {}), dict):
-            raise InvalidInput(
-                f"row {row.id!r}, metadata: expected an object; received another value; rename the key"
-            )
+        check_extra(row.extra, f"row {row.id!r}")
+
+
+def check_extra(extra: Mapping[str, object], what: str) -> None:
+    """Whether the format has a place for these keys of a row. Raises InvalidInput."""
+    if clash := sorted(_TAKEN.union(_OWN).intersection(extra)):
+        raise InvalidInput(f"{what}: expected other names than {clash}; the format uses these itself")
+    if not isinstance(extra.get("metadata", {}), dict):
+        raise InvalidInput(f"{what}, metadata: expected an object; received another value; rename the key")
 
 
 def _check_classes(classes: tuple[str, ...]) -> None:

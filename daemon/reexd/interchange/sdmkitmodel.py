@@ -27,6 +27,7 @@ from reexd.records import OUT_OF_DISTRIBUTION
 from reexd.sdm import AdaptorWeights, Calibration, CalibrationRows
 
 SUFFIX = ".sdmkitmodel"
+FILES = (MANIFEST, WEIGHTS, SUPPORT, SUPPORT_ROWS, CALIBRATION_ROWS)  # all that a folder may hold
 _COUNT_MAX = 10_000_000  # calibration rows
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from google.protobuf.timestamp_pb2 import Timestamp
 from reex.v1 import documents_pb2, evaluation_pb2, jobs_pb2, predictions_pb2, projects_pb2
 
-from reexd.records import OUT_OF_DISTRIBUTION, UNLABELLED, Document, Job, Prediction, Project, Role
+from reexd.records import OUT_OF_DISTRIBUTION, UNLABELLED, Document, Job, Prediction, Project, Rejection, Role
 
 ROLES = {0: "", Role.SUPPORT: "support", Role.CALIBRATION: "calibration"}
 
@@ -34,6 +34,7 @@ def project(record: Project, *, live_version: int = 0, document_count: int = 0) 
         name=record.name,
         classes=record.classes,
         model=record.model,
+        pooling=record.pooling,
         prompt=record.prompt,
         alpha=record.alpha,
         attribute_count=record.attribute_count,
@@ -57,6 +58,10 @@ def document(record: Document) -> documents_pb2.Document:
         update_time=timestamp(record.updated_at),
         revision=record.revision,
     )
+
+
+def rejection(record: Rejection) -> documents_pb2.Rejection:
+    return documents_pb2.Rejection(line=record.line, field=record.field, reason=record.reason, id=record.id)
 
 
 def job(record: Job) -> jobs_pb2.Job:

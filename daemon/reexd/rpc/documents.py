@@ -103,10 +103,5 @@ def _acknowledgement(outcome: ChunkOutcome) -> documents_pb2.UploadDocumentsResp
         replaced=outcome.replaced,
         unchanged=outcome.unchanged,
         repeated_ids=outcome.repeated_ids,
-        rejections=[
-            documents_pb2.Rejection(
-                line=rejection.line, field=rejection.field, reason=rejection.reason, id=rejection.id
-            )
-            for rejection in outcome.rejections
-        ],
+        rejections=[convert.rejection(each) for each in outcome.rejections],
     )

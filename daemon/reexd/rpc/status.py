@@ -108,6 +108,12 @@ class TranslateErrors(grpc.aio.ServerInterceptor):
                 _reader(handler.request_deserializer),
                 handler.response_serializer,
             )
+        if handler.stream_unary:
+            return grpc.stream_unary_rpc_method_handler(
+                _unary(handler.stream_unary, method),
+                handler.request_deserializer,
+                handler.response_serializer,
+            )
         return grpc.stream_stream_rpc_method_handler(
             _stream(handler.stream_stream, method), handler.request_deserializer, handler.response_serializer
         )

@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from reexd.engine.client import Engine
-from reexd.errors import Conflict, InvalidDocument, InvalidInput, InvalidLabel
+from reexd.errors import Conflict, InvalidDocument, InvalidInput, InvalidLabel, Unready
 from reexd.records import (
     CALIBRATION,
     OUT_OF_DISTRIBUTION,
@@ -77,19 +77,19 @@ class Add:
 
     def _attempt(self, project: str, ids: list[str], label: int | None) -> Classifier:
         loaded = self._live.get(project)
-        view = self._embed.as_trained(project, loaded.record)
         environment = self._catalogue.open(project)
         with environment.read() as txn:
             found = [documents.get(txn, id) for id in ids]
         for document in found:
             _check(loaded, document, label)
         numbers = np.array([document.number for document in found], np.int64)
-        self._embed.documents(view, numbers)
+        self._embed.for_version(project, loaded.record, numbers)
         with environment.read() as txn:
             space = spaces.get(txn, loaded.record.space)
             rows = references.rows(txn, space, numbers)
-            if (rows < 0).any():  # replaced or deleted while it was embedded
-                raise Outdated
+            if (rows < 0).any():
+                _check_vectors(loaded, found, rows)
+                raise Outdated  # replaced or deleted while it was embedded
             vectors = features(hidden_states.gather(txn, space, rows), found, loaded.record.attribute_count)
             parent = classifiers.arrays(txn, loaded.record.version)
         matches = self._engine.match(
@@ -137,6 +137,17 @@ def _check(loaded: Loaded, document: Document, label: int | None) -> None:
             f"classifier {loaded.record.name} was trained with {loaded.record.attribute_count} attributes per document;"
             f" document {document.id!r} has {len(document.attributes)}",
             field="attributes",
+        )
+
+
+def _check_vectors(loaded: Loaded, found: list[Document], rows: np.ndarray) -> None:
+    """A version that reads vectors of no model here can take a document only with the vector that it brought."""
+    if not loaded.record.model:
+        bare = found[int(np.argmin(rows))].id
+        raise Unready(
+            f"classifier {loaded.record.name} reads vectors of {loaded.record.fingerprint!r}, and document {bare!r} has"
+            " none; upload it with its vector, as a .sdmdataset",
+            id=bare,
         )
 
 

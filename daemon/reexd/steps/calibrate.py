@@ -198,6 +198,8 @@ def _report(
         "weights_sha256": _weights_digest(fitted),
         "durations": {name: round(seconds, 3) for name, seconds in durations.items()},
     }
+    if pool.sides is not None:
+        report["tuning"] = pool.sides.report
     if pool.continued is not None:
         report |= pool.continued.report(held, kept=settings.stratified)
         report["warnings"] = pool.continued.warnings(held) + report["warnings"]

@@ -40,9 +40,9 @@ class Continued:
         """How many of the rows that calibrate, (n,) int64, the parent is known to have trained on."""
         return int(np.count_nonzero(self.held[calibration] == Role.SUPPORT))
 
-    def report(self, calibration: np.ndarray) -> dict:
-        """The part of a training record that tells of it; its warnings come on top of those of the regions."""
-        held = np.bincount(self.held, minlength=3)
+    def report(self, calibration: np.ndarray, *, kept: bool) -> dict:
+        """The part of a training record that tells of it; `kept`: documents stayed on their sides, as they should."""
+        held = np.bincount(self.held if kept else np.zeros_like(self.held), minlength=3)
         return {
             "origin": ORIGIN,
             "parent": self.parent,
@@ -133,7 +133,7 @@ def take(
         weights=extended(arrays, class_count),
         normalization=Normalization(record.mean, record.standard_deviation),
         held=held,
-        known=len(arrays.pool_documents) > 0,
+        known=bool((arrays.support_documents >= 0).all()),
     )
 
 

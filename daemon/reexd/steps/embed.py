@@ -49,14 +49,29 @@ class Embed:
     def model(self, project: Project) -> tuple[ModelFiles, ModelFacts]:
         """The project's language model, opened. Raises ModelMissing, ModelCorrupt."""
         files = self._registry.find(project.model)
+        files = replace(files, pooling=project.pooling or files.pooling)
         return files, self._engine.open(files)
+
+    def with_pooling(self, project: Project) -> Project:
+        """The project with the pooling that its model has, where it names none itself. Raises ModelMissing."""
+        return replace(project, pooling=project.pooling or self._registry.find(project.model).pooling)
 
     def as_trained(self, project: str, record: Classifier) -> Project:
         """The project with the language model and prompt that a version was trained on.
 
-        Raises Unready when that model now gives other hidden states than those the version knows.
+        Raises Unready when that model now gives other hidden states than those the version knows, or when no model
+        here gives them: those of an imported version may come with the documents alone.
         """
-        view = replace(self._catalogue.get(project), model=record.model, prompt=record.prompt)
+        if not record.model:
+            raise Unready(
+                f"classifier {record.name} of project {project!r} reads vectors of {record.fingerprint!r}, which no"
+                " language model here gives: it answers for stored documents that brought theirs (a .sdmdataset)."
+                " If they are those of the project's model, import it again with --assume-model",
+                project=project,
+            )
+        view = replace(
+            self._catalogue.get(project), model=record.model, pooling=record.pooling, prompt=record.prompt
+        )
         if self.model(view)[1].fingerprint != record.fingerprint:
             raise Unready(
                 f"classifier {record.name} of project {project!r} was trained on other hidden states than model"
@@ -81,6 +96,18 @@ class Embed:
         if reading is None or reading.facts.fingerprint != record.fingerprint:
             return None
         return reading if time.monotonic() - reading.checked_at < CHECKED_S else None
+
+    def for_version(self, project: str, record: Classifier, numbers: np.ndarray) -> None:
+        """Make sure documents have the hidden states that a version reads; of an imported one, those that there are.
+
+        Raises Unready, ModelMissing.
+        """
+        if record.model:
+            self.documents(self.as_trained(project, record), numbers)
+
+    def digests(self, project: Project, texts: Sequence[str], prompts: Sequence[str]) -> list[bytes]:
+        """What names the hidden states of texts under the project's present model. Raises ModelMissing."""
+        return _digests(project, self.model(project)[1], texts, prompts)
 
     def space(self, project: Project) -> Space:
         """Where the project's hidden states live under its present model; made when new."""
@@ -109,10 +136,7 @@ class Embed:
         self, project: Project, facts: ModelFacts, texts: Sequence[str], prompts: Sequence[str]
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Hidden states that the store has of texts: (n, D) float32 and (n,) windows, filled in where (n,) bool."""
-        digests = [
-            hidden_states.digest(facts.fingerprint, read_prompt(project, facts, prompt), text)
-            for text, prompt in zip(texts, prompts, strict=True)
-        ]
+        digests = _digests(project, facts, texts, prompts)
         vectors = np.empty((len(texts), facts.hidden_size), np.float32)
         windows = np.ones(len(texts), np.int32)
         rows = np.full(len(texts), -1, np.int64)
@@ -165,12 +189,7 @@ class Embed:
         files, facts = self.model(project)
         with environment.read() as txn:
             found = documents.read_many(txn, numbers)
-            digests = [
-                hidden_states.digest(
-                    facts.fingerprint, read_prompt(project, facts, document.prompt), document.text
-                )
-                for document in found
-            ]
+            digests = _digests(project, facts, [each.text for each in found], [each.prompt for each in found])
             rows = hidden_states.lookup(txn, space, digests)
         cached = [document for document, row in zip(found, rows, strict=True) if row >= 0]
         if cached:
@@ -230,6 +249,15 @@ def _link(txn: Txn, space: Space, found: list[Document], rows: np.ndarray) -> No
     revisions = np.array([document.revision for document in found], np.int64)
     same = documents.states(txn, numbers).revisions == revisions
     references.link(txn, space, numbers[same], rows[same])
+
+
+def _digests(
+    project: Project, facts: ModelFacts, texts: Sequence[str], prompts: Sequence[str]
+) -> list[bytes]:
+    return [
+        hidden_states.digest(facts.fingerprint, read_prompt(project, facts, prompt), text)
+        for text, prompt in zip(texts, prompts, strict=True)
+    ]
 
 
 def read_prompt(project: Project, facts: ModelFacts, prompt: str) -> str:

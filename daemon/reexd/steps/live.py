@@ -10,7 +10,8 @@ import threading
 import uuid
 import weakref
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +19,11 @@ import numpy as np
 from reexd import sdm
 from reexd.engine.client import MatchHandle, write_classifier
 from reexd.errors import NotTrained
-from reexd.records import Classifier, ClassifierArrays, Role
+from reexd.records import Classifier, ClassifierArrays, Neighbor, Role
 from reexd.store import classifiers, hidden_states, spaces
 from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Environment, Txn
+from reexd.store.foreign import Foreign
 
 KEPT_MAX = 8  # loaded versions over all projects
 
@@ -43,12 +45,30 @@ class Loaded:
     pool_revisions: np.ndarray  # (n,) int64
     pool_roles: np.ndarray  # (n,) uint8
     support_order: np.ndarray  # (N,) int64, argsort of support_documents
+    foreign: Foreign  # support documents that the project does not hold
 
     def roles(self, numbers: np.ndarray, revisions: np.ndarray) -> np.ndarray:
         """What this version used each document for: (n,) uint8, 0 when unseen or replaced since."""
+        if not len(self.pool_documents):  # of an imported version: nobody knows
+            return np.zeros(len(numbers), np.uint8)
         at = np.minimum(np.searchsorted(self.pool_documents, numbers), len(self.pool_documents) - 1)
         same = (self.pool_documents[at] == numbers) & (self.pool_revisions[at] == revisions)
         return np.where(same, self.pool_roles[at], 0)
+
+    def named(self, neighbors: Sequence[Neighbor]) -> tuple[Neighbor, ...]:
+        """The same with ids and texts for those that the project does not hold; the store has named the others."""
+        if not len(self.foreign):
+            return tuple(neighbors)
+        return tuple(
+            replace(
+                each,
+                document_id=self.foreign.id(each.document),
+                text=self.foreign.text(each.document) or "",
+            )
+            if each.document < 0
+            else each
+            for each in neighbors
+        )
 
     def exclusions(self, numbers: np.ndarray, roles: np.ndarray) -> np.ndarray:
         """The support row each document is itself: (n,) int64, -1 when it is none."""
@@ -125,6 +145,7 @@ class Live:
             pool_revisions=arrays.pool_revisions,
             pool_roles=arrays.pool_roles,
             support_order=np.argsort(arrays.support_documents),
+            foreign=Foreign(arrays.foreign_text, arrays.foreign_ends),
         )
         # The files live as long as any call still scores with them, however long ago the version was dropped here.
         weakref.finalize(loaded, shutil.rmtree, folder, ignore_errors=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -66,7 +67,7 @@ class Predict:
         if not len(numbers):
             return
         environment = self._catalogue.open(project)
-        self._embed.documents(self._embed.as_trained(project, loaded.record), numbers)
+        self._embed.for_version(project, loaded.record, numbers)
         with environment.read() as txn:
             space = spaces.get(txn, loaded.record.space)
             rows = references.rows(txn, space, numbers)
@@ -108,7 +109,10 @@ class Predict:
         version = loaded.record.version
         support_rows = loaded.support_rows
         with self._catalogue.open(project).read() as txn:
-            records = list(predictions.scan(txn, version, numbers, neighbors=neighbors))
+            records = [
+                replace(record, neighbors=loaded.named(record.neighbors)) if neighbors else record
+                for record in predictions.scan(txn, version, numbers, neighbors=neighbors)
+            ]
             found = [record.document for record in records]
             texts = [text or "" for text in documents.texts(txn, found)]
             rows = references.rows(txn, spaces.get(txn, loaded.record.space), np.array(found, np.int64))

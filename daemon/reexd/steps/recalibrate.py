@@ -39,7 +39,6 @@ class Recalibrate:
     def _attempt(self, project: str) -> Classifier:
         loaded = self._live.get(project)
         record = loaded.record
-        view = self._embed.as_trained(project, record)
         environment = self._catalogue.open(project)
         with environment.read() as txn:
             parent = classifiers.arrays(txn, record.version)
@@ -47,7 +46,7 @@ class Recalibrate:
             chosen, labels = _usable(txn, parent, len(record.classes))
         _check(project, record, labels)
         numbers = parent.calibration_documents[chosen]
-        self._embed.documents(view, numbers)
+        self._embed.for_version(project, record, numbers)
         with environment.read() as txn:
             space = spaces.get(txn, record.space)
             rows = references.rows(txn, space, numbers)
@@ -63,7 +62,7 @@ class Recalibrate:
             matches.q,
             matches.d0,
             len(record.classes),
-            pooled_classes_min=report["settings"]["pooled_classes_min"],
+            pooled_classes_min=report.get("settings", {}).get("pooled_classes_min", 0),
         )
         arrays = _recalibrated(parent, chosen, labels, calibration)
         report |= calibration_report(calibration, record.classes) | {
@@ -85,9 +84,19 @@ class Recalibrate:
 def _usable(txn: Txn, parent: ClassifierArrays, class_count: int) -> tuple[np.ndarray, np.ndarray]:
     """Which calibration rows can be matched again: (n,) bool; and the present labels of those, int32.
 
-    A document that was replaced is another text, one moved out of train and calibration was taken away on purpose.
+    A document that was replaced is another text, one moved out of train and calibration was taken away on purpose,
+    and a foreign one is not here.
     """
     numbers = parent.calibration_documents
+    chosen, labels = np.zeros(len(numbers), bool), np.empty(0, np.int32)
+    if (numbers >= 0).any():
+        chosen[numbers >= 0], labels = _usable_here(txn, parent, numbers[numbers >= 0], class_count)
+    return chosen, labels
+
+
+def _usable_here(
+    txn: Txn, parent: ClassifierArrays, numbers: np.ndarray, class_count: int
+) -> tuple[np.ndarray, np.ndarray]:
     now = documents.states(txn, numbers)
     recorded = parent.pool_revisions[np.searchsorted(parent.pool_documents, numbers)]
     inside = np.isin(now.splits, [splits.find(txn, name) for name in (TRAIN, CALIBRATION)])

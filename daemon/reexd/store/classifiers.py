@@ -13,7 +13,7 @@ import numpy as np
 from reexd.errors import ClassifierNotFound, Conflict, NotTrained
 from reexd.records import Classifier, ClassifierArrays
 from reexd.store import arrays as parts
-from reexd.store import keys, meta, predictions, ranges, references, spaces
+from reexd.store import adapters, keys, meta, predictions, ranges, references, spaces
 from reexd.store.codecs.classifier import decode_classifier, encode_classifier
 from reexd.store.references import Holder
 
@@ -39,9 +39,12 @@ class ArrayField(IntEnum):
     pool_revisions = 16
     pool_labels = 17
     pool_roles = 18
+    foreign_text = 40
+    foreign_ends = 41
 
 
 _PER_CLASS = (ArrayField.distance_cdfs, ArrayField.q_prime_cdfs)  # tuples, one array for each class
+_OPTIONAL = (ArrayField.foreign_text, ArrayField.foreign_ends)  # written where a version has any
 
 
 def next_version(txn: lmdb.Transaction) -> int:
@@ -60,6 +63,8 @@ def put(txn: lmdb.Transaction, classifier: Classifier, arrays: ClassifierArrays)
     txn.put(keys.classifier(version), encode_classifier(classifier))
     for array in ArrayField:
         value = getattr(arrays, array.name)
+        if array in _OPTIONAL and not len(value):
+            continue
         for item, member in enumerate(value if array in _PER_CLASS else (value,)):
             parts.put(txn, partial(keys.classifier_array, version, array, item), member)
     references.retain(txn, spaces.get(txn, classifier.space), arrays.support_rows, Holder.VERSION)
@@ -81,6 +86,8 @@ def arrays(txn: lmdb.Transaction, version: int) -> ClassifierArrays:
     class_count = len(get(txn, version).classes)
     found: dict[str, np.ndarray | tuple[np.ndarray, ...]] = {}
     for array in ArrayField:
+        if array in _OPTIONAL and txn.get(keys.classifier_array(version, array, 0, 0)) is None:
+            continue
         items = range(class_count if array in _PER_CLASS else 1)
         members = tuple(
             parts.get(
@@ -140,7 +147,9 @@ def delete(txn: lmdb.Transaction, version: int) -> None:
             version=version,
         )
     support_rows = array(txn, version, ArrayField.support_rows.name)
-    references.release(txn, spaces.get(txn, classifier.space), support_rows, Holder.VERSION)
+    space = spaces.get(txn, classifier.space)
+    references.release(txn, space, support_rows, Holder.VERSION)
+    adapters.release(txn, space)
     predictions.delete_version(txn, version)
     ranges.delete(txn, keys.classifier_arrays(version))
     txn.delete(keys.classifier(version))

@@ -44,6 +44,16 @@ def digest(fingerprint: str, prompt: str, text: str) -> bytes:
     return state.digest()
 
 
+def vector_digest(fingerprint: str, vector: np.ndarray) -> bytes:
+    """32 bytes that name a hidden state by itself, where no text is known that gives it: never those of `digest`."""
+    state = hashlib.sha256()
+    state.update(len(fingerprint.encode()).to_bytes(8, "little"))
+    state.update(fingerprint.encode())
+    state.update(b"\xff" * 8)  # no prompt is that long
+    state.update(np.ascontiguousarray(vector, codec.VECTOR_DTYPE).tobytes())
+    return state.digest()
+
+
 def lookup(txn: lmdb.Transaction, space: Space, digests: Sequence[bytes]) -> np.ndarray:
     """(n,) int64 rows; -1 where the hidden state is not stored."""
     values = (txn.get(keys.hidden_digest(space.number, one)) for one in digests)

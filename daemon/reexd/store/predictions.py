@@ -71,7 +71,10 @@ def scan(
 
 
 def named(txn: lmdb.Transaction, neighbors: Sequence[Neighbor]) -> tuple[Neighbor, ...]:
-    """The same with ids and texts; `DELETED` stands for the text of one that was deleted since."""
+    """The same with ids and texts; `DELETED` stands for the text of one that was deleted since.
+
+    A foreign one (see store.foreign) is left as it is: its version knows its name.
+    """
     return tuple(_named(txn, neighbor) for neighbor in neighbors)
 
 
@@ -203,6 +206,8 @@ def _with_neighbors(
 
 
 def _named(txn: lmdb.Transaction, neighbor: Neighbor) -> Neighbor:
+    if neighbor.document < 0:
+        return neighbor
     record = txn.get(keys.document(neighbor.document))
     if record is None:
         return replace(neighbor, document_id="", text=DELETED)

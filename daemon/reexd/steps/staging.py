@@ -1,0 +1,86 @@
+"""Staging: folders of the exchange formats on their way through the daemon, as parts of files in a private folder.
+
+Owns: which files may come, how much, and that nothing stays behind. Must not know what is in them. A part names a file
+of the format and nothing else, so that no client's path, link or `..` ever reaches the disk.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import uuid
+import weakref
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from reexd.errors import Exhausted, InvalidInput, StorageFull
+
+PART_SIZE_BYTES = 1 << 20
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class Stage:
+    """A private folder with room for one of the format's at `path`; gone when closed, or with the last reference."""
+
+    def __init__(self, scratch: Path, suffix: str) -> None:
+        folder = scratch / "exchange" / uuid.uuid4().hex
+        folder.mkdir(mode=0o700, parents=True)
+        self.path = folder / f"content{suffix}"
+        self._finalizer = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+
+    def close(self) -> None:
+        self._finalizer()
+
+    def parts(self) -> Iterator[tuple[str, bytes]]:
+        """(name, bytes) of every file, each in order; an empty file is one part without bytes."""
+        for file in sorted(self.path.iterdir()):
+            with file.open("rb") as stream:
+                data = stream.read(PART_SIZE_BYTES)
+                yield file.name, data
+                while data := stream.read(PART_SIZE_BYTES):
+                    yield file.name, data
+
+
+class Arriving(Stage):
+    """A folder that a client sends."""
+
+    def __init__(self, scratch: Path, suffix: str, names: Sequence[str], size_max_bytes: int) -> None:
+        super().__init__(scratch, suffix)
+        self.path.mkdir(mode=0o700)
+        self._names = names
+        self._left_bytes = size_max_bytes
+        self._size_max_bytes = size_max_bytes
+        self._current = ""
+
+    def write(self, name: str, data: bytes) -> None:
+        """Append to the file under way, or begin another.
+
+        Raises InvalidInput for a name that is not the format's or comes again, Exhausted beyond the limit (before
+        anything beyond it is written), StorageFull.
+        """
+        if name not in self._names:
+            raise InvalidInput(
+                f"expected the files {', '.join(self._names)} and no other; received {name!r:.80}; take what else"
+                " is in the folder out of it"
+            )
+        if name != self._current and (self.path / name).exists():
+            raise InvalidInput(
+                f"expected each file once and in one piece; received {name} again; send it anew"
+            )
+        self._left_bytes -= len(data)
+        if self._left_bytes < 0:
+            raise Exhausted(
+                f"expected at most {self._size_max_bytes:,} bytes; more were sent; if it is meant to be this large,"
+                " raise the daemon's setting exchange_size_max_bytes",
+                limit=self._size_max_bytes,
+            )
+        self._current = name
+        try:
+            with (self.path / name).open("ab") as stream:
+                stream.write(data)
+        except OSError as error:
+            if error.errno not in _FULL:
+                raise
+            raise StorageFull(
+                "the disk is full, nothing was imported; free some space and send it again"
+            ) from error
