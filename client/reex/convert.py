@@ -52,6 +52,7 @@ def project(message: projects_pb2.Project) -> types.Project:
         name=message.name,
         classes=tuple(message.classes),
         model=message.model,
+        pooling=message.pooling,
         prompt=message.prompt,
         alpha=message.alpha,
         attribute_count=message.attribute_count,
@@ -193,6 +194,10 @@ def _engine(message: server_pb2.EngineStatus) -> status.EngineStatus:
         blas_fast=message.blas_fast,
         workers=workers,
         models_loaded=tuple(message.models_loaded),
+        models=tuple(
+            status.LoadedModel(name=each.name, size_bytes=each.size_bytes, idle_s=each.idle_s)
+            for each in message.models
+        ),
     )
 
 
@@ -210,6 +215,7 @@ def classifier(message: classifiers_pb2.ClassifierSummary) -> versions.Classifie
         parent=message.parent,
         create_time=time(message.create_time),
         model=message.model,
+        pooling=message.pooling,
         support_count=message.support_count,
         calibration_count=message.calibration_count,
         added_since_calibration=message.added_since_calibration,

@@ -32,12 +32,22 @@ class WorkerStatus(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class LoadedModel(Record):
+    """A language model in the workers' memory."""
+
+    name: str
+    size_bytes: int  # of its weights, in one worker
+    idle_s: float  # since it was last used
+
+
+@dataclass(frozen=True, slots=True)
 class EngineStatus(Record):
     backend: str  # cpu | metal
     blas: str
     blas_fast: bool
     workers: tuple[WorkerStatus, ...]
     models_loaded: tuple[str, ...]
+    models: tuple[LoadedModel, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,12 @@ from reexd.errors import DaemonRunning, ReexError
 
 EXIT_FAILED, EXIT_CONFLICT = 1, 7
 
+ENGINE_FLAGS = (
+    ("cache_size_max_bytes", int, "BYTES", "freed buffers an engine process keeps; default: 256 MiB"),
+    ("models_loaded_max", int, "N", "language models in memory at once; default: 2"),
+    ("model_idle_max_s", float, "SECONDS", "unload a model unused for so long; 0: never; default: 1800"),
+)
+
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one of the commands and exit: 0 done, 1 failed, 2 usage, 7 a daemon runs already."""
@@ -33,6 +39,8 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="run in the foreground until SIGTERM or SIGINT")
     serve.add_argument("--offline", action="store_const", const=True, help="refuse every download")
     serve.add_argument("--workers", type=int, metavar="N", help="engine processes; 0: one per core")
+    for setting, kind, metavar, about in ENGINE_FLAGS:
+        serve.add_argument(f"--{setting.replace('_', '-')}", type=kind, metavar=metavar, help=about)
     serve.add_argument("--log-level", choices=("debug", "info", "warning", "error"), help="default: info")
     serve.set_defaults(run=_serve)
     check = commands.add_parser("check", help="start the engine once and say what it runs on")
@@ -46,7 +54,8 @@ def _serve(parsed: argparse.Namespace) -> None:
     # Imported here: `reexd paths` and usage errors must not pay for gRPC and NumPy.
     from reexd.server import serve
 
-    serve(flags={"offline": parsed.offline, "workers": parsed.workers, "log_level": parsed.log_level})
+    flags = {"offline": parsed.offline, "workers": parsed.workers, "log_level": parsed.log_level}
+    serve(flags=flags | {setting: getattr(parsed, setting) for setting, *_ in ENGINE_FLAGS})
 
 
 def _check(_: argparse.Namespace) -> None:

@@ -93,6 +93,7 @@ from reexd.steps.search import Search
 from reexd.steps.staleness import Staleness
 from reexd.steps.status import ServerFacts, Status
 from reexd.steps.train import Train
+from reexd.steps.tuned import Adapters
 from reexd.steps.upload import Upload
 from reexd.store.catalogue import Catalogue
 
@@ -181,11 +182,11 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
     classifiers = Classifiers(catalogue, staleness)
     derive = Derive(catalogue)
     live = Live(catalogue, paths.scratch)
-    embed = Embed(catalogue, engine, registry)
+    embed = Embed(catalogue, engine, registry, Adapters(catalogue, paths.scratch))
     predict = Predict(catalogue, engine, embed, live, staleness)
     query = Query(catalogue, engine, embed, live, staleness, settings)
     models = Models(registry, settings.offline)
-    train = Train(catalogue, engine, embed, registry, settings.checkpoint_s)
+    train = Train(catalogue, engine, embed, registry, paths.tuning, settings.checkpoint_s)
     jobs = JobQueue(
         catalogue.environment,
         {

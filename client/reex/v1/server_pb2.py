@@ -29,7 +29,7 @@ from reex.v1 import jobs_pb2 as reex_dot_v1_dot_jobs__pb2
 from reex.v1 import projects_pb2 as reex_dot_v1_dot_projects__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14reex/v1/server.proto\x12\x07reex.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19reex/v1/classifiers.proto\x1a\x17reex/v1/documents.proto\x1a\x12reex/v1/jobs.proto\x1a\x16reex/v1/projects.proto\"\x16\n\x14GetServerInfoRequest\"\x9c\x02\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0b\n\x03pid\x18\x02 \x01(\x03\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\x17\x64ocument_size_max_bytes\x18\x04 \x01(\x03\x12\x1c\n\x14\x66ield_size_max_bytes\x18\x05 \x01(\x03\x12\x16\n\x0e\x61ttributes_max\x18\x06 \x01(\x05\x12\x1c\n\x14\x63hunk_size_max_bytes\x18\x07 \x01(\x03\x12\x1b\n\x13\x63hunk_documents_max\x18\x08 \x01(\x05\x12\x0c\n\x04home\x18\t \x01(\t\x12\x15\n\rmodels_folder\x18\n \x01(\t\"#\n\x10GetStatusRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\"R\n\x0cWorkerStatus\x12\x0b\n\x03pid\x18\x01 \x01(\x03\x12\r\n\x05state\x18\x02 \x01(\t\x12\x10\n\x08restarts\x18\x03 \x01(\x05\x12\x14\n\x0cmemory_bytes\x18\x04 \x01(\x03\"\x7f\n\x0c\x45ngineStatus\x12\x0f\n\x07\x62\x61\x63kend\x18\x01 \x01(\t\x12\x0c\n\x04\x62las\x18\x02 \x01(\t\x12\x11\n\tblas_fast\x18\x03 \x01(\x08\x12&\n\x07workers\x18\x04 \x03(\x0b\x32\x15.reex.v1.WorkerStatus\x12\x15\n\rmodels_loaded\x18\x05 \x03(\t\"\xe3\x01\n\rProjectStatus\x12!\n\x07project\x18\x01 \x01(\x0b\x32\x10.reex.v1.Project\x12%\n\x06splits\x18\x02 \x03(\x0b\x32\x15.reex.v1.SplitSummary\x12.\n\nclassifier\x18\x03 \x01(\x0b\x32\x1a.reex.v1.ClassifierSummary\x12\x15\n\rversion_count\x18\x04 \x01(\x05\x12\x16\n\x0e\x65mbedded_count\x18\x05 \x01(\x03\x12\x18\n\x10store_size_bytes\x18\x06 \x01(\x03\x12\x0f\n\x07problem\x18\x07 \x01(\t\"\x92\x01\n\x11GetStatusResponse\x12%\n\x06\x65ngine\x18\x01 \x01(\x0b\x32\x15.reex.v1.EngineStatus\x12(\n\x08projects\x18\x02 \x03(\x0b\x32\x16.reex.v1.ProjectStatus\x12\x1a\n\x04jobs\x18\x03 \x03(\x0b\x32\x0c.reex.v1.Job\x12\x10\n\x08warnings\x18\x04 \x03(\t2\xa3\x01\n\rServerService\x12N\n\rGetServerInfo\x12\x1d.reex.v1.GetServerInfoRequest\x1a\x1e.reex.v1.GetServerInfoResponse\x12\x42\n\tGetStatus\x12\x19.reex.v1.GetStatusRequest\x1a\x1a.reex.v1.GetStatusResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14reex/v1/server.proto\x12\x07reex.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x19reex/v1/classifiers.proto\x1a\x17reex/v1/documents.proto\x1a\x12reex/v1/jobs.proto\x1a\x16reex/v1/projects.proto\"\x16\n\x14GetServerInfoRequest\"\x9c\x02\n\x15GetServerInfoResponse\x12\x0f\n\x07version\x18\x01 \x01(\t\x12\x0b\n\x03pid\x18\x02 \x01(\x03\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\x17\x64ocument_size_max_bytes\x18\x04 \x01(\x03\x12\x1c\n\x14\x66ield_size_max_bytes\x18\x05 \x01(\x03\x12\x16\n\x0e\x61ttributes_max\x18\x06 \x01(\x05\x12\x1c\n\x14\x63hunk_size_max_bytes\x18\x07 \x01(\x03\x12\x1b\n\x13\x63hunk_documents_max\x18\x08 \x01(\x05\x12\x0c\n\x04home\x18\t \x01(\t\x12\x15\n\rmodels_folder\x18\n \x01(\t\"#\n\x10GetStatusRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\"R\n\x0cWorkerStatus\x12\x0b\n\x03pid\x18\x01 \x01(\x03\x12\r\n\x05state\x18\x02 \x01(\t\x12\x10\n\x08restarts\x18\x03 \x01(\x05\x12\x14\n\x0cmemory_bytes\x18\x04 \x01(\x03\"?\n\x0bLoadedModel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0e\n\x06idle_s\x18\x03 \x01(\x01\"\xa5\x01\n\x0c\x45ngineStatus\x12\x0f\n\x07\x62\x61\x63kend\x18\x01 \x01(\t\x12\x0c\n\x04\x62las\x18\x02 \x01(\t\x12\x11\n\tblas_fast\x18\x03 \x01(\x08\x12&\n\x07workers\x18\x04 \x03(\x0b\x32\x15.reex.v1.WorkerStatus\x12\x15\n\rmodels_loaded\x18\x05 \x03(\t\x12$\n\x06models\x18\x06 \x03(\x0b\x32\x14.reex.v1.LoadedModel\"\xe3\x01\n\rProjectStatus\x12!\n\x07project\x18\x01 \x01(\x0b\x32\x10.reex.v1.Project\x12%\n\x06splits\x18\x02 \x03(\x0b\x32\x15.reex.v1.SplitSummary\x12.\n\nclassifier\x18\x03 \x01(\x0b\x32\x1a.reex.v1.ClassifierSummary\x12\x15\n\rversion_count\x18\x04 \x01(\x05\x12\x16\n\x0e\x65mbedded_count\x18\x05 \x01(\x03\x12\x18\n\x10store_size_bytes\x18\x06 \x01(\x03\x12\x0f\n\x07problem\x18\x07 \x01(\t\"\x92\x01\n\x11GetStatusResponse\x12%\n\x06\x65ngine\x18\x01 \x01(\x0b\x32\x15.reex.v1.EngineStatus\x12(\n\x08projects\x18\x02 \x03(\x0b\x32\x16.reex.v1.ProjectStatus\x12\x1a\n\x04jobs\x18\x03 \x03(\x0b\x32\x0c.reex.v1.Job\x12\x10\n\x08warnings\x18\x04 \x03(\t2\xa3\x01\n\rServerService\x12N\n\rGetServerInfo\x12\x1d.reex.v1.GetServerInfoRequest\x1a\x1e.reex.v1.GetServerInfoResponse\x12\x42\n\tGetStatus\x12\x19.reex.v1.GetStatusRequest\x1a\x1a.reex.v1.GetStatusResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,12 +44,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETSTATUSREQUEST']._serialized_end=508
   _globals['_WORKERSTATUS']._serialized_start=510
   _globals['_WORKERSTATUS']._serialized_end=592
-  _globals['_ENGINESTATUS']._serialized_start=594
-  _globals['_ENGINESTATUS']._serialized_end=721
-  _globals['_PROJECTSTATUS']._serialized_start=724
-  _globals['_PROJECTSTATUS']._serialized_end=951
-  _globals['_GETSTATUSRESPONSE']._serialized_start=954
-  _globals['_GETSTATUSRESPONSE']._serialized_end=1100
-  _globals['_SERVERSERVICE']._serialized_start=1103
-  _globals['_SERVERSERVICE']._serialized_end=1266
+  _globals['_LOADEDMODEL']._serialized_start=594
+  _globals['_LOADEDMODEL']._serialized_end=657
+  _globals['_ENGINESTATUS']._serialized_start=660
+  _globals['_ENGINESTATUS']._serialized_end=825
+  _globals['_PROJECTSTATUS']._serialized_start=828
+  _globals['_PROJECTSTATUS']._serialized_end=1055
+  _globals['_GETSTATUSRESPONSE']._serialized_start=1058
+  _globals['_GETSTATUSRESPONSE']._serialized_end=1204
+  _globals['_SERVERSERVICE']._serialized_start=1207
+  _globals['_SERVERSERVICE']._serialized_end=1370
 # @@protoc_insertion_point(module_scope)

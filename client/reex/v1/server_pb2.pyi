@@ -59,19 +59,31 @@ class WorkerStatus(_message.Message):
     memory_bytes: int
     def __init__(self, pid: _Optional[int] = ..., state: _Optional[str] = ..., restarts: _Optional[int] = ..., memory_bytes: _Optional[int] = ...) -> None: ...
 
+class LoadedModel(_message.Message):
+    __slots__ = ("name", "size_bytes", "idle_s")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    IDLE_S_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    size_bytes: int
+    idle_s: float
+    def __init__(self, name: _Optional[str] = ..., size_bytes: _Optional[int] = ..., idle_s: _Optional[float] = ...) -> None: ...
+
 class EngineStatus(_message.Message):
-    __slots__ = ("backend", "blas", "blas_fast", "workers", "models_loaded")
+    __slots__ = ("backend", "blas", "blas_fast", "workers", "models_loaded", "models")
     BACKEND_FIELD_NUMBER: _ClassVar[int]
     BLAS_FIELD_NUMBER: _ClassVar[int]
     BLAS_FAST_FIELD_NUMBER: _ClassVar[int]
     WORKERS_FIELD_NUMBER: _ClassVar[int]
     MODELS_LOADED_FIELD_NUMBER: _ClassVar[int]
+    MODELS_FIELD_NUMBER: _ClassVar[int]
     backend: str
     blas: str
     blas_fast: bool
     workers: _containers.RepeatedCompositeFieldContainer[WorkerStatus]
     models_loaded: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, backend: _Optional[str] = ..., blas: _Optional[str] = ..., blas_fast: bool = ..., workers: _Optional[_Iterable[_Union[WorkerStatus, _Mapping]]] = ..., models_loaded: _Optional[_Iterable[str]] = ...) -> None: ...
+    models: _containers.RepeatedCompositeFieldContainer[LoadedModel]
+    def __init__(self, backend: _Optional[str] = ..., blas: _Optional[str] = ..., blas_fast: bool = ..., workers: _Optional[_Iterable[_Union[WorkerStatus, _Mapping]]] = ..., models_loaded: _Optional[_Iterable[str]] = ..., models: _Optional[_Iterable[_Union[LoadedModel, _Mapping]]] = ...) -> None: ...
 
 class ProjectStatus(_message.Message):
     __slots__ = ("project", "splits", "classifier", "version_count", "embedded_count", "store_size_bytes", "problem")

@@ -6,7 +6,6 @@ Runs in the daemon, which reads configuration and tokenizer; a worker reads the 
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 from reexd.engine import models, numerics
@@ -14,28 +13,28 @@ from reexd.engine.call import Call
 from reexd.engine.embedding import OpenModel
 from reexd.engine.tasks import EngineSettings, EngineStatus
 from reexd.engine.tokens import TextReader, window_tokens
-from reexd.errors import InvalidSetting, ModelCorrupt, ModelTooLarge
+from reexd.errors import InvalidSetting, ModelCorrupt
 from reexd.pooling import parse
 from reexd.records import ModelFacts, ModelFiles
 
 _READ_HERE = ("config.json", "tokenizer.json", "sentence_bert_config.json")
-_MEMORY_SHARE_MAX = 0.8
 _UNIT_TOKENS_MAX = 16_384  # a tiny model would otherwise be sent whole waves
 
 
 def read_model(
     call: Call, model: ModelFiles, settings: EngineSettings, engine: EngineStatus
 ) -> tuple[ModelFacts, OpenModel]:
-    """See `Engine.open`, which remembers the answer."""
+    """See `Engine.open`; `residency` remembers the answer, and has seen that the model fits."""
     pooling = parse(model.pooling)
     digests = _verified_digests(model)
     config = models.read_config(model.folder)
     window = window_tokens(model.folder, models.positions(config), model.window_tokens)
     reader = TextReader.open(model.folder, window, model.query_prefix)
-    _refuse_too_large(model, max(1, len(engine.workers)))
     # Workers verify the weights: they are the ones that read them.
     weights = {name: value for name, value in digests.items() if name.endswith(".safetensors")}
     spec = {"folder": str(model.folder), "digests": weights, "pooling": str(pooling)}
+    if model.adapter is not None:
+        spec["adapter"] = str(model.adapter.folder)
     told = call.ask({"op": "open", "model": spec}).header
     if pooling.layers > told["layers"]:
         raise InvalidSetting(
@@ -62,6 +61,7 @@ def read_model(
         fingerprint=numerics.fingerprint(
             model, digests, window=window, stride=reader.stride, backend=engine.backend
         ),
+        layers=told["layers"],
     )
     return facts, opened
 
@@ -72,17 +72,6 @@ def _unit_tokens(told: dict, config: dict, settings: EngineSettings, engine: Eng
     per_token = 2 * max(1, told["parameters"] - looked_up)
     operations = numerics.operations_per_s(engine.backend, engine.blas_fast) * settings.unit_s
     return int(min(_UNIT_TOKENS_MAX, max(1, operations // per_token)))
-
-
-def _refuse_too_large(model: ModelFiles, workers: int) -> None:
-    needed = workers * sum(path.stat().st_size for path in model.folder.glob("*.safetensors"))
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if needed > memory * _MEMORY_SHARE_MAX:
-        raise ModelTooLarge(
-            f"model {model.name} takes {needed / 1e9:.1f} GB in {workers} workers, this machine has"
-            f" {memory / 1e9:.1f} GB. Set fewer workers, or choose a smaller model: reexctl models list",
-            model=model.name,
-        )
 
 
 def _verified_digests(model: ModelFiles) -> dict[str, str]:

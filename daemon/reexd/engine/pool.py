@@ -40,6 +40,7 @@ class Pool:
         self._workers: list[WorkerProcess] = []
         self._tasks: set[asyncio.Task] = set()
         self._identities = itertools.count(1)
+        self._told: dict[int, tuple[WorkerProcess, asyncio.Future[Frame | None]]] = {}
         self._stopping = False
         self._stopped = asyncio.Event()
         self.hello: Frame | None = None
@@ -103,6 +104,24 @@ class Pool:
                 worker.fit = None
         self._dispatch()
 
+    async def tell_all(self, header: dict) -> list[Frame]:
+        """Send a request to every worker that is ready; the answers of those that lived to give one."""
+        told = []
+        for worker in self._workers:
+            if worker.ready:
+                identity = next(self._identities)
+                answered: asyncio.Future[Frame | None] = asyncio.get_running_loop().create_future()
+                self._told[identity] = worker, answered
+                worker.send(identity, Frame(header), bulk=False)
+                told.append(answered)
+        return [frame for frame in await asyncio.gather(*told) if frame is not None]
+
+    def models_in_use(self) -> list[dict]:
+        """What `model` says in the units that wait or run."""
+        units = [*self._schedule.interactive, *self._schedule.bulk]
+        units += [unit for worker in self._workers for unit in worker.units]
+        return [unit.header["model"] for unit in units if "model" in unit.header]
+
     def statuses(self) -> tuple[WorkerStatus, ...]:
         return tuple(
             WorkerStatus(
@@ -148,6 +167,8 @@ class Pool:
             worker.memory_bytes = frame.header["memory"]
             if frame.header["id"] == worker.request:
                 self._answered(worker, frame)
+            elif told := self._told.pop(frame.header["id"], None):
+                told[1].set_result(frame)
             elif worker.fit is not None and frame.header["id"] == worker.fit.identity:
                 self._fit_event(worker, frame)
             self._dispatch()
@@ -178,6 +199,8 @@ class Pool:
         """Retry what a dead worker had in hand, alone from now on: one of several may be what kills it."""
         units, worker.units, worker.request = worker.units, [], 0
         run, worker.fit = worker.fit, None
+        for identity in [identity for identity, (other, _) in self._told.items() if other is worker]:
+            self._told.pop(identity)[1].set_result(None)
         if not self._stopping:
             logger.error("engine worker %d died of %s", worker.pid, worker.exit_reason)
         died = EngineDied(
@@ -209,7 +232,11 @@ class Pool:
             if worker.ready and worker.fit is None and not worker.reserved and self._fits:
                 worker.fit = self._fits.popleft()
                 request = Frame(
-                    {"op": "fit", "folder": str(worker.fit.folder), "settings": worker.fit.settings}
+                    {
+                        "op": worker.fit.op,
+                        "folder": str(worker.fit.folder),
+                        "settings": worker.fit.settings,
+                    }
                 )
                 worker.send(worker.fit.identity, request, bulk=True)
             if worker.state != "idle":

@@ -19,6 +19,8 @@ class EngineSettings:
     workers: int = 0  # processes for bulk work; 0: one per core. One more is kept for interactive work
     openblas: str = ""  # path of the library; empty: the system's, or a copy beside the environment
     cache_max_bytes: int = 256 << 20  # MLX's buffer cache, per worker
+    models_loaded_max: int = 2  # in memory at once; more only while more are in use
+    model_idle_max_s: float = 1800.0  # a model unused for longer is unloaded; 0: never
     unit_s: float = 0.09  # how long a unit of bulk work may take
     interactive_tokens: int = 256  # padded tokens that queued queries are coalesced up to
     queued_max: int = 1024  # interactive units that may wait before callers are refused
@@ -106,9 +108,18 @@ class WorkerStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A language model in the workers' memory."""
+
+    name: str
+    size_bytes: int  # of its weights, in one worker
+    idle_s: float  # since it was last used
+
+
+@dataclass(frozen=True, slots=True)
 class EngineStatus:
     backend: str  # cpu | metal; empty before the first worker is ready
     blas: str  # what float32 products run on, or the command that makes them fast
     blas_fast: bool
     workers: tuple[WorkerStatus, ...]
-    models_loaded: tuple[str, ...]
+    models: tuple[LoadedModel, ...]

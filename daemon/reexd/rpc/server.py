@@ -53,7 +53,11 @@ class ServerService(server_pb2_grpc.ServerServiceServicer):
                     )
                     for worker in engine.workers
                 ],
-                models_loaded=engine.models_loaded,
+                models_loaded=[model.name for model in engine.models],
+                models=[
+                    server_pb2.LoadedModel(name=model.name, size_bytes=model.size_bytes, idle_s=model.idle_s)
+                    for model in engine.models
+                ],
             ),
             projects=[_project(status) for status in overview.projects],
             jobs=[convert.job(job) for job in overview.jobs],

@@ -1,0 +1,132 @@
+"""Which models are in memory: loaded into every worker, unloaded when told, unused or in the way, refused when too large."""
+
+import time
+
+import pytest
+from reexd.engine import memory
+from reexd.engine.client import EngineSettings
+from reexd.errors import ModelTooLarge
+from reexd.weights.measure import Measure
+
+TEXTS = ["profit rose in the quarter"]
+
+
+@pytest.fixture(scope="module")
+def large(tiny_models, tmp_path_factory):
+    """Large enough to be seen in a worker's memory: 3 MB of weights."""
+    return tiny_models.write_tiny_bert(tmp_path_factory.mktemp("models") / "large", hidden=256)
+
+
+def names(engine):
+    return [model.name for model in engine.status().models]
+
+
+def memories(engine):
+    return [worker.memory_bytes for worker in engine.status().workers]
+
+
+def wait_for(holds, most_s=60.0):
+    deadline = time.monotonic() + most_s
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def ready(engine):
+    wait_for(lambda: all(worker.state == "idle" for worker in engine.status().workers))
+
+
+def test_load_fills_every_worker_and_unload_gives_the_memory_back(start_engine, large):
+    engine = start_engine(workers=2)
+    ready(engine)
+    before = memories(engine)
+    weights = engine.load(large).size_bytes
+    assert names(engine) == ["large"]
+    assert all(now - then >= weights for now, then in zip(memories(engine), before, strict=True))
+    vectors = engine.embed(large, TEXTS).vectors
+    assert engine.unload("large")
+    assert names(engine) == []
+    assert all(now - then < weights / 2 for now, then in zip(memories(engine), before, strict=True))
+    assert not engine.unload("large")
+    assert (engine.embed(large, TEXTS).vectors == vectors).all()  # opened again on demand
+
+
+def test_a_model_that_nobody_uses_leaves_and_one_in_use_stays(start_engine, large, tiny_bert):
+    engine = start_engine(model_idle_max_s=0.2)
+    engine.open(tiny_bert)
+    for _ in engine.embed_stream(large, TEXTS * 3000):
+        assert "large" in names(engine)
+    wait_for(lambda: names(engine) == [])
+    assert engine.embed(tiny_bert, TEXTS).vectors.shape == (1, 32)
+
+
+def test_zero_keeps_models_for_good(start_engine, tiny_bert):
+    engine = start_engine(model_idle_max_s=0.0)
+    engine.open(tiny_bert)
+    time.sleep(0.5)
+    (model,) = engine.status().models
+    assert model.idle_s >= 0.4
+
+
+def test_the_longest_unused_model_makes_room(start_engine, large, tiny_bert, tiny_models, tmp_path):
+    engine = start_engine(models_loaded_max=2)
+    third = tiny_models.write_tiny_bert(tmp_path / "third", seed=3)
+    for model in (tiny_bert, large, tiny_bert, third):
+        engine.open(model)
+    assert sorted(names(engine)) == ["third", "tiny"]
+
+
+def test_a_model_that_does_not_fit_is_refused_with_figures(start_engine, large, tiny_bert, monkeypatch):
+    engine = start_engine(workers=2)
+    engine.open(tiny_bert)
+    needed = engine.needs(*_sizes(large))
+    monkeypatch.setattr(memory, "available_bytes", lambda: needed.total - 1)
+    with pytest.raises(
+        ModelTooLarge, match="each of 3 workers.*REEX_WORKERS=1.*reexctl models list"
+    ) as refused:
+        engine.open(large)
+    assert refused.value.metadata["needed_bytes"] == str(needed.total)
+    assert names(engine) == []  # the other made room first, which was not enough
+    monkeypatch.setattr(memory, "available_bytes", lambda: needed.total)
+    assert engine.open(large).name == "large"
+
+
+def _sizes(files):
+    from reexd.weights.measure import measure
+
+    measured = measure(files.folder)
+    return measured.parameters, measured.stored_bytes
+
+
+def test_what_a_model_takes():
+    half = Measure(parameters=10**9, stored_bytes=2 * 10**9, dtype="BF16")
+    cpu = memory.needs(half, backend="cpu", workers=3, cache_max_bytes=256 << 20)
+    assert (cpu.each, cpu.total) == (4 * 10**9 + (256 << 20), 3 * cpu.each)
+    metal = memory.needs(half, backend="metal", workers=1, cache_max_bytes=256 << 20)
+    assert metal.total == 2 * 10**9 + (256 << 20)
+    small = memory.needs(Measure(1000, 4000, "F32"), backend="cpu", workers=1, cache_max_bytes=256 << 20)
+    assert small.total == 5000
+
+
+def test_available_memory_is_what_the_control_group_allows(tmp_path, monkeypatch):
+    (tmp_path / "meminfo").write_text("MemTotal: 8000 kB\nMemAvailable:    4000 kB\n")
+    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "meminfo")
+    monkeypatch.setattr(memory, "_CGROUP", tmp_path)
+    assert memory.available_bytes() == 4000 * 1024
+    (tmp_path / "memory.max").write_text("max\n")
+    (tmp_path / "memory.current").write_text("900000\n")
+    assert memory.available_bytes() == 4000 * 1024
+    (tmp_path / "memory.max").write_text("1000000\n")
+    assert memory.available_bytes() == 100_000
+    (tmp_path / "memory.stat").write_text("anon 1\ninactive_file 50000\n")
+    assert memory.available_bytes() == 150_000
+
+
+def test_without_counters_a_share_of_the_machine_counts(tmp_path, monkeypatch):
+    monkeypatch.setattr(memory, "_MEMINFO", tmp_path / "absent")
+    monkeypatch.setattr(memory, "_CGROUP", tmp_path / "absent")
+    assert 0 < memory.available_bytes() < 2**50
+
+
+def test_defaults_are_the_documented_ones():
+    assert (EngineSettings().models_loaded_max, EngineSettings().model_idle_max_s) == (2, 1800.0)
