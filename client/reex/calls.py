@@ -101,13 +101,19 @@ def _project(method: str, request: Message) -> Call[types.Project]:
 
 
 def create_project(
-    name: str, classes: Sequence[str], model: str | None, prompt: str | None, alpha: float | None
+    name: str,
+    classes: Sequence[str],
+    model: str | None,
+    pooling: str | None,
+    prompt: str | None,
+    alpha: float | None,
 ) -> Call[types.Project]:
     project = build(
         projects_pb2.Project,
         name=name,
         classes=classes,
         model=model or "",
+        pooling=pooling or "",
         prompt=prompt or "",
         alpha=alpha or 0.0,
     )
@@ -119,7 +125,7 @@ def get_project(name: str) -> Call[types.Project]:
 
 
 def update_project(name: str, changes: Mapping[str, Any]) -> Call[types.Project]:
-    """`changes` maps a field (classes, model, prompt, alpha) to its new value."""
+    """`changes` maps a field (classes, model, pooling, prompt, alpha) to its new value."""
     request = projects_pb2.UpdateProjectRequest(project=build(projects_pb2.Project, name=name, **changes))
     request.update_mask.paths.extend(changes)
     return _project("UpdateProject", request)

@@ -26,6 +26,7 @@ class ClassifierSummary(Record):
     parent: str  # the version it was derived from or continues; empty when it was trained anew
     create_time: datetime | None
     model: str
+    pooling: str  # empty when it was written before that was recorded
     support_count: int
     calibration_count: int
     added_since_calibration: int  # support documents

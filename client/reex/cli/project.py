@@ -30,6 +30,15 @@ Model = Annotated[
     str | None,
     typer.Option("--model", help="Language model. Default: minilm.", autocompletion=completion.models),
 ]
+Pooling = Annotated[
+    str | None,
+    typer.Option(
+        "--pooling",
+        metavar="WORD+...",
+        help="How token states become a vector: mean, max, first, last joined by +, and @4 for an average of the last"
+        " four layers. Default: the model's own.",
+    ),
+]
 Prompt = Annotated[
     str | None, typer.Option("--prompt", help="Instruction for language models that read one.")
 ]
@@ -44,7 +53,7 @@ Alpha = Annotated[
 @app.command(
     epilog=example(
         "reexctl project create sentiment --classes negative,neutral,positive",
-        "reexctl project create intents --labels labels.jsonl --model minilm",
+        "reexctl project create intents --labels labels.jsonl --model minilm --pooling mean+max@4",
     )
 )
 def create(
@@ -54,6 +63,7 @@ def create(
     classes: Classes = None,
     labels: LabelsFile = None,
     model: Model = None,
+    pooling: Pooling = None,
     prompt: Prompt = None,
     alpha: Alpha = None,
     as_json: AsJson = False,
@@ -61,7 +71,7 @@ def create(
     """Create a project."""
     with connected() as client:
         project = client.create_project(
-            name, _class_names(classes, labels), model=model, prompt=prompt, alpha=alpha
+            name, _class_names(classes, labels), model=model, pooling=pooling, prompt=prompt, alpha=alpha
         )
     views.project(project, as_json)
     if not as_json:
@@ -100,16 +110,23 @@ def change(
     name: Name,
     classes: Classes = None,
     model: Model = None,
+    pooling: Pooling = None,
     prompt: Prompt = None,
     alpha: Alpha = None,
     as_json: AsJson = False,
 ) -> None:
     """Change settings. Classes may be renamed and appended, never removed or renumbered."""
     named = [each.strip() for each in classes.split(",")] if classes else None
-    given: dict[str, Any] = {"classes": named, "model": model, "prompt": prompt, "alpha": alpha}
+    given: dict[str, Any] = {
+        "classes": named,
+        "model": model,
+        "pooling": pooling,
+        "prompt": prompt,
+        "alpha": alpha,
+    }
     changes = {key: value for key, value in given.items() if value is not None}
     if not changes:
-        raise typer.BadParameter("give at least one of --classes, --model, --prompt, --alpha")
+        raise typer.BadParameter("give at least one of --classes, --model, --pooling, --prompt, --alpha")
     with connected() as client:
         views.project(client.update_project(name, **changes), as_json)
 

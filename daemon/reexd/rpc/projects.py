@@ -58,6 +58,7 @@ def _project(message: projects_pb2.Project) -> Project:
         name=message.name,
         classes=tuple(message.classes),
         model=message.model or MODEL_DEFAULT,
+        pooling=message.pooling,
         prompt=message.prompt,
         alpha=message.alpha or ALPHA_DEFAULT,
     )

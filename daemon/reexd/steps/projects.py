@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from reexd.errors import InvalidLabel, InvalidName, InvalidSetting, ProjectBusy, StoreCorrupt, StoreTooNew
 from reexd.jobs import JobQueue
+from reexd.pooling import parse
 from reexd.records import Project
 from reexd.store import attributes, classifiers, splits
 from reexd.store.catalogue import Catalogue
@@ -18,7 +19,7 @@ CLASSES_MIN, CLASSES_MAX = 2, 1_000
 CLASS_NAME_MAX = 128  # characters
 PROMPT_SIZE_MAX_BYTES = 4_096
 ALPHA_MIN = 0.5
-FIELDS = ("classes", "model", "prompt", "alpha")
+FIELDS = ("classes", "model", "pooling", "prompt", "alpha")
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class Projects:
     def create(self, project: Project) -> ProjectSummary:
         """Raises InvalidName, InvalidLabel, InvalidSetting, ProjectExists."""
         check_name("project name", project.name)
-        _check(project)
+        project = _checked(project)
         created = replace(project, attribute_count=-1, created_at=time.time())
         self._catalogue.create(created)
         return ProjectSummary(created, 0, 0)
@@ -71,7 +72,8 @@ class Projects:
                 f"project {current.name!r} has {len(current.classes)} classes, and classes are never removed;"
                 f" received {len(updated.classes)}"
             )
-        _check(updated)
+        updated = _checked(updated)
+        changed = {field: getattr(updated, field) for field in fields}
         return self._summary(self._catalogue.update(updated.name, **changed))
 
     def delete(self, name: str) -> None:
@@ -102,7 +104,8 @@ def check_name(what: str, name: str) -> None:
         )
 
 
-def _check(project: Project) -> None:
+def _checked(project: Project) -> Project:
+    """The project with its pooling in the one way to write it. Raises InvalidLabel, InvalidName, InvalidSetting."""
     classes = project.classes
     if not CLASSES_MIN <= len(classes) <= CLASSES_MAX:
         raise InvalidLabel(f"a project has {CLASSES_MIN} to {CLASSES_MAX:,} classes; received {len(classes)}")
@@ -122,3 +125,4 @@ def _check(project: Project) -> None:
         raise InvalidSetting(
             f"a prompt has at most {PROMPT_SIZE_MAX_BYTES:,} bytes; received {len(project.prompt.encode()):,}"
         )
+    return replace(project, pooling=str(parse(project.pooling))) if project.pooling else project

@@ -38,7 +38,15 @@ def test_created_read_listed_and_deleted(served):
 
 def test_defaults(served):
     created = served.client.create_project("plain", ("no", "yes"))
-    assert (created.model, created.prompt, created.alpha) == ("minilm", "", 0.95)
+    assert (created.model, created.pooling, created.prompt, created.alpha) == ("minilm", "", "", 0.95)
+
+
+def test_a_pooling_is_kept_in_its_one_form_and_may_change(served, project):
+    assert served.client.update_project(project, pooling="mean+max@1").pooling == "mean+max"
+    assert served.client.get_project(project).pooling == "mean+max"
+    with pytest.raises(errors.InvalidSetting, match="mean, max, first, last"):
+        served.client.update_project(project, pooling="mean@0")
+    assert served.client.update_project(project, pooling="").pooling == ""
 
 
 @pytest.mark.parametrize("name", ["", "A", ".a", "-a", "a b", "a/b", "é", "a" * 64, "a\n", "a\x00"])
@@ -70,6 +78,8 @@ def test_class_lists_that_are_refused(served, classes):
         ({"alpha": float("nan")}, errors.InvalidSetting),
         ({"model": "../x"}, errors.InvalidName),
         ({"prompt": "p" * 4097}, errors.InvalidSetting),
+        ({"pooling": "median"}, errors.InvalidSetting),
+        ({"pooling": "mean+mean"}, errors.InvalidSetting),
     ],
 )
 def test_settings_that_are_refused(served, setting, kind):

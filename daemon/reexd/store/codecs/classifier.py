@@ -37,7 +37,7 @@ def encode_classifier(classifier: Classifier) -> bytes:
     )
     for region in classifier.regions:
         writer.pack(_REGION, region.alpha, region.q_prime_min).numbers(region.thresholds, "<f8")
-    return writer.finish()
+    return writer.string(classifier.pooling).finish()
 
 
 def decode_classifier(buffer: Buffer) -> Classifier:
@@ -52,6 +52,7 @@ def decode_classifier(buffer: Buffer) -> Classifier:
     for _ in range(region_count):
         alpha, q_prime_min = reader.unpack(_REGION)
         regions.append(Region(alpha, q_prime_min, reader.numbers("<f8")))
+    pooling = "" if reader.ended else reader.string()
     reader.end()
     return Classifier(
         version=version,
@@ -69,4 +70,5 @@ def decode_classifier(buffer: Buffer) -> Classifier:
         regions=tuple(regions),
         training_json=training_json,
         created_at=created_at,
+        pooling=pooling,
     )

@@ -80,6 +80,11 @@ class Reader:
     def numbers(self, dtype: str) -> tuple[Any, ...]:
         return tuple(self.array(dtype).tolist())
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left: fields that were added to a record later are not in older ones."""
+        return self._position == len(self._buffer)
+
     def end(self) -> None:
         left = len(self._buffer) - self._position
         if left:

@@ -18,6 +18,7 @@ def encode_project(project: Project) -> bytes:
         .strings(project.classes)
         .string(project.model)
         .string(project.prompt)
+        .string(project.pooling)
         .finish()
     )
 
@@ -26,6 +27,7 @@ def decode_project(buffer: Buffer) -> Project:
     reader = Reader(buffer, "project")
     alpha, attribute_count, created_at = reader.unpack(_NUMBERS)
     name, classes, model, prompt = reader.string(), reader.strings(), reader.string(), reader.string()
+    pooling = "" if reader.ended else reader.string()
     reader.end()
     return Project(
         name=name,
@@ -35,4 +37,5 @@ def decode_project(buffer: Buffer) -> Project:
         alpha=alpha,
         attribute_count=attribute_count,
         created_at=created_at,
+        pooling=pooling,
     )
