@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from reex import Client
-from reex.types import Evaluation, Job
+from reex.figures import Evaluation
+from reex.types import Job
 
 from bench.daemon import Daemon, succeeded
 from bench.meter import Phases
