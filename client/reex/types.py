@@ -236,15 +236,3 @@ class SearchResults(Record):
     results: tuple[SearchResult, ...]  # most similar first
     searched: int
     not_embedded: int
-
-
-@dataclass(frozen=True, slots=True)
-class Model(Record):
-    name: str
-    description: str
-    installed: bool
-    size_bytes: int
-    licence: str
-    sources: tuple[str, ...]  # in the order they are tried
-    digest: str
-    folder: str

@@ -17,7 +17,7 @@ from reex.cli.rejections import Rejections
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from reex.types import Document, Job, Model, Project, Record, SearchResults, SplitSummary, UploadResult
+    from reex.types import Document, Job, Project, Record, SearchResults, SplitSummary, UploadResult
 
 _NO_CLASS = {-1: "unlabelled", -99: "out-of-distribution"}
 
@@ -51,7 +51,7 @@ def listed(records: Iterable[Record], columns: list[Column], row: Any, as_json: 
         output.note(empty)
 
 
-def _facts(pairs: Iterable[tuple[str, str]]) -> None:
+def facts(pairs: Iterable[tuple[str, str]]) -> None:
     shown = [(title, value) for title, value in pairs if value]
     width = max(len(title) for title, _ in shown)
     for title, value in shown:
@@ -62,7 +62,7 @@ def project(record: Project, as_json: bool) -> None:
     if as_json:
         output.object_line(record.to_dict())
         return
-    _facts(
+    facts(
         [
             ("project", record.name),
             ("classes", safe(", ".join(f"{label} {name}" for label, name in enumerate(record.classes)))),
@@ -118,7 +118,7 @@ def document(record: Document, classes: Sequence[str], as_json: bool) -> None:
     if as_json:
         output.object_line(record.to_dict())
         return
-    _facts(
+    facts(
         [
             ("id", safe(record.id)),
             ("split", record.split),
@@ -157,25 +157,6 @@ def search(found: SearchResults, project_name: str, as_json: bool) -> None:
             f"{found.not_embedded:,} documents are not embedded yet and were not searched; "
             f"training embeds them: reexctl train {project_name}"
         )
-
-
-def models(records: Iterable[Model], as_json: bool) -> None:
-    columns = [Column("model"), Column("installed"), Column("size", right=True), Column("licence")]
-    columns += [Column("digest"), Column("description", long=True)]
-
-    def row(each: Model) -> list[str]:
-        installed = "yes" if each.installed else "no"
-        shown = [
-            each.name,
-            installed,
-            output.size(each.size_bytes),
-            each.licence,
-            each.digest,
-            each.description,
-        ]
-        return [safe(cell) for cell in shown]
-
-    listed(records, columns, row, as_json, "no models are known")
 
 
 def pulled(job: Job, as_json: bool) -> None:

@@ -39,10 +39,35 @@ class ModelServiceStub(object):
                 request_serializer=reex_dot_v1_dot_models__pb2.ListModelsRequest.SerializeToString,
                 response_deserializer=reex_dot_v1_dot_models__pb2.ListModelsResponse.FromString,
                 _registered_method=True)
+        self.GetModel = channel.unary_unary(
+                '/reex.v1.ModelService/GetModel',
+                request_serializer=reex_dot_v1_dot_models__pb2.GetModelRequest.SerializeToString,
+                response_deserializer=reex_dot_v1_dot_models__pb2.GetModelResponse.FromString,
+                _registered_method=True)
         self.PullModel = channel.unary_unary(
                 '/reex.v1.ModelService/PullModel',
                 request_serializer=reex_dot_v1_dot_models__pb2.PullModelRequest.SerializeToString,
                 response_deserializer=reex_dot_v1_dot_models__pb2.PullModelResponse.FromString,
+                _registered_method=True)
+        self.VerifyModel = channel.unary_unary(
+                '/reex.v1.ModelService/VerifyModel',
+                request_serializer=reex_dot_v1_dot_models__pb2.VerifyModelRequest.SerializeToString,
+                response_deserializer=reex_dot_v1_dot_models__pb2.VerifyModelResponse.FromString,
+                _registered_method=True)
+        self.DeleteModel = channel.unary_unary(
+                '/reex.v1.ModelService/DeleteModel',
+                request_serializer=reex_dot_v1_dot_models__pb2.DeleteModelRequest.SerializeToString,
+                response_deserializer=reex_dot_v1_dot_models__pb2.DeleteModelResponse.FromString,
+                _registered_method=True)
+        self.LoadModel = channel.unary_unary(
+                '/reex.v1.ModelService/LoadModel',
+                request_serializer=reex_dot_v1_dot_models__pb2.LoadModelRequest.SerializeToString,
+                response_deserializer=reex_dot_v1_dot_models__pb2.LoadModelResponse.FromString,
+                _registered_method=True)
+        self.UnloadModel = channel.unary_unary(
+                '/reex.v1.ModelService/UnloadModel',
+                request_serializer=reex_dot_v1_dot_models__pb2.UnloadModelRequest.SerializeToString,
+                response_deserializer=reex_dot_v1_dot_models__pb2.UnloadModelResponse.FromString,
                 _registered_method=True)
 
 
@@ -55,8 +80,45 @@ class ModelServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetModel(self, request, context):
+        """One model, with its files and who uses it. NOT_FOUND for a name that is neither built in nor installed.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def PullModel(self, request, context):
         """Starts a pull job. NOT_FOUND for an unknown name, FAILED_PRECONDITION when the daemon is offline.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def VerifyModel(self, request, context):
+        """Reads every byte of an installed model again, which takes a second per gigabyte or so.
+        FAILED_PRECONDITION when it is not installed. What differs is in the response, not a status.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteModel(self, request, context):
+        """Removes an installed model. ALREADY_EXISTS while a project uses it, or while a model is pulled.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LoadModel(self, request, context):
+        """Reads a model into every engine worker. RESOURCE_EXHAUSTED when it does not fit into memory,
+        DATA_LOSS for files that are not what was pinned.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UnloadModel(self, request, context):
+        """Drops a model from every engine worker; the next text brings it back.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -70,10 +132,35 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     request_deserializer=reex_dot_v1_dot_models__pb2.ListModelsRequest.FromString,
                     response_serializer=reex_dot_v1_dot_models__pb2.ListModelsResponse.SerializeToString,
             ),
+            'GetModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetModel,
+                    request_deserializer=reex_dot_v1_dot_models__pb2.GetModelRequest.FromString,
+                    response_serializer=reex_dot_v1_dot_models__pb2.GetModelResponse.SerializeToString,
+            ),
             'PullModel': grpc.unary_unary_rpc_method_handler(
                     servicer.PullModel,
                     request_deserializer=reex_dot_v1_dot_models__pb2.PullModelRequest.FromString,
                     response_serializer=reex_dot_v1_dot_models__pb2.PullModelResponse.SerializeToString,
+            ),
+            'VerifyModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.VerifyModel,
+                    request_deserializer=reex_dot_v1_dot_models__pb2.VerifyModelRequest.FromString,
+                    response_serializer=reex_dot_v1_dot_models__pb2.VerifyModelResponse.SerializeToString,
+            ),
+            'DeleteModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteModel,
+                    request_deserializer=reex_dot_v1_dot_models__pb2.DeleteModelRequest.FromString,
+                    response_serializer=reex_dot_v1_dot_models__pb2.DeleteModelResponse.SerializeToString,
+            ),
+            'LoadModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.LoadModel,
+                    request_deserializer=reex_dot_v1_dot_models__pb2.LoadModelRequest.FromString,
+                    response_serializer=reex_dot_v1_dot_models__pb2.LoadModelResponse.SerializeToString,
+            ),
+            'UnloadModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.UnloadModel,
+                    request_deserializer=reex_dot_v1_dot_models__pb2.UnloadModelRequest.FromString,
+                    response_serializer=reex_dot_v1_dot_models__pb2.UnloadModelResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -114,6 +201,33 @@ class ModelService(object):
             _registered_method=True)
 
     @staticmethod
+    def GetModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reex.v1.ModelService/GetModel',
+            reex_dot_v1_dot_models__pb2.GetModelRequest.SerializeToString,
+            reex_dot_v1_dot_models__pb2.GetModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def PullModel(request,
             target,
             options=(),
@@ -130,6 +244,114 @@ class ModelService(object):
             '/reex.v1.ModelService/PullModel',
             reex_dot_v1_dot_models__pb2.PullModelRequest.SerializeToString,
             reex_dot_v1_dot_models__pb2.PullModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def VerifyModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reex.v1.ModelService/VerifyModel',
+            reex_dot_v1_dot_models__pb2.VerifyModelRequest.SerializeToString,
+            reex_dot_v1_dot_models__pb2.VerifyModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reex.v1.ModelService/DeleteModel',
+            reex_dot_v1_dot_models__pb2.DeleteModelRequest.SerializeToString,
+            reex_dot_v1_dot_models__pb2.DeleteModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LoadModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reex.v1.ModelService/LoadModel',
+            reex_dot_v1_dot_models__pb2.LoadModelRequest.SerializeToString,
+            reex_dot_v1_dot_models__pb2.LoadModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UnloadModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reex.v1.ModelService/UnloadModel',
+            reex_dot_v1_dot_models__pb2.UnloadModelRequest.SerializeToString,
+            reex_dot_v1_dot_models__pb2.UnloadModelResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -35,6 +35,7 @@ class KnownModel:
     window_tokens: int = 0  # 0: what `facts` say
     query_prefix: str = ""
     digests: dict[str, str] = field(default_factory=dict)  # hex SHA-256 by file
+    sizes: dict[str, int] = field(default_factory=dict)  # bytes by file
     pinned: bool = False  # by this build; else they were recorded when it was pulled
     problem: str = ""  # why it cannot be used, though its folder is there
 
@@ -153,7 +154,7 @@ class Installed:
             )
         said = written or pins
         digests = written.digests if written else pins.digests if pins else {}
-        sizes = written.sizes.values() if written else (pins.size_bytes,) if pins else ()
+        sizes = written.sizes if written else pins.sizes if pins else {}
         weights = sorted(
             digest for file, digest in digests.items() if file.endswith(selection.WEIGHTS_SUFFIXES)
         )
@@ -162,7 +163,7 @@ class Installed:
             description=pins.description if pins else f"pulled from {written.source}" if written else "",
             licence=said.licence if said else "",
             facts=facts,
-            size_bytes=sum(sizes),
+            size_bytes=sum(sizes.values()) or (pins.size_bytes if pins else 0),
             sources=pins.sources if pins else (written.source,) if written else (),
             digest=weights[0][:12] if weights else "",
             installed=written is not None and not problem,
@@ -173,6 +174,7 @@ class Installed:
             window_tokens=said.window_tokens if said else 0,
             query_prefix=said.query_prefix if said else "",
             digests=dict(digests),
+            sizes=dict(sizes),
             pinned=pins is not None and bool(pins.digests),
             problem=problem,
         )
