@@ -24,8 +24,6 @@ from reex.v1 import (
     evaluation_pb2_grpc,
     jobs_pb2,
     jobs_pb2_grpc,
-    models_pb2,
-    models_pb2_grpc,
     predictions_pb2,
     predictions_pb2_grpc,
     projects_pb2,
@@ -62,7 +60,8 @@ class TrainSettings(TypedDict, total=False):
     """What `train` takes by keyword; a setting left out is chosen from the size of the data.
 
     epochs 1..10,000; shuffles (J) 1..100; seed >= 0; exemplar_size (M) 1..4,096; patience in epochs, 0 never
-    stops early; training_share of the pool in (0, 1); official follows the published package exactly.
+    stops early; training_share of the pool in (0, 1); official follows the published package exactly;
+    tune adapts the top tune_layers of the language model first, in at most tune_epochs, 1..1,000 each.
     """
 
     epochs: int
@@ -74,6 +73,9 @@ class TrainSettings(TypedDict, total=False):
     patience: int
     training_share: float
     official: bool
+    tune: bool
+    tune_layers: int
+    tune_epochs: int
 
 
 def build(kind: type[M], **fields: Any) -> M:
@@ -315,17 +317,3 @@ def add_to_support(
 
 def recalibrate(project: str) -> Call[versions.ClassifierSummary]:
     return _classifier("Recalibrate", build(classifiers_pb2.RecalibrateRequest, project=project))
-
-
-def list_models() -> Call[tuple[types.Model, ...]]:
-    return Call(
-        models_pb2_grpc.ModelServiceStub,
-        "ListModels",
-        lambda answer: tuple(map(convert.model, answer.models)),
-        models_pb2.ListModelsRequest(),
-    )
-
-
-def pull_model(reference: str) -> Call[types.Job]:
-    request = build(models_pb2.PullModelRequest, reference=reference)
-    return _job(models_pb2_grpc.ModelServiceStub, "PullModel", request)

@@ -185,7 +185,7 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
     embed = Embed(catalogue, engine, registry, Adapters(catalogue, paths.scratch))
     predict = Predict(catalogue, engine, embed, live, staleness)
     query = Query(catalogue, engine, embed, live, staleness, settings)
-    models = Models(registry, settings.offline)
+    models = Models(registry, catalogue, engine)
     train = Train(catalogue, engine, embed, registry, paths.tuning, settings.checkpoint_s)
     jobs = JobQueue(
         catalogue.environment,
