@@ -48,6 +48,7 @@ ALLOWED: dict[str, set[str]] = {
         "reexd.engine.client",
         "reexd.engine.tasks",
         "reexd.engine.adaptor.settings",
+        "reexd.engine.tuning.settings",
         "reexd.sdm",
         "reexd.store",
         "reexd.interchange",

@@ -61,6 +61,7 @@ class TrainSettings(TypedDict, total=False):
 
     epochs 1..10,000; shuffles (J) 1..100; seed >= 0; exemplar_size (M) 1..4,096; patience in epochs, 0 never
     stops early; training_share of the pool in (0, 1); official follows the published package exactly;
+    ensemble keeps all shuffles as members of the version;
     tune adapts the top tune_layers of the language model first, in at most tune_epochs, 1..1,000 each.
     """
 
@@ -73,6 +74,7 @@ class TrainSettings(TypedDict, total=False):
     patience: int
     training_share: float
     official: bool
+    ensemble: bool
     tune: bool
     tune_layers: int
     tune_epochs: int

@@ -36,6 +36,11 @@ class Paths:
         return self.location.cache / "scratch"
 
     @property
+    def tuning(self) -> Path:
+        """What trainings that tune work on until they end; kept over a restart."""
+        return self.location.cache / "tuning"
+
+    @property
     def log(self) -> Path:
         return self.location.logs / "reexd.log"
 
@@ -63,6 +68,7 @@ class Paths:
             "store": str(self.catalogue),
             "models": str(self.models),
             "scratch": str(self.scratch),
+            "tuning": str(self.tuning),
             "log": str(self.log),
             "lock": str(self.lock),
             "socket": str(self.socket),
@@ -78,6 +84,7 @@ class Paths:
             self.location.cache,
             self.location.logs,
             self.scratch,
+            self.tuning,
             self.catalogue,
         ):
             private_folder(folder)

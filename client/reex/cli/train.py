@@ -16,6 +16,7 @@ EXAMPLES = example(
     "reexctl train sentiment",
     "reexctl train sentiment --epochs 200 --shuffles 10 --seed 1 --detach",
     "reexctl train sentiment --continue v3",
+    "reexctl train sentiment --ensemble --shuffles 5",
 )
 
 Parent = Annotated[
@@ -31,6 +32,32 @@ Continue = Annotated[
     typer.Option(
         "--continue",
         help="Begin with a version's weights. What it trained on keeps training, what calibrated it calibrating.",
+    ),
+]
+Tune = Annotated[
+    bool,
+    typer.Option(
+        "--tune", help="Adapt the language model's top layers first: more accurate, and minutes more."
+    ),
+]
+TuneLayers = Annotated[
+    int | None,
+    typer.Option(
+        "--tune-layers",
+        metavar="N",
+        min=1,
+        help="With --tune: how many. Default: all of a small model, a third of a larger one.",
+    ),
+]
+TuneEpochs = Annotated[
+    int | None, typer.Option("--tune-epochs", metavar="N", min=1, help="With --tune: passes, at most.")
+]
+
+Together = Annotated[
+    bool,
+    typer.Option(
+        "--ensemble",
+        help="Keep every shuffle: answers say what all of them admit. A question costs as many matchings.",
     ),
 ]
 
@@ -78,6 +105,10 @@ def train(
     official: Annotated[
         bool, typer.Option("--official", help="Follow the published package exactly, its defaults included.")
     ] = False,
+    ensemble: Together = False,
+    tune: Tune = False,
+    tune_layers: TuneLayers = None,
+    tune_epochs: TuneEpochs = None,
     detach: Annotated[bool, typer.Option("--detach", help="Start the job and return.")] = False,
     offline: Offline = False,
     as_json: AsJson = False,
@@ -96,6 +127,10 @@ def train(
         "patience": patience,
         "training_share": training_share,
         "official": official or None,
+        "ensemble": ensemble or None,
+        "tune": tune or None,
+        "tune_layers": tune_layers,
+        "tune_epochs": tune_epochs,
     }
     if version is not None and not continued:
         raise typer.BadParameter(f"say --continue to go on from {version}")

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from reex.v1 import jobs_pb2 as reex_dot_v1_dot_jobs__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16reex/v1/training.proto\x12\x07reex.v1\x1a\x12reex/v1/jobs.proto\"\xeb\x02\n\rTrainSettings\x12\x13\n\x06\x65pochs\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x15\n\x08shuffles\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x11\n\x04seed\x18\x03 \x01(\x04H\x02\x88\x01\x01\x12\x1a\n\rlearning_rate\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x17\n\nbatch_size\x18\x05 \x01(\x05H\x04\x88\x01\x01\x12\x1a\n\rexemplar_size\x18\x06 \x01(\x05H\x05\x88\x01\x01\x12\x15\n\x08patience\x18\x07 \x01(\x05H\x06\x88\x01\x01\x12\x1b\n\x0etraining_share\x18\x08 \x01(\x01H\x07\x88\x01\x01\x12\x10\n\x08official\x18\t \x01(\x08\x12\x10\n\x08\x65nsemble\x18\x0c \x01(\x08\x42\t\n\x07_epochsB\x0b\n\t_shufflesB\x07\n\x05_seedB\x10\n\x0e_learning_rateB\r\n\x0b_batch_sizeB\x10\n\x0e_exemplar_sizeB\x0b\n\t_patienceB\x11\n\x0f_training_share\"w\n\x0cTrainRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12(\n\x08settings\x18\x02 \x01(\x0b\x32\x16.reex.v1.TrainSettings\x12\x1a\n\rcontinue_from\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x10\n\x0e_continue_from\"*\n\rTrainResponse\x12\x19\n\x03job\x18\x01 \x01(\x0b\x32\x0c.reex.v1.Job2I\n\x0fTrainingService\x12\x36\n\x05Train\x12\x15.reex.v1.TrainRequest\x1a\x16.reex.v1.TrainResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16reex/v1/training.proto\x12\x07reex.v1\x1a\x12reex/v1/jobs.proto\"\xcd\x03\n\rTrainSettings\x12\x13\n\x06\x65pochs\x18\x01 \x01(\x05H\x00\x88\x01\x01\x12\x15\n\x08shuffles\x18\x02 \x01(\x05H\x01\x88\x01\x01\x12\x11\n\x04seed\x18\x03 \x01(\x04H\x02\x88\x01\x01\x12\x1a\n\rlearning_rate\x18\x04 \x01(\x01H\x03\x88\x01\x01\x12\x17\n\nbatch_size\x18\x05 \x01(\x05H\x04\x88\x01\x01\x12\x1a\n\rexemplar_size\x18\x06 \x01(\x05H\x05\x88\x01\x01\x12\x15\n\x08patience\x18\x07 \x01(\x05H\x06\x88\x01\x01\x12\x1b\n\x0etraining_share\x18\x08 \x01(\x01H\x07\x88\x01\x01\x12\x10\n\x08official\x18\t \x01(\x08\x12\x10\n\x08\x65nsemble\x18\x0c \x01(\x08\x12\x0c\n\x04tune\x18\r \x01(\x08\x12\x18\n\x0btune_layers\x18\x0e \x01(\x05H\x08\x88\x01\x01\x12\x18\n\x0btune_epochs\x18\x0f \x01(\x05H\t\x88\x01\x01\x42\t\n\x07_epochsB\x0b\n\t_shufflesB\x07\n\x05_seedB\x10\n\x0e_learning_rateB\r\n\x0b_batch_sizeB\x10\n\x0e_exemplar_sizeB\x0b\n\t_patienceB\x11\n\x0f_training_shareB\x0e\n\x0c_tune_layersB\x0e\n\x0c_tune_epochs\"w\n\x0cTrainRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12(\n\x08settings\x18\x02 \x01(\x0b\x32\x16.reex.v1.TrainSettings\x12\x1a\n\rcontinue_from\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x10\n\x0e_continue_from\"*\n\rTrainResponse\x12\x19\n\x03job\x18\x01 \x01(\x0b\x32\x0c.reex.v1.Job2I\n\x0fTrainingService\x12\x36\n\x05Train\x12\x15.reex.v1.TrainRequest\x1a\x16.reex.v1.TrainResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,11 +33,11 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'reex.v1.training_pb2', _glo
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TRAINSETTINGS']._serialized_start=56
-  _globals['_TRAINSETTINGS']._serialized_end=419
-  _globals['_TRAINREQUEST']._serialized_start=421
-  _globals['_TRAINREQUEST']._serialized_end=540
-  _globals['_TRAINRESPONSE']._serialized_start=542
-  _globals['_TRAINRESPONSE']._serialized_end=584
-  _globals['_TRAININGSERVICE']._serialized_start=586
-  _globals['_TRAININGSERVICE']._serialized_end=659
+  _globals['_TRAINSETTINGS']._serialized_end=517
+  _globals['_TRAINREQUEST']._serialized_start=519
+  _globals['_TRAINREQUEST']._serialized_end=638
+  _globals['_TRAINRESPONSE']._serialized_start=640
+  _globals['_TRAINRESPONSE']._serialized_end=682
+  _globals['_TRAININGSERVICE']._serialized_start=684
+  _globals['_TRAININGSERVICE']._serialized_end=757
 # @@protoc_insertion_point(module_scope)

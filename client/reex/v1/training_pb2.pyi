@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class TrainSettings(_message.Message):
-    __slots__ = ("epochs", "shuffles", "seed", "learning_rate", "batch_size", "exemplar_size", "patience", "training_share", "official", "ensemble")
+    __slots__ = ("epochs", "shuffles", "seed", "learning_rate", "batch_size", "exemplar_size", "patience", "training_share", "official", "ensemble", "tune", "tune_layers", "tune_epochs")
     EPOCHS_FIELD_NUMBER: _ClassVar[int]
     SHUFFLES_FIELD_NUMBER: _ClassVar[int]
     SEED_FIELD_NUMBER: _ClassVar[int]
@@ -18,6 +18,9 @@ class TrainSettings(_message.Message):
     TRAINING_SHARE_FIELD_NUMBER: _ClassVar[int]
     OFFICIAL_FIELD_NUMBER: _ClassVar[int]
     ENSEMBLE_FIELD_NUMBER: _ClassVar[int]
+    TUNE_FIELD_NUMBER: _ClassVar[int]
+    TUNE_LAYERS_FIELD_NUMBER: _ClassVar[int]
+    TUNE_EPOCHS_FIELD_NUMBER: _ClassVar[int]
     epochs: int
     shuffles: int
     seed: int
@@ -28,7 +31,10 @@ class TrainSettings(_message.Message):
     training_share: float
     official: bool
     ensemble: bool
-    def __init__(self, epochs: _Optional[int] = ..., shuffles: _Optional[int] = ..., seed: _Optional[int] = ..., learning_rate: _Optional[float] = ..., batch_size: _Optional[int] = ..., exemplar_size: _Optional[int] = ..., patience: _Optional[int] = ..., training_share: _Optional[float] = ..., official: bool = ..., ensemble: bool = ...) -> None: ...
+    tune: bool
+    tune_layers: int
+    tune_epochs: int
+    def __init__(self, epochs: _Optional[int] = ..., shuffles: _Optional[int] = ..., seed: _Optional[int] = ..., learning_rate: _Optional[float] = ..., batch_size: _Optional[int] = ..., exemplar_size: _Optional[int] = ..., patience: _Optional[int] = ..., training_share: _Optional[float] = ..., official: bool = ..., ensemble: bool = ..., tune: bool = ..., tune_layers: _Optional[int] = ..., tune_epochs: _Optional[int] = ...) -> None: ...
 
 class TrainRequest(_message.Message):
     __slots__ = ("project", "settings", "continue_from")

@@ -17,6 +17,7 @@ from reexd.engine.client import Engine
 from reexd.errors import Unready
 from reexd.records import Classifier, Document, ModelFacts, ModelFiles, Project
 from reexd.registry import Registry
+from reexd.steps.tuned import Adapters, View, viewed
 from reexd.store import documents, hidden_states, references, spaces
 from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Environment, Txn
@@ -40,16 +41,18 @@ class Reading:
 
 
 class Embed:
-    def __init__(self, catalogue: Catalogue, engine: Engine, registry: Registry) -> None:
+    def __init__(self, catalogue: Catalogue, engine: Engine, registry: Registry, adapters: Adapters) -> None:
         self._catalogue = catalogue
         self._engine = engine
         self._registry = registry
+        self._adapters = adapters
         self._readings: dict[tuple[str, int], Reading] = {}  # by project and version
 
     def model(self, project: Project) -> tuple[ModelFiles, ModelFacts]:
-        """The project's language model, opened. Raises ModelMissing, ModelCorrupt."""
+        """The project's language model, tuned where a version sees it so, opened. Raises ModelMissing, ModelCorrupt."""
         files = self._registry.find(project.model)
-        files = replace(files, pooling=project.pooling or files.pooling)
+        adapter = project.adapter if isinstance(project, View) else None
+        files = replace(files, pooling=project.pooling or files.pooling, adapter=adapter)
         return files, self._engine.open(files)
 
     def with_pooling(self, project: Project) -> Project:
@@ -69,8 +72,12 @@ class Embed:
                 " If they are those of the project's model, import it again with --assume-model",
                 project=project,
             )
-        view = replace(
-            self._catalogue.get(project), model=record.model, pooling=record.pooling, prompt=record.prompt
+        view = viewed(
+            self._catalogue.get(project),
+            model=record.model,
+            pooling=record.pooling,
+            prompt=record.prompt,
+            adapter=self._adapters.of(project, record),
         )
         if self.model(view)[1].fingerprint != record.fingerprint:
             raise Unready(

@@ -82,7 +82,7 @@ class Fit:
                 finished,
                 self._checkpoint_s,
                 start=continued.start if continued else None,
-                held=continued.held if continued else None,
+                held=pool.held,
             ),
             on_progress=progress.tell,
             on_checkpoint=lambda number, state: keep(number, state, ended=False),

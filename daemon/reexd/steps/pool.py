@@ -20,6 +20,23 @@ ARRAYS = ("documents", "revisions", "labels", "rows", "attributes")
 
 
 @dataclass(frozen=True, eq=False)
+class Sides:
+    """Which document trains and which calibrates, fixed before the model was tuned; and how the tuning went."""
+
+    documents: np.ndarray  # (m,) int64, numbers
+    revisions: np.ndarray  # (m,) int64
+    roles: np.ndarray  # (m,) uint8, Role
+    report: dict
+
+    def of(self, numbers: np.ndarray, revisions: np.ndarray) -> np.ndarray:
+        """(n,) uint8: the Role of each document; 0 for one that is new, or was replaced since."""
+        order = np.argsort(self.documents)
+        at = order[np.minimum(np.searchsorted(self.documents[order], numbers), len(order) - 1)]
+        same = (self.documents[at] == numbers) & (self.revisions[at] == revisions)
+        return np.where(same, self.roles[at], 0).astype(np.uint8)
+
+
+@dataclass(frozen=True, eq=False)
 class Pool:
     """What one job trains on. n documents, all labelled 0..C-1, those of train before those of calibration."""
 
@@ -31,6 +48,14 @@ class Pool:
     attributes: np.ndarray  # (n, attribute_count) float32
     left_out: int  # documents of train and calibration labelled -1 or -99
     continued: Continued | None = None  # what it takes over from the version it goes on from
+    sides: Sides | None = None  # of exactly these documents, when the language model was tuned on some of them
+
+    @property
+    def held(self) -> np.ndarray | None:
+        """(n,) uint8, the Role that documents keep in every shuffle; None or 0 where each shuffle splits anew."""
+        if self.sides is not None:
+            return self.sides.roles
+        return self.continued.held if self.continued is not None else None
 
 
 def features(txn: Txn, space: spaces.Space, pool: Pool) -> np.ndarray:
@@ -46,18 +71,8 @@ def numbers(txn: Txn, class_count: int) -> np.ndarray:
     )
 
 
-def freeze(
-    txn: Txn, space: spaces.Space, project: Project, job: int, parent: int | None = None
-) -> Pool | None:
-    """Write the pool into the job's checkpoint and pin its rows; None while a document lacks its hidden state.
-
-    `parent` is the version to continue. Raises NotEnoughData, ClassifierNotFound.
-    """
-    chosen = numbers(txn, len(project.classes))
-    rows = references.rows(txn, space, chosen)
-    if (rows < 0).any():
-        return None
-    states = documents.states(txn, chosen)
+def attributes_of(txn: Txn, project: Project, chosen: np.ndarray) -> np.ndarray:
+    """(n, attribute_count) float32. Raises NotEnoughData when only some of the documents have attributes."""
     numbered = attributes.matrix(txn, chosen)
     if np.isnan(numbered).any():
         bare = int(np.isnan(numbered).any(axis=1).sum())
@@ -66,6 +81,31 @@ def freeze(
             " upload those again with theirs",
             project=project.name,
         )
+    return numbered
+
+
+def freeze(
+    txn: Txn,
+    space: spaces.Space,
+    project: Project,
+    job: int,
+    parent: int | None = None,
+    sides: Sides | None = None,
+) -> Pool | None:
+    """Write the pool into the job's checkpoint and pin its rows; None while a document lacks its hidden state.
+
+    `parent` is the version to continue. With `sides`, only documents that have one, and are as they were, are in it.
+    Raises NotEnoughData, ClassifierNotFound.
+    """
+    chosen = numbers(txn, len(project.classes))
+    if sides is not None:
+        roles = sides.of(chosen, documents.states(txn, chosen).revisions)
+        chosen, roles = chosen[roles > 0], roles[roles > 0]
+    rows = references.rows(txn, space, chosen)
+    if (rows < 0).any():
+        return None
+    states = documents.states(txn, chosen)
+    numbered = attributes_of(txn, project, chosen)
     continued = None
     if parent is not None:
         continued = continuation.take(txn, parent, len(project.classes), chosen, states.revisions, rows)
@@ -79,12 +119,16 @@ def freeze(
         attributes=numbered,
         left_out=members - len(chosen),
         continued=continued,
+        sides=None if sides is None else Sides(chosen, states.revisions, roles, sides.report),
     )
-    facts = {"space": pool.space, "left_out": pool.left_out}
+    facts: dict = {"space": pool.space, "left_out": pool.left_out}
     arrays = {name: getattr(pool, name) for name in ARRAYS}
     if continued is not None:
         facts["continued"], more = continued.to_checkpoint()
         arrays |= more
+    if pool.sides is not None:
+        facts["tuning"] = pool.sides.report
+        arrays["roles"] = pool.sides.roles
     checkpoints.put(txn, job, json.dumps(facts), arrays, slot=SLOT)
     references.retain(txn, space, rows, Holder.VERSION)
     return pool
@@ -96,12 +140,15 @@ def load(environment: Environment, job: int) -> Pool | None:
     if checkpoint is None:
         return None
     facts, arrays = json.loads(checkpoint.state_json), checkpoint.arrays
-    continued = facts.get("continued")
+    continued, sides = facts.get("continued"), None
+    if "tuning" in facts:
+        sides = Sides(arrays["documents"], arrays["revisions"], arrays["roles"], facts["tuning"])
     return Pool(
         facts["space"],
         **{name: arrays[name] for name in ARRAYS},
         left_out=facts["left_out"],
         continued=None if continued is None else Continued.from_checkpoint(continued, arrays),
+        sides=sides,
     )
 
 

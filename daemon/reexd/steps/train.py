@@ -10,25 +10,29 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
 from reexd.engine.adaptor.settings import FitSettings, choose, official
 from reexd.engine.client import Engine
+from reexd.engine.tuning.settings import TRAINING_SHARE
 from reexd.errors import InvalidSetting, NotEnoughData
 from reexd.jobs import JobQueue, RunningJob
 from reexd.records import CALIBRATION, TRAIN, Classifier, Job, Project
 from reexd.registry import Registry
-from reexd.steps import continuation
+from reexd.steps import continuation, tune
 from reexd.steps import pool as pool_record
 from reexd.steps.calibrate import Calibrate
 from reexd.steps.classifiers import number_of
 from reexd.steps.embed import Embed
 from reexd.steps.fit import Fit
 from reexd.steps.pool import Pool
-from reexd.store import classifiers, documents, spaces, splits
+from reexd.steps.tune import Tune, Tuned
+from reexd.store import adapters, classifiers, documents, spaces, splits
 from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Environment, Txn
+from reexd.store.spaces import Space
 
 PARENT = "continue_from"  # of a job's request: the name of the version it goes on from
 
@@ -48,11 +52,14 @@ class Train:
         engine: Engine,
         embed: Embed,
         registry: Registry,
+        work: Path,
         checkpoint_s: float,
     ) -> None:
+        """`work`: where a tuning keeps what it works on until its job has ended, over restarts of the daemon."""
         self._catalogue = catalogue
         self._embed = embed
         self._registry = registry
+        self._tune = Tune(catalogue, engine, embed, work, checkpoint_s)
         self._fit = Fit(engine, checkpoint_s)
         self._calibrate = Calibrate()
         self._jobs: JobQueue | None = None
@@ -74,6 +81,7 @@ class Train:
             parent = None if continue_from is None else _parent(txn, continue_from)
             if parent is not None:
                 continuation.check(txn, record, parent, settings.get("exemplar_size"))
+        tune.check(settings, continued=parent is not None)
         rows = [sum(count.get(label, 0) for count in counts) for label in range(len(record.classes))]
         fit_settings(record, rows, settings)
         request = dict(settings)
@@ -87,6 +95,7 @@ class Train:
         project = self._embed.with_pooling(self._catalogue.get(running.job.project))
         environment = self._catalogue.open(project.name)
         if (written := _written_by(environment, running.job)) is not None:
+            self._tune.end(running.job)
             return _result(written)  # a crash came between the version and the end of the job's record
         pool = pool_record.load(environment, running.job.number)
         if pool is None:
@@ -112,6 +121,7 @@ class Train:
             durations=durations,
             close=lambda txn: pool_record.forget(txn, space, pool, running.job.number),
         )
+        self._tune.end(running.job)
         return _result(record)
 
     def discard(self, job: Job) -> None:
@@ -122,11 +132,15 @@ class Train:
             environment.write(
                 lambda txn: pool_record.forget(txn, spaces.get(txn, pool.space), pool, job.number)
             )
+        self._tune.end(job)
+        environment.write(self._tune.discard)
 
     def _embed_and_freeze(self, running: RunningJob, project: Project, environment: Environment) -> Pool:
         """Embed the pool, then everything else of the project; freeze what the pool is then."""
         parent = self._check_parent(running, project, environment)
-        pool = self._embed_pool(running, project, environment, parent)
+        tuned = self._tune.run(running, project, environment) if running.request.get("tune") else None
+        project = project if tuned is None else tuned.view
+        pool = self._embed_pool(running, project, environment, parent, tuned)
         with environment.read() as txn:
             rest = np.setdiff1d(documents.numbers(txn), pool.documents)
         base, total = len(pool.documents), len(pool.documents) + len(rest)
@@ -150,7 +164,12 @@ class Train:
         return record.version
 
     def _embed_pool(
-        self, running: RunningJob, project: Project, environment: Environment, parent: int | None
+        self,
+        running: RunningJob,
+        project: Project,
+        environment: Environment,
+        parent: int | None,
+        tuned: Tuned | None,
     ) -> Pool:
         """Rounds until nothing in the pool lacks a hidden state: documents may change while others are read."""
         while True:
@@ -165,11 +184,14 @@ class Train:
             )
             space = self._embed.space(project)
             number = running.job.number
-            pool = environment.write(
-                lambda txn, space=space, number=number: pool_record.freeze(
-                    txn, space, project, number, parent
-                )
-            )
+
+            def work(txn: Txn, space: Space = space, number: int = number) -> Pool | None:
+                if tuned is None:
+                    return pool_record.freeze(txn, space, project, number, parent)
+                adapters.put(txn, space, tuned.changes)  # deleting a version may have dropped it meanwhile
+                return pool_record.freeze(txn, space, project, number, sides=tuned.sides)
+
+            pool = environment.write(work)
             if pool is not None:
                 return pool
 
@@ -196,7 +218,13 @@ def fit_settings(project: Project, class_rows: list[int], requested: Mapping[str
 
     Raises InvalidSetting, NotEnoughData.
     """
-    changes = {name: value for name, value in requested.items() if name not in ("official", PARENT)}
+    changes = {
+        name: value
+        for name, value in requested.items()
+        if name not in ("official", PARENT, *tune.REQUESTED)
+    }
+    if requested.get("tune"):
+        changes.setdefault("training_share", TRAINING_SHARE)
     for name, (least, most) in BOUNDS.items():
         value = changes.get(name)
         if value is not None and not least <= value <= most:

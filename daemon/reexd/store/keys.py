@@ -39,6 +39,8 @@ class Kind(IntEnum):
     HIDDEN_LIVE = 38
     HIDDEN_REFERENCES = 39
     DOCUMENT_ROW = 40
+    ADAPTER = 41
+    ADAPTER_ARRAY = 42
     # a project: classifiers and what they said
     CLASSIFIER = 48
     CLASSIFIER_ARRAY = 49
@@ -80,6 +82,7 @@ _U8 = struct.Struct(">BB")
 _U16_U32 = struct.Struct(">BHI")
 _U16_U64 = struct.Struct(">BHQ")
 _U64_U16 = struct.Struct(">BQH")
+_U16_U16_U32 = struct.Struct(">BHHI")
 _U32_U64 = struct.Struct(">BIQ")
 _ARRAY = struct.Struct(">BIBII")
 _CHECKPOINT_ARRAY = struct.Struct(">BQHHI")
@@ -163,6 +166,19 @@ def space(number: int) -> bytes:
 
 def hidden_digest(space_number: int, digest: bytes) -> bytes:
     return _U16.pack(Kind.HIDDEN_DIGEST, space_number) + digest
+
+
+def of_space(of: Kind, space_number: int) -> bytes:
+    """The prefix of a space's keys of one kind."""
+    return _U16.pack(of, space_number)
+
+
+def adapter(space_number: int) -> bytes:
+    return _U16.pack(Kind.ADAPTER, space_number)
+
+
+def adapter_array(space_number: int, array: int, part: int) -> bytes:
+    return _U16_U16_U32.pack(Kind.ADAPTER_ARRAY, space_number, array, part)
 
 
 def hidden_row(space_number: int, row: int) -> bytes:

@@ -77,6 +77,12 @@ def unlink(txn: lmdb.Transaction, number: int, *, forget: bool = False) -> None:
         release(txn, space, np.array([row], np.int64), Holder.DOCUMENT, forget=forget)
 
 
+def pinned(txn: lmdb.Transaction, space: Space) -> bool:
+    """Whether any row of a space is needed by a version, or by a job that will become one."""
+    found = ranges.walk(txn, keys.of_space(keys.Kind.HIDDEN_REFERENCES, space.number))
+    return any(codec.decode_references(value)[Holder.VERSION].any() for _, value in found)
+
+
 def counts(txn: lmdb.Transaction, space: Space, row: int) -> tuple[int, int]:
     """(references by documents, by versions)"""
     block, offset = divmod(row, BLOCK_ROWS)

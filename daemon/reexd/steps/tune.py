@@ -1,0 +1,186 @@
+"""Tune: the phase of a training job that adapts the top layers of the language model to the project's labels.
+
+The split is made before it and kept: what calibrates the version was seen neither by the tuning nor, in any shuffle, by
+the adaptor's training. Everything the phase works on lies in a folder of the job's own, written before it begins; so a
+resumed job ends in the same model, whatever happens to the documents meanwhile.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from reexd.engine.client import Engine, State, TuneProgress, kept_with_corpus, write_adapter
+from reexd.engine.tuning import settings as tuning
+from reexd.errors import InvalidSetting, NotEnoughData
+from reexd.jobs import RunningJob
+from reexd.records import AdapterFiles, Job, ModelFacts, Project, Role
+from reexd.sdm import stratified_split
+from reexd.steps import pool as pool_record
+from reexd.steps.embed import Embed
+from reexd.steps.pool import Sides
+from reexd.steps.tuned import View, viewed
+from reexd.store import adapters, documents
+from reexd.store.catalogue import Catalogue
+from reexd.store.environment import Environment, Txn
+
+REQUESTED = ("tune", "tune_layers", "tune_epochs")  # what a job's request says of it
+BOUNDS = {"tune_layers": (1, 1_000), "tune_epochs": (1, 1_000)}
+_ADAPTER = "adapter"  # the changes, as workers read them, in the job's folder
+
+
+@dataclass(frozen=True, eq=False)
+class Tuned:
+    """What the rest of the job goes on with."""
+
+    view: View  # the project with the tuned model
+    sides: Sides
+    changes: Mapping[str, np.ndarray]
+
+
+def check(requested: Mapping[str, object], *, continued: bool) -> None:
+    """Raises InvalidSetting for what cannot be asked together."""
+    for name, (least, most) in BOUNDS.items():
+        value = requested.get(name)
+        if value is None:
+            continue
+        if not requested.get("tune"):
+            raise InvalidSetting(f"{name} belongs to a training that tunes; add --tune", name=name)
+        if not isinstance(value, int) or not least <= value <= most:
+            raise InvalidSetting(f"{name} lies between {least} and {most:,}; received {value}", name=name)
+    if requested.get("tune") and requested.get("official"):
+        raise InvalidSetting(
+            "a training with --official follows the published package, which tunes nothing; leave out one of the two",
+            name="tune",
+        )
+    if requested.get("tune") and continued:
+        raise InvalidSetting(
+            "a training goes on from a version over that version's hidden states, and --tune makes others; leave out"
+            " --tune or --continue",
+            name="tune",
+        )
+
+
+class Tune:
+    """`work` is where the folders of jobs lie that have not ended; it outlives the daemon."""
+
+    def __init__(
+        self, catalogue: Catalogue, engine: Engine, embed: Embed, work: Path, checkpoint_s: float
+    ) -> None:
+        self._catalogue = catalogue
+        self._engine = engine
+        self._embed = embed
+        self._work = work
+        self._checkpoint_s = checkpoint_s
+
+    def run(self, running: RunningJob, project: Project, environment: Environment) -> Tuned:
+        """From the last checkpoint. Raises NotEnoughData, InvalidSetting, JobCancelled, EngineDied."""
+        running.report("tune", 0, 1)
+        files, facts = self._embed.model(project)
+        folder = self._work / running.job.name
+        if kept_with_corpus(folder) is None:
+            self._lay_out(project, environment, folder, running)
+        kept = kept_with_corpus(folder)
+        assert kept is not None
+        settings = _settings(facts, kept, running.request)
+        result = self._engine.tune(
+            files,
+            folder,
+            settings,
+            checkpoint_s=self._checkpoint_s,
+            on_progress=_Told(running).progress,
+            cancel=running.cancel,
+        )
+        view = self._view(project, folder, result.arrays)
+        space = self._embed.space(view)
+        environment.write(lambda txn: adapters.put(txn, space, result.arrays))
+        report = {"settings": settings.to_dict(), "layers": facts.layers, **result.facts}
+        arrays = kept.arrays
+        return Tuned(
+            view, Sides(arrays["documents"], arrays["revisions"], arrays["roles"], report), result.arrays
+        )
+
+    def end(self, job: Job) -> None:
+        """Remove what the job worked on."""
+        shutil.rmtree(self._work / job.name, ignore_errors=True)
+
+    def discard(self, txn: Txn) -> None:
+        """Forget tuned models that neither a version nor a job under way needs."""
+        adapters.sweep(txn)
+
+    def _lay_out(self, project: Project, environment: Environment, folder: Path, running: RunningJob) -> None:
+        """Choose the sides, and write the training side's windows into a new folder."""
+        shutil.rmtree(folder, ignore_errors=True)
+        with environment.read() as txn:
+            numbers = pool_record.numbers(txn, len(project.classes))
+            pool_record.attributes_of(txn, project, numbers)
+            states = documents.states(txn, numbers)
+            texts = [text or "" for text in documents.texts(txn, numbers.tolist())]
+        roles = sides(states.labels, texts, running.request)
+        training = np.flatnonzero(roles == Role.SUPPORT)
+        keep = State(
+            {"documents": numbers, "revisions": states.revisions, "labels": states.labels, "roles": roles}, {}
+        )
+        files, _ = self._embed.model(project)
+        folder.mkdir(mode=0o700, parents=True)
+        self._engine.read_corpus(files, folder, [texts[at] for at in training], states.labels[training], keep)
+
+    def _view(self, project: Project, folder: Path, changes: Mapping[str, np.ndarray]) -> View:
+        digest = adapters.digest(changes)
+        target = folder / f"{_ADAPTER}-{digest[:16]}"
+        shutil.rmtree(target, ignore_errors=True)
+        write_adapter(target, changes)
+        return viewed(project, adapter=AdapterFiles(target, digest))
+
+
+def sides(labels: np.ndarray, texts: list[str], requested: Mapping[str, object]) -> np.ndarray:
+    """(n,) uint8: the Role of each document. A text that trains under one id calibrates under no other.
+
+    Raises NotEnoughData.
+    """
+    share = float(requested.get("training_share", tuning.TRAINING_SHARE))  # type: ignore[arg-type]
+    try:
+        training, _ = stratified_split(labels, share, int(requested.get("seed", 0)))  # type: ignore[call-overload]
+    except ValueError as error:
+        raise NotEnoughData(str(error)) from error
+    known = {texts[at] for at in training}
+    roles = np.where([text in known for text in texts], Role.SUPPORT, Role.CALIBRATION).astype(np.uint8)
+    for label in np.unique(labels):
+        if not (roles[labels == label] == Role.CALIBRATION).any():
+            raise NotEnoughData(
+                f"class {label} has no text of its own left to calibrate with; add documents to it"
+            )
+    return roles
+
+
+def _settings(facts: ModelFacts, kept: State, requested: Mapping[str, object]) -> tuning.TuneSettings:
+    layers = int(requested.get("tune_layers") or tuning.layers_tuned(facts.layers, facts.parameters))  # type: ignore[call-overload]
+    if layers > facts.layers:
+        raise InvalidSetting(
+            f"model {facts.name} has {facts.layers} layers; received tune_layers {layers}", name="tune_layers"
+        )
+    rows = np.bincount(kept.arrays["labels"]).tolist()
+    changes: dict[str, object] = {"seed": int(requested.get("seed", 0))}  # type: ignore[call-overload]
+    if requested.get("tune_epochs"):
+        changes["epochs"] = int(requested["tune_epochs"])  # type: ignore[call-overload]
+    return tuning.choose(rows, layers, **changes)
+
+
+class _Told:
+    """Progress in documents read, with what the last epoch came to."""
+
+    def __init__(self, running: RunningJob) -> None:
+        self._running = running
+        self._message = ""
+
+    def progress(self, progress: TuneProgress) -> None:
+        if record := progress.record:
+            self._message = (
+                f"epoch {record['epoch']}: held-out loss {record['held_loss']:.4f},"
+                f" accuracy {record['held_accuracy']:.3f}"
+            )
+        self._running.report("tune", progress.done, progress.total, self._message)

@@ -1,0 +1,55 @@
+"""Tuned: language models as versions know them. Owns the view of a project through a version's eyes, and where the
+changes that tuning made lie for the engine.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from reexd.engine.client import write_adapter
+from reexd.records import AdapterFiles, Classifier, Project
+from reexd.store import adapters
+from reexd.store.catalogue import Catalogue
+
+
+@dataclass(frozen=True, slots=True)
+class View(Project):
+    """A project as one version sees it: its language model, its prompt, and what tuned that model."""
+
+    adapter: AdapterFiles | None = None
+
+
+def viewed(project: Project, **changes: object) -> View:
+    """The project with some fields seen otherwise."""
+    known = {field.name: getattr(project, field.name) for field in fields(project)}
+    return View(**{**known, **changes})
+
+
+class Adapters:
+    """Lays the changes of each tuned model out once while the daemon runs. A fingerprint names them for good."""
+
+    def __init__(self, catalogue: Catalogue, scratch: Path) -> None:
+        self._catalogue = catalogue
+        self._folder = scratch / "adapters"
+        self._lock = threading.Lock()
+        self._known: dict[str, AdapterFiles | None] = {}
+
+    def of(self, project: str, record: Classifier) -> AdapterFiles | None:
+        """What tuned the model of a version; None for a model as it was pulled."""
+        if record.fingerprint not in self._known:
+            with self._lock:
+                if record.fingerprint not in self._known:
+                    self._known[record.fingerprint] = self._lay_out(project, record)
+        return self._known[record.fingerprint]
+
+    def _lay_out(self, project: str, record: Classifier) -> AdapterFiles | None:
+        with self._catalogue.open(project).read() as txn:
+            digest = adapters.find(txn, record.space)
+            changes = {} if digest is None else adapters.get(txn, record.space)
+        if digest is None:
+            return None
+        folder = self._folder / record.fingerprint
+        write_adapter(folder, changes)
+        return AdapterFiles(folder, digest)
