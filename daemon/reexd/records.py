@@ -206,9 +206,30 @@ class ClassifierArrays:
     pool_revisions: np.ndarray  # (n_pool,) int64
     pool_labels: np.ndarray  # (n_pool,) int32
     pool_roles: np.ndarray  # (n_pool,) uint8, Role
+    # The calibrated probability, empty in a version that was made without it (see steps.confidence).
+    evidence_documents: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))  # (m,) int64
+    evidence_table: np.ndarray = field(  # (m, 5) float32: label, prediction, q, nearness, magnitude
+        default_factory=lambda: np.empty((0, 5), np.float32)
+    )
+    probability_coefficients: np.ndarray = field(  # (6,) float64: a, b_q, b_m, b_d, T, highest magnitude
+        default_factory=lambda: np.empty(0, np.float64)
+    )
+    probability_knots: np.ndarray = field(default_factory=lambda: np.empty((0, 5), np.float64))  # (G, 5)
     # Support and calibration documents that the project does not hold have negative numbers (see store.foreign).
     foreign_text: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint8))  # (b,) uint8
     foreign_ends: np.ndarray = field(default_factory=lambda: np.empty((0, 2), np.int64))  # (k, 2) int64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Member:
+    """Another shuffle that a version keeps as a member of its ensemble (act A.7): all that scoring with it needs.
+
+    `record` has the version's number and this member's normalisation and regions. The arrays of pool and calibration
+    table are empty: the pool is the version's, and each document of it that does not support a member calibrates it.
+    """
+
+    record: Classifier
+    arrays: ClassifierArrays
 
 
 @dataclass(frozen=True, slots=True)

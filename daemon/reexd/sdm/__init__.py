@@ -27,11 +27,12 @@ Beside the article: `evaluation` (counts with exact intervals), `drift` (are new
 
 from reexd.sdm.activation import Q_OFFSET, log_sdm_activation, sdm_activation
 from reexd.sdm.calibration import Calibration, CalibrationRows, calibrate
-from reexd.sdm.conformal import class_conformity, conformity, set_thresholds
+from reexd.sdm.conformal import class_conformity, conformity, set_rows_min, set_thresholds
 from reexd.sdm.digest import feature_digest
 from reexd.sdm.distance import class_distances, distance_cdfs, distance_quantiles, pool_small_cdfs
 from reexd.sdm.drift import TwoSampleTest, held_out_q_prime, holm, two_sample_test
 from reexd.sdm.effective_sample_size import distance_bands, dkw_errors, effective_sample_sizes
+from reexd.sdm.ensemble import Agreement, agreement
 from reexd.sdm.evaluation import (
     Admission,
     Cell,
@@ -77,6 +78,7 @@ __all__ = [
     "Q_OFFSET",
     "AdaptorWeights",
     "Admission",
+    "Agreement",
     "Block",
     "Calibration",
     "CalibrationRows",
@@ -95,6 +97,7 @@ __all__ = [
     "Similarity",
     "TwoSampleTest",
     "admission",
+    "agreement",
     "balanced_loss",
     "best_iteration",
     "blocked_rungs",
@@ -143,6 +146,7 @@ __all__ = [
     "score",
     "sdm_activation",
     "sdm_losses",
+    "set_rows_min",
     "set_thresholds",
     "similarity",
     "squared_distances",

@@ -15,6 +15,7 @@ ties included. A class with n_c < 1 / alpha - 1 rows can never be excluded.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -35,18 +36,28 @@ def class_conformity(labels: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray
     return tuple(np.sort(scores[labels == label, label]) for label in range(scores.shape[1]))
 
 
+def set_rows_min(coverage: float) -> int:
+    """Calibration rows of a class from which on it can be excluded: the smallest n_c >= 1 / alpha - 1."""
+    return math.ceil(round(1.0 / _alpha(coverage) - 1.0, 6))
+
+
 def set_thresholds(own: Sequence[np.ndarray], coverage: float) -> np.ndarray:
     """(C,) float64: the smallest s with which a class is in the set, -inf where it always is.
 
     That is the k-th smallest of the class's own, k = floor(alpha (n_c + 1)), alpha = 1 - coverage. Raises ValueError
     for a coverage outside (0, 1).
     """
-    if not 0.0 < coverage < 1.0:
-        raise ValueError(f"coverage must be in (0, 1), got {coverage}")
-    alpha = round(1.0 - coverage, 10)  # 1 - 0.9 is a little below 0.1, which would cost a row
+    alpha = _alpha(coverage)
     thresholds = np.full(len(own), -np.inf)
     for label, scores in enumerate(own):
         allowed = int(round(alpha * (scores.size + 1), 10))
         if allowed > 0:
             thresholds[label] = scores[allowed - 1]
     return thresholds
+
+
+def _alpha(coverage: float) -> float:
+    """Rounded: 1 - 0.9 is a little below 0.1, which would cost a row."""
+    if not 0.0 < coverage < 1.0:
+        raise ValueError(f"coverage must be in (0, 1), got {coverage}")
+    return round(1.0 - coverage, 10)

@@ -160,13 +160,19 @@ def _entries(prediction: Prediction) -> list[bytes]:
         Index.RELIABILITY: reliability_rank(prediction.reliability),
         Index.Q: prediction.q,
         Index.D: prediction.d,
-        Index.PROBABILITY: prediction.sdm[prediction.prediction],
+        Index.PROBABILITY: _probability(prediction),
         Index.ROLE: prediction.role,
     }
     return [
         keys.prediction_entry(prediction.version, index, value, prediction.document)
         for index, value in values.items()
     ]
+
+
+def _probability(prediction: Prediction) -> float:
+    """Of being right, as far as the version knows."""
+    known = prediction.probability
+    return prediction.sdm[prediction.prediction] if known is None else known
 
 
 def _indexed(txn: lmdb.Transaction, version: int, index: Index, bounds: Range | None) -> np.ndarray:

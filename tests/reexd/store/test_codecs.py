@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -96,6 +97,19 @@ PREDICTIONS = st.builds(
 )
 
 
+@st.composite
+def predictions(draw: st.DrawFn) -> Prediction:
+    """With and without each part that only some versions say."""
+    record = draw(PREDICTIONS)
+    if draw(st.booleans()):
+        names = "probability", "probability_lower", "probability_upper"
+        record = replace(record, probability_documents=draw(U32), **{name: draw(REAL) for name in names})
+    if draw(st.booleans()):
+        size, agreed = draw(st.integers(1, 100)), draw(st.integers(0, 100))
+        record = replace(record, ensemble_size=size, ensemble_agreed=agreed, ensemble_region_alpha=draw(REAL))
+    return record
+
+
 @given(DOCUMENTS)
 def test_document(record: document.DocumentRecord) -> None:
     encoded = document.encode_document(record)
@@ -132,13 +146,19 @@ def test_classifier(record: Classifier) -> None:
     assert classifier.decode_classifier(classifier.encode_classifier(record)) == record
 
 
-@given(PREDICTIONS)
+@given(predictions())
 def test_prediction(record: Prediction) -> None:
     encoded = prediction.encode_prediction(record)
     names = (record.version, record.document, record.document_id, record.label)
     assert prediction.decode_prediction(encoded, *names) == record
     light = prediction.decode_prediction(encoded, *names, neighbors=False)
-    assert light.neighbors == () and light.sdm == record.sdm
+    assert light == replace(record, neighbors=())
+
+
+@given(PREDICTIONS)
+def test_a_prediction_of_a_later_version_is_refused(record: Prediction) -> None:
+    with pytest.raises(StoreCorrupt, match="newer version"):
+        prediction.decode_prediction(prediction.encode_prediction(record) + b"\xff", 1, 1, "", 0)
 
 
 @given(TEXT, U32, U64)

@@ -85,6 +85,11 @@ class Reader:
         """Whether nothing is left: fields that were added to a record later are not in older ones."""
         return self._position == len(self._buffer)
 
+    def skip(self, dtype: str) -> None:
+        """Pass over an array."""
+        (count,) = self.unpack(_LENGTH)
+        self._take(count * np.dtype(dtype).itemsize)
+
     def end(self) -> None:
         left = len(self._buffer) - self._position
         if left:

@@ -1,10 +1,15 @@
 """A prediction's record. Neighbours are numbers and distances; ids, texts and the current label are joined on
-reading, because documents change and predictions do not."""
+reading, because documents change and predictions do not.
+
+What only some versions say follows the neighbours, each part behind the byte that names it: records that were written
+before a part existed read as without it.
+"""
 
 from __future__ import annotations
 
 import struct
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +24,9 @@ RELIABILITIES = ("out-of-distribution", "lowest", "low", "high", "highest")
 # lower_q_prime
 _NUMBERS = struct.Struct("<iiBBI7d")
 _NEIGHBOR = np.dtype([("document", "<i8"), ("label", "<i4"), ("prediction", "<i4"), ("distance", "<f8")])
+_PART = struct.Struct("<B")
+_PROBABILITY, _PROBABILITY_NUMBERS = 1, struct.Struct("<3dI")  # value, lower, upper, documents
+_ENSEMBLE, _ENSEMBLE_NUMBERS = 2, struct.Struct("<HHd")  # size, agreed, region_alpha
 
 
 def reliability_rank(word: str) -> int:
@@ -33,7 +41,7 @@ def encode_prediction(prediction: Prediction) -> bytes:
     neighbors = np.array(
         [(n.document, n.label, n.prediction, n.distance) for n in prediction.neighbors], _NEIGHBOR
     )
-    return (
+    writer = (
         Writer()
         .pack(
             _NUMBERS,
@@ -55,8 +63,23 @@ def encode_prediction(prediction: Prediction) -> bytes:
         .numbers(prediction.effective_sample_sizes, "<u4")
         .string(prediction.reason)
         .numbers(neighbors, _NEIGHBOR)
-        .finish()
     )
+    if prediction.probability is not None:
+        writer.pack(_PART, _PROBABILITY).pack(
+            _PROBABILITY_NUMBERS,
+            prediction.probability,
+            prediction.probability_lower,
+            prediction.probability_upper,
+            prediction.probability_documents,
+        )
+    if prediction.ensemble_size:
+        writer.pack(_PART, _ENSEMBLE).pack(
+            _ENSEMBLE_NUMBERS,
+            prediction.ensemble_size,
+            prediction.ensemble_agreed,
+            prediction.ensemble_region_alpha,
+        )
+    return writer.finish()
 
 
 def decode_prediction(
@@ -93,11 +116,27 @@ def decode_prediction(
         role=role,
         windows=windows,
     )
-    if not neighbors:
-        return prediction
-    found = reader.array(_NEIGHBOR)
-    reader.end()
-    return replace(prediction, neighbors=tuple(_neighbor(*entry) for entry in found.tolist()))
+    changes: dict[str, Any] = {}
+    if neighbors:
+        found = reader.array(_NEIGHBOR).tolist()
+        changes["neighbors"] = tuple(_neighbor(*entry) for entry in found)
+    else:
+        reader.skip(_NEIGHBOR)
+    while not reader.ended:
+        changes |= _part(reader)
+    return replace(prediction, **changes) if changes else prediction
+
+
+def _part(reader: Reader) -> dict[str, Any]:
+    """The fields of one optional part."""
+    (name,) = reader.unpack(_PART)
+    if name == _PROBABILITY:
+        fields = "probability", "probability_lower", "probability_upper", "probability_documents"
+        return dict(zip(fields, reader.unpack(_PROBABILITY_NUMBERS), strict=True))
+    if name == _ENSEMBLE:
+        fields = "ensemble_size", "ensemble_agreed", "ensemble_region_alpha"
+        return dict(zip(fields, reader.unpack(_ENSEMBLE_NUMBERS), strict=True))
+    raise StoreCorrupt(f"prediction: part {name} is unknown; the store is damaged or of a newer version")
 
 
 def _neighbor(document: int, label: int, prediction: int, distance: float) -> Neighbor:

@@ -1,0 +1,160 @@
+"""Confidence: how probable it is that a version is right, and which classes it cannot exclude.
+
+Owns the fit of both to what a training left, and asking them. The mathematics is sdm's; docs/calibration.md has it.
+
+A probability is fitted to the calibration rows of every shuffle, each scored by its own weights: no row is scored by
+weights that it trained. Of the shuffle that was kept the version has these rows in its calibration table; those of the
+others are its evidence. Sets need exchangeable scores of one model and use the kept shuffle's rows alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from reexd import sdm
+from reexd.engine.tasks import State
+from reexd.errors import InvalidInput
+from reexd.records import ClassifierArrays, Prediction
+
+COVERAGE_DEFAULT = 0.9
+COVERAGE_BOUNDS = 0.5, 0.999
+_COVERAGES_KEPT = 64
+
+
+class Confidence:
+    """Of one version, ready to be asked. Threads may ask at the same time."""
+
+    def __init__(self, arrays: ClassifierArrays) -> None:
+        self._nearness: sdm.Nearness | None = None
+        self._own: tuple[np.ndarray, ...] = ()
+        self._map: sdm.ProbabilityMap | None = None
+        self._thresholds: dict[float, np.ndarray] = {}
+        if not len(arrays.calibration_labels):  # an imported version need not have brought them
+            return
+        logits, q, d0 = _calibration_rows(arrays)
+        self._nearness = sdm.fit_nearness(d0)
+        scores = sdm.conformity(logits, q, self._nearness.among(d0))
+        self._own = sdm.class_conformity(arrays.calibration_labels, scores)
+        if len(arrays.probability_coefficients):
+            coefficients = arrays.probability_coefficients
+            self._map = sdm.ProbabilityMap(coefficients[:4], arrays.probability_knots)
+            self._magnitude = sdm.Magnitude(float(coefficients[4]), float(coefficients[5]))
+
+    def probabilities(self, logits: np.ndarray, q: np.ndarray, d0: np.ndarray) -> sdm.Probabilities | None:
+        """That each of n rows is right: z' (n, C), q and d0 (n,). None when the version was made without."""
+        if self._map is None or self._nearness is None:
+            return None
+        nearness, magnitude = self._nearness(d0), self._magnitude(logits)
+        return sdm.probabilities(self._map, nearness, magnitude, q, logits.shape[1])
+
+    def with_sets(self, predictions: list[Prediction], coverage: float) -> list[Prediction]:
+        """The same with the classes that cannot be excluded at `coverage`. Raises InvalidInput outside its bounds."""
+        check_coverage(coverage)
+        if self._nearness is None or not predictions:
+            return predictions
+        thresholds = self._at(coverage)
+        scores = sdm.conformity(
+            np.array([each.logits for each in predictions]),
+            np.array([each.q for each in predictions]),
+            self._nearness(np.array([each.d0 for each in predictions])),
+        )
+        always = np.isneginf(thresholds)
+        found = []
+        for each, inside in zip(predictions, scores >= thresholds, strict=True):
+            members = tuple(np.flatnonzero(inside).tolist())
+            uncalibrated = tuple(np.flatnonzero(inside & always).tolist()) if always.any() else ()
+            found.append(
+                replace(
+                    each,
+                    prediction_set=members,
+                    prediction_set_uncalibrated=uncalibrated,
+                    coverage=coverage,
+                )
+            )
+        return found
+
+    def _at(self, coverage: float) -> np.ndarray:
+        found = self._thresholds.get(coverage)
+        if found is None:
+            found = sdm.set_thresholds(self._own, coverage)
+            if len(self._thresholds) < _COVERAGES_KEPT:
+                self._thresholds[coverage] = found
+        return found
+
+
+def check_coverage(coverage: float) -> None:
+    """Raises InvalidInput."""
+    low, high = COVERAGE_BOUNDS
+    if not low <= coverage <= high:  # False for NaN as well
+        raise InvalidInput(f"coverage lies between {low:g} and {high:g}; received {coverage:g}")
+
+
+def with_confidence(
+    arrays: ClassifierArrays, others: Sequence[State] = (), pool_documents: np.ndarray | None = None
+) -> ClassifierArrays:
+    """The arrays of a version with a probability fitted to its calibration table and its evidence.
+
+    `others` are the outcomes of the shuffles that were not kept, which become its evidence; `pool_documents` are the
+    documents of the pool that their row numbers mean. Without them the evidence stays what it is.
+    """
+    if others:
+        assert pool_documents is not None
+        arrays = replace(arrays, **_evidence_of(others, pool_documents))
+    if not len(arrays.calibration_labels):
+        return arrays
+    logits, q, d0 = _calibration_rows(arrays)
+    blocks = [sdm.evidence(arrays.calibration_documents, arrays.calibration_labels, logits, q, d0)]
+    if len(table := arrays.evidence_table):
+        blocks.append(
+            sdm.Evidence(
+                documents=arrays.evidence_documents,
+                right=table[:, 0] == table[:, 1],
+                q=table[:, 2],
+                nearness=table[:, 3],
+                magnitude=table[:, 4],
+            )
+        )
+    fitted = sdm.fit_probability(blocks)
+    magnitude = sdm.fit_magnitude(arrays.calibration_labels, logits)
+    return replace(
+        arrays,
+        probability_coefficients=np.r_[fitted.coefficients, magnitude.temperature, magnitude.highest],
+        probability_knots=fitted.knots,
+    )
+
+
+def confidence_report(arrays: ClassifierArrays, classes: Sequence[str]) -> dict:
+    """The part of a training record that tells of the probability and the sets."""
+    documents = np.union1d(arrays.calibration_documents, arrays.evidence_documents)
+    counts = np.bincount(arrays.calibration_labels, minlength=len(classes))
+    least = sdm.set_rows_min(COVERAGE_DEFAULT)
+    return {
+        "probability_documents": len(documents),
+        "set_coverage": COVERAGE_DEFAULT,
+        "set_uncalibrated_classes": [classes[label] for label in np.flatnonzero(counts < least)],
+    }
+
+
+def _calibration_rows(arrays: ClassifierArrays) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of the version's calibration table: z' (n, C), q (n,), d0 (n,)."""
+    table = arrays.calibration_table
+    return table[:, -len(arrays.distance_cdfs) :], table[:, 1], table[:, 2]
+
+
+def _evidence_of(outcomes: Sequence[State], pool_documents: np.ndarray) -> dict[str, np.ndarray]:
+    """The evidence arrays of a version from the calibration rows of the shuffles beside it."""
+    documents, tables = [], []
+    for outcome in outcomes:
+        found = outcome.arrays
+        labels, logits = found["calibration_labels"], found["calibration_logits"]
+        numbers = pool_documents[found["calibration_index"]]
+        rows = sdm.evidence(numbers, labels, logits, found["calibration_q"], found["calibration_d0"])
+        documents.append(numbers)
+        tables.append(np.column_stack([labels, logits.argmax(axis=1), rows.q, rows.nearness, rows.magnitude]))
+    return {
+        "evidence_documents": np.concatenate(documents),
+        "evidence_table": np.concatenate(tables).astype(np.float32),
+    }
