@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from reexd import sdm
+from reexd.engine import self_matching
 from reexd.engine import support as reductions
 from reexd.engine.adaptor.weights import Projection, matching_map
 from reexd.engine.matching import Matcher
+from reexd.engine.self_matching import SelfMatching
 from reexd.engine.support import Support
 
 
@@ -84,6 +86,80 @@ def test_without_a_bad_row_the_whole_support_counts() -> None:
     assert q.tolist() == [4] * 5
     q, _ = support.match(exemplars, same)
     assert q.tolist() == [5] * 5
+
+
+def matched_with_itself(
+    support: Support, exemplars: np.ndarray, labels: np.ndarray, predictions: np.ndarray, classes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    steps = SelfMatching(support, exemplars, labels, predictions, classes).run()
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            return stop.value
+
+
+@pytest.mark.parametrize("rows_of_a_strip", [5, 384])
+@pytest.mark.parametrize("limit", [3, 2048])
+@pytest.mark.parametrize(
+    ("count", "width", "classes", "whole"),
+    [(900, 16, 3, False), (700, 3, 3, True), (60, 8, 4, False), (2, 3, 2, False), (400, 20, 40, False)],
+)
+def test_the_support_against_itself_equals_the_definition(
+    count: int,
+    width: int,
+    classes: int,
+    whole: bool,
+    limit: int,
+    rows_of_a_strip: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Strips of bad rows, of parts of a class, of several classes; exact ties; duplicates at distance 0."""
+    monkeypatch.setattr(self_matching, "TILE_ROWS_MAX", rows_of_a_strip)
+    exemplars, labels, predictions = support_rows(count, count, width, classes, whole)
+    exemplars[-count // 10 :] = exemplars[: len(exemplars[-count // 10 :])]
+    itself = np.arange(count)
+    expected = sdm.similarity(
+        exemplars, predictions, exemplars, labels, predictions, neighbors_max=limit, exclude=itself
+    )
+    support = Support(exemplars, labels, predictions, classes, neighbors_max=limit)
+    q, d0 = matched_with_itself(support, exemplars, labels, predictions, classes)
+    np.testing.assert_array_equal(q, expected.q)
+    np.testing.assert_array_equal(d0, expected.d0)
+
+
+@pytest.mark.parametrize("kind", ["all good", "all bad", "one class"])
+def test_a_support_of_one_kind_against_itself(kind: str) -> None:
+    generator = np.random.default_rng(3)
+    exemplars = generator.normal(size=(50, 6)).astype(np.float32)
+    labels = np.zeros(50, dtype=int) if kind == "one class" else np.arange(50) % 2
+    predictions = 1 - labels if kind == "all bad" else labels
+    itself = np.arange(50)
+    expected = sdm.similarity(exemplars, predictions, exemplars, labels, predictions, exclude=itself)
+    support = Support(exemplars, labels, predictions, 2)
+    q, d0 = matched_with_itself(support, exemplars, labels, predictions, 2)
+    np.testing.assert_array_equal(q, expected.q)
+    np.testing.assert_array_equal(d0, expected.d0)
+    if kind != "all good":
+        assert set(q) == {0 if kind == "all bad" else 49}
+
+
+def test_near_ties_within_the_support_are_decided_by_direct_differences() -> None:
+    generator = np.random.default_rng(0)
+    base = generator.normal(size=(1, 64)).astype(np.float32) * 30
+    exemplars = base + 1e-3 * generator.normal(size=(200, 64)).astype(np.float32)
+    exemplars[100:] -= 60
+    labels = np.arange(200) % 2
+    expected = sdm.similarity(exemplars, labels, exemplars, labels, labels, exclude=np.arange(200))
+    q, d0 = matched_with_itself(Support(exemplars, labels, labels, 2), exemplars, labels, labels, 2)
+    np.testing.assert_array_equal(q, expected.q)
+    np.testing.assert_array_equal(d0, expected.d0)
+
+
+def test_a_single_row_cannot_be_matched_without_itself() -> None:
+    one, label = np.ones((1, 3), dtype=np.float32), np.zeros(1, dtype=int)
+    with pytest.raises(ValueError, match="two of them"):
+        SelfMatching(Support(one, label, label, 2), one, label, label, 2)
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ import numpy as np
 from reexd.engine.adaptor.network import Parameters
 from reexd.engine.adaptor.settings import FitSettings
 from reexd.engine.adaptor.weights import matching_map
+from reexd.engine.self_matching import SelfMatching
 from reexd.engine.support import Support
 from reexd.sdm import (
     balanced_loss,
@@ -89,16 +90,27 @@ def measure(
             neighbors_max=settings.neighbors_max,
         )
         for split in range(1 if training_only else 2):
-            rows = len(exemplars[split])
-            q, d0 = np.empty(rows, np.int32), np.empty(rows, np.float32)
-            exclude = np.arange(rows) if split == 0 else None
-            for tile in support.tiles(exemplars[split], predictions[split], exclude=exclude):
-                q[tile.rows], d0[tile.rows] = tile.q, tile.d0
-                yield 0.5
+            if split == 0 and mx.default_device() == mx.Device(mx.cpu):
+                itself = SelfMatching(support, exemplars[0], labels[0], predictions[0], settings.class_count)
+                q, d0 = yield from itself.run()
+            else:
+                exclude = np.arange(training_count) if split == 0 else None
+                q, d0 = yield from _tiled(support, exemplars[split], predictions[split], exclude)
             parts.append((logits[split], q.astype(np.float32), _distance(labels[split], q, d0, settings)))
     if training_only:
         return Measurement(parts[0][1], parts[0][2], matched)
     return _summary(parts, labels, settings, matched)
+
+
+def _tiled(
+    support: Support, exemplars: np.ndarray, predictions: np.ndarray, exclude: np.ndarray | None
+) -> Iterator[float]:
+    """Yields between tiles; returns (q, d0) of all rows."""
+    q, d0 = np.empty(len(exemplars), np.int32), np.empty(len(exemplars), np.float32)
+    for tile in support.tiles(exemplars, predictions, exclude=exclude):
+        q[tile.rows], d0[tile.rows] = tile.q, tile.d0
+        yield 0.5
+    return q, d0
 
 
 def _project(parameters: Parameters, x: mx.array, matched: bool) -> tuple[np.ndarray, np.ndarray]:
