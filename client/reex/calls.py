@@ -233,10 +233,16 @@ def _predictions(answer: Any) -> tuple[types.Prediction, ...]:
 
 
 def query(
-    project: str, texts: Iterable[TextLike], neighbors: int | None
+    project: str, texts: Iterable[TextLike], neighbors: int | None, coverage: float | None
 ) -> Call[tuple[types.Prediction, ...]]:
     messages = [text_message(each) for each in texts]
-    request = build(predictions_pb2.QueryRequest, project=project, texts=messages, neighbors=neighbors)
+    request = build(
+        predictions_pb2.QueryRequest,
+        project=project,
+        texts=messages,
+        neighbors=neighbors,
+        coverage=coverage,
+    )
     return Call(predictions_pb2_grpc.PredictionServiceStub, "Query", _predictions, request)
 
 
@@ -244,8 +250,16 @@ def predict() -> Call[tuple[types.Prediction, ...]]:
     return Call(predictions_pb2_grpc.PredictionServiceStub, "Predict", _predictions)
 
 
-def predict_split(project: str, split: str, neighbors: int | None) -> Call[tuple[types.Prediction, ...]]:
-    request = build(predictions_pb2.PredictSplitRequest, project=project, split=split, neighbors=neighbors)
+def predict_split(
+    project: str, split: str, neighbors: int | None, coverage: float | None
+) -> Call[tuple[types.Prediction, ...]]:
+    request = build(
+        predictions_pb2.PredictSplitRequest,
+        project=project,
+        split=split,
+        neighbors=neighbors,
+        coverage=coverage,
+    )
     return Call(predictions_pb2_grpc.PredictionServiceStub, "PredictSplit", _predictions, request)
 
 

@@ -149,7 +149,12 @@ def prediction(message: predictions_pb2.Prediction) -> types.Prediction:
         prediction_set=tuple(message.prediction_set),
         prediction_set_uncalibrated=tuple(message.prediction_set_uncalibrated),
         coverage=message.coverage,
+        ensemble=_ensemble(message.ensemble) if message.HasField("ensemble") else None,
     )
+
+
+def _ensemble(message: predictions_pb2.Ensemble) -> types.Ensemble:
+    return types.Ensemble(size=message.size, agreed=message.agreed, region_alpha=message.region_alpha)
 
 
 def search_results(message: search_pb2.SearchResponse) -> types.SearchResults:
@@ -205,6 +210,7 @@ def classifier(message: classifiers_pb2.ClassifierSummary) -> versions.Classifie
         support_count=message.support_count,
         calibration_count=message.calibration_count,
         added_since_calibration=message.added_since_calibration,
+        ensemble_size=message.ensemble_size,
         regions=regions,
         stale=message.stale,
         unused_count=message.unused_count,

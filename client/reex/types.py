@@ -185,6 +185,23 @@ class Neighbor(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Ensemble(Record):
+    """What the members of a version's ensemble say together."""
+
+    size: int  # J, the version itself included
+    agreed: int  # members with the same prediction, the version itself included
+    region_alpha: float  # lowest lower region alpha of all when all agree, else 0.0
+
+    @property
+    def admitted(self) -> bool:
+        """By all: all agree, and all admit at the lower bound."""
+        return self.region_alpha > 0
+
+    def to_dict(self) -> dict[str, Any]:
+        return Record.to_dict(self) | {"admitted": self.admitted}
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction(Record):
     id: str
     label: int
@@ -219,6 +236,7 @@ class Prediction(Record):
     prediction_set: tuple[int, ...] = ()  # classes that cannot be excluded at `coverage`
     prediction_set_uncalibrated: tuple[int, ...] = ()  # of those, which have too few calibration documents
     coverage: float = 0.0  # 1 - alpha of the set
+    ensemble: Ensemble | None = None  # None unless the version was trained as one
 
 
 @dataclass(frozen=True, slots=True)

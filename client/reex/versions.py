@@ -30,6 +30,7 @@ class ClassifierSummary(Record):
     support_count: int
     calibration_count: int
     added_since_calibration: int  # support documents
+    ensemble_size: int  # members, the version itself included; 0 without an ensemble
     regions: tuple[RegionSummary, ...]
     stale: str
     unused_count: int

@@ -92,7 +92,8 @@ class ModelFiles:
     digests: dict[str, str]  # relative file name -> hex SHA-256, pinned at pull
     pooling: str = "mean"
     window_tokens: int = 0  # 0: what the model's own configuration says
-    query_prefix: str = ""
+    document_prefix: str = ""  # read before every document, and before a text that is classified as one
+    query_prefix: str = ""  # read before a question that documents are searched with
     adapter: AdapterFiles | None = None  # of a tuned model
 
 

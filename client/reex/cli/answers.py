@@ -10,7 +10,7 @@ from reex.cli.output import Column, safe
 from reex.cli.views import class_name
 
 if TYPE_CHECKING:
-    from reex.types import Prediction
+    from reex.types import Ensemble, Prediction
 
 _STYLES = {"highest": "bold green", "high": "green", "low": "yellow", "lowest": "yellow"}
 
@@ -32,6 +32,14 @@ def _why(answer: Prediction) -> str:
     return _REASONS.get(answer.reason, f"rejected: {safe(answer.reason) or 'in no calibrated region'}")
 
 
+def _together(ensemble: Ensemble) -> str:
+    """What all members say of a prediction."""
+    said = f"{ensemble.agreed} of {ensemble.size} members agree"
+    if ensemble.admitted:
+        return f"{said}; admitted by all at alpha {ensemble.region_alpha:g} and the lower bound"
+    return f"{said}; not admitted by all" if ensemble.agreed == ensemble.size else f"{said}; not admitted"
+
+
 def prediction(answer: Prediction, classes: Sequence[str], as_json: bool) -> None:
     """One answer with its evidence."""
     if as_json:
@@ -40,7 +48,12 @@ def prediction(answer: Prediction, classes: Sequence[str], as_json: bool) -> Non
     style = _STYLES.get(answer.reliability, "bold red")
     output.styled(f"{safe(answer.prediction_name)}    reliability: {answer.reliability}", style)
     output.line(f"  {_why(answer)}")
-    output.line(f"  probabilities  {_probabilities(answer, classes)}")
+    if answer.ensemble is not None:
+        output.line(f"  ensemble       {_together(answer.ensemble)}")
+    output.line(f"  probability    {_probability(answer)}")
+    if answer.coverage:
+        output.line(f"  set            {_prediction_set(answer, classes)}")
+    output.line(f"  softmax        {_probabilities(answer, classes)}")
     sizes = ", ".join(f"{count:,}" for count in answer.effective_sample_sizes)
     output.line(
         f"  evidence       q {answer.q:,}   d {answer.d:.3f}   q' {answer.q_prime:.3f}   d0 {answer.d0:.4g}   "
@@ -72,6 +85,29 @@ def prediction(answer: Prediction, classes: Sequence[str], as_json: bool) -> Non
         )
 
 
+def _probability(answer: Prediction) -> str:
+    if answer.probability is None:
+        return (
+            f"not known: {answer.classifier} was made without; `reexctl recalibrate` makes a version with it"
+        )
+    lower, upper = answer.probability_lower or 0.0, answer.probability_upper or 0.0
+    behind = answer.probability_documents
+    of = f"{behind:,} calibration documents like it" if behind else "no calibration document is like it"
+    return f"{answer.probability:.3f} that this is right (95 % interval {lower:.3f} to {upper:.3f}; {of})"
+
+
+def _prediction_set(answer: Prediction, classes: Sequence[str]) -> str:
+    """The classes that cannot be excluded; many are counted."""
+    members = answer.prediction_set
+    named = ", ".join(class_name(label, classes) for label in members[:_CLASSES_SHOWN])
+    if len(members) > _CLASSES_SHOWN:
+        named = f"{len(members):,} of {len(classes):,} classes: {named}, ..."
+    said = f"{named}    at coverage {answer.coverage:g}"
+    if few := len(answer.prediction_set_uncalibrated):
+        said += f"; {few:,} of them with too few calibration documents to be excluded"
+    return said
+
+
 def _probabilities(answer: Prediction, classes: Sequence[str]) -> str:
     ranked = sorted(enumerate(answer.probabilities), key=lambda pair: -pair[1])
     shown = [f"{class_name(label, classes)} {share:.3f}" for label, share in ranked[:_CLASSES_SHOWN]]
@@ -90,9 +126,12 @@ def predictions(answers: Iterable[Prediction], classes: Sequence[str], as_json: 
         if as_json:
             output.object_line(answer.to_dict())
             continue
-        probability = answer.probabilities[answer.prediction] if answer.probabilities else float("nan")
+        known = answer.probability
+        probability = "-" if known is None else f"{known:.3f}"
         alpha = f"{answer.region_alpha:g}" if answer.region_alpha else "-"
-        head = f"{safe(answer.prediction_name):<{width}}  {answer.reliability:<19}  {alpha:>5}  {probability:.3f}"
+        head = (
+            f"{safe(answer.prediction_name):<{width}}  {answer.reliability:<19}  {alpha:>5}  {probability:>5}"
+        )
         output.line(
             output.shorten(f"{head}  {safe(answer.id)}  {safe(answer.text)}", output.terminal_width())
         )

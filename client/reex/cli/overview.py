@@ -51,6 +51,8 @@ def _classifier(found: ClassifierSummary, project_name: str, warnings_shown: int
             f"epoch {record['best_epoch']} of shuffle {record['shuffle']} of {len(record['shuffle_losses'])}"
         )
     _spread(record)
+    if found.ensemble_size:
+        output.line(f"  ensemble   {found.ensemble_size} members: answers say what all of them admit")
     for region in record.get("regions", []):
         interval = region.get("calibration_interval")
         bounds = f" ({output.percent(interval[0])} to {output.percent(interval[1])})" if interval else ""

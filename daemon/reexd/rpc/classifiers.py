@@ -118,6 +118,7 @@ def classifier_summary(
         origin=status.origin,
         parent=status.parent,
         added_since_calibration=status.added_since_calibration,
+        ensemble_size=status.ensemble_size,
         pooling=record.pooling,
     )
 

@@ -137,6 +137,15 @@ def prediction(
         prediction_set_uncalibrated=record.prediction_set_uncalibrated,
         coverage=record.coverage,
         **_probability(record),
+        ensemble=_ensemble(record),
+    )
+
+
+def _ensemble(record: Prediction) -> predictions_pb2.Ensemble | None:
+    if not record.ensemble_size:
+        return None
+    return predictions_pb2.Ensemble(
+        size=record.ensemble_size, agreed=record.ensemble_agreed, region_alpha=record.ensemble_region_alpha
     )
 
 

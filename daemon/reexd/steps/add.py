@@ -23,6 +23,7 @@ from reexd.records import (
     Document,
     Role,
 )
+from reexd.steps import ensemble
 from reexd.steps.derive import Derive, Outdated, inherited, put
 from reexd.steps.embed import Embed
 from reexd.steps.live import Live, Loaded
@@ -92,6 +93,7 @@ class Add:
                 raise Outdated  # replaced or deleted while it was embedded
             vectors = features(hidden_states.gather(txn, space, rows), found, loaded.record.attribute_count)
             parent = classifiers.arrays(txn, loaded.record.version)
+            members = classifiers.members(txn, loaded.record.version)
         matches = self._engine.match(
             loaded.handle, vectors, neighbors=0, interactive=len(found) <= INTERACTIVE_TEXTS_MAX
         )
@@ -99,6 +101,13 @@ class Add:
         predictions = matches.logits.argmax(axis=1).astype(np.int32)
         arrays = _extended(parent, found, rows, labels, predictions)
         report = _report(loaded.record, arrays, ids)
+        others = ensemble.extended(
+            members,
+            lambda own, predicted: _extended(own, found, rows, labels, predicted),
+            self._engine,
+            loaded,
+            vectors,
+        )
 
         def work(txn: Txn) -> Classifier:
             now = documents.states(txn, numbers)
@@ -107,7 +116,7 @@ class Add:
             ).any():
                 raise Outdated
             _settle(txn, found, labels)
-            return put(txn, loaded.record, arrays, "add", report)
+            return put(txn, loaded.record, arrays, "add", report, others)
 
         return environment.write(work)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from reexd import sdm
 from reexd.engine.client import Matches
@@ -40,11 +41,20 @@ class Answers:
 class Assembly:
     """Puts what was matched and what was scored together, one record per row."""
 
-    def __init__(self, loaded: Loaded, matches: Matches, scores: sdm.Scores) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        matches: Matches,
+        scores: sdm.Scores,
+        agreement: sdm.Agreement | None = None,
+    ) -> None:
+        """`agreement` of the version's ensemble, where it has one."""
         self._loaded = loaded
         self._matches = matches
         self._scores = scores
+        self._agreement = agreement
         self._words = sdm.reliability(scores, loaded.calibration)
+        self._probabilities = loaded.confidence.probabilities(scores.logits, scores.q, scores.d0)
 
     def neighbors(self, row: int) -> tuple[Neighbor, ...]:
         """Nearest first, without id and text: the store knows those."""
@@ -92,4 +102,27 @@ class Assembly:
             role=role,
             windows=windows,
             neighbors=self.neighbors(row) if neighbors is None else neighbors,
+            **self._probability(row),
+            **self._ensemble(row),
         )
+
+    def _ensemble(self, row: int) -> dict[str, Any]:
+        found = self._agreement
+        if found is None:
+            return {}
+        return {
+            "ensemble_size": found.size,
+            "ensemble_agreed": int(found.agreed[row]),
+            "ensemble_region_alpha": float(found.region_alpha[row]),
+        }
+
+    def _probability(self, row: int) -> dict[str, Any]:
+        found = self._probabilities
+        if found is None:
+            return {}
+        return {
+            "probability": float(found.value[row]),
+            "probability_lower": float(found.lower[row]),
+            "probability_upper": float(found.upper[row]),
+            "probability_documents": int(found.documents[row]),
+        }

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from reexd import sdm
 from reexd.engine.adaptor.settings import FitSettings
-from reexd.records import Classifier, ClassifierArrays, Project, Role
-from reexd.steps import spread
+from reexd.records import Classifier, ClassifierArrays, Member, Project, Role
+from reexd.steps import ensemble, spread
+from reexd.steps.confidence import confidence_report, with_confidence
 from reexd.steps.fit import Fitted
 from reexd.steps.pool import Pool
 from reexd.store import classifiers
@@ -31,10 +33,13 @@ class Calibrate:
         job: str,
         durations: Mapping[str, float],
         close: Callable[[Txn], None],
+        *,
+        together: bool = False,
     ) -> Classifier:
         """Write the next version and make it live; it names why rungs are missing in its training record.
 
-        `close` ends what the job kept, in the same transaction: a crash leaves either all of it or a version.
+        `together`: with the other shuffles as members of its ensemble. `close` ends what the job kept, in the same
+        transaction: a crash leaves either all of it or a version.
         """
         started = time.monotonic()
         shuffles = range(len(fitted.outcomes))
@@ -45,8 +50,11 @@ class Calibrate:
             "job": job,
             **_report(project, pool, settings, fitted, calibration, durations),
             **spread.report(fitted.outcomes, calibrations, fitted.number),
+            "ensemble_size": len(fitted.outcomes) if together else 0,
         }
-        arrays = _arrays(pool, fitted, calibration)
+        others = [each for number, each in enumerate(fitted.outcomes) if number != fitted.number]
+        arrays = with_confidence(_arrays(pool, fitted, calibration), others, pool.documents)
+        report |= confidence_report(arrays, project.classes)
 
         def work(txn: Txn) -> Classifier:
             record = Classifier(
@@ -67,12 +75,33 @@ class Calibrate:
                 created_at=time.time(),
                 pooling=project.pooling,
             )
-            classifiers.put(txn, record, arrays)
+            members = _members(pool, fitted, calibrations, record) if together else ()
+            classifiers.put(txn, record, arrays, members)
             classifiers.set_live(txn, record.version)
             close(txn)
             return record
 
         return environment.write(work)
+
+
+def _members(
+    pool: Pool, fitted: Fitted, calibrations: Sequence[sdm.Calibration], record: Classifier
+) -> list[Member]:
+    """The other shuffles, each with its own normalisation, support and calibration, in their order."""
+    found = []
+    for number, calibration in enumerate(calibrations):
+        if number == fitted.number:
+            continue
+        own = fitted.shuffle(number)
+        facts = own.outcome.facts
+        changed = replace(
+            record,
+            mean=float(facts["mean"]),
+            standard_deviation=float(facts["standard_deviation"]),
+            regions=calibration.regions,
+        )
+        found.append(ensemble.member(changed, _arrays(pool, own, calibration)))
+    return found
 
 
 def calibrate(fitted: Fitted, class_count: int, settings: FitSettings) -> sdm.Calibration:

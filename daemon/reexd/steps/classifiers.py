@@ -36,6 +36,11 @@ class ClassifierStatus:
         return self.report.get("origin", "train")
 
     @property
+    def ensemble_size(self) -> int:
+        """Members, the version itself included; 0 without an ensemble."""
+        return self.report.get("ensemble_size", 0)
+
+    @property
     def parent(self) -> str:
         return self.report.get("parent", "")
 

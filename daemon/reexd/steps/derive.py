@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from reexd.errors import Conflict
-from reexd.records import Classifier, ClassifierArrays
+from reexd.records import Classifier, ClassifierArrays, Member
 from reexd.store import classifiers
 from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Txn
@@ -66,9 +66,18 @@ def inherited(parent: Classifier) -> dict:
 
 
 def put(
-    txn: Txn, parent: Classifier, arrays: ClassifierArrays, origin: str, report: dict, **changes: object
+    txn: Txn,
+    parent: Classifier,
+    arrays: ClassifierArrays,
+    origin: str,
+    report: dict,
+    members: Sequence[Member] = (),
+    **changes: object,
 ) -> Classifier:
-    """Write the next version and make it live. Raises Outdated when `parent` is not live any more."""
+    """Write the next version, with the other members of its ensemble, and make it live.
+
+    Raises Outdated when `parent` is not live any more.
+    """
     if classifiers.live(txn) != parent.version:
         raise Outdated
     record = replace(
@@ -78,6 +87,7 @@ def put(
         created_at=time.time(),
         **changes,  # type: ignore[arg-type]
     )
-    classifiers.put(txn, record, arrays)
+    others = [replace(each, record=replace(each.record, version=record.version)) for each in members]
+    classifiers.put(txn, record, arrays, others)
     classifiers.set_live(txn, record.version)
     return record

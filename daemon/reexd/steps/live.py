@@ -19,7 +19,8 @@ import numpy as np
 from reexd import sdm
 from reexd.engine.client import MatchHandle, write_classifier
 from reexd.errors import NotTrained
-from reexd.records import Classifier, ClassifierArrays, Neighbor, Role
+from reexd.records import Classifier, ClassifierArrays, Member, Neighbor, Role
+from reexd.steps.confidence import Confidence
 from reexd.store import classifiers, hidden_states, spaces
 from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Environment, Txn
@@ -31,11 +32,26 @@ Key = tuple[str, float, int]  # project, when it was created, version
 
 
 @dataclass(frozen=True, eq=False)
+class LoadedMember:
+    """Another member of a version's ensemble, ready to score with."""
+
+    calibration: sdm.Calibration
+    handle: MatchHandle
+    support_documents: np.ndarray  # (N,) int64
+    support_order: np.ndarray  # (N,) int64, argsort of support_documents
+
+    def exclusions(self, numbers: np.ndarray) -> np.ndarray:
+        """The support row each document, by number (n,), is itself: (n,) int64, -1 when it is none."""
+        return _places(self.support_documents, self.support_order, numbers)
+
+
+@dataclass(frozen=True, eq=False)
 class Loaded:
     """One version, ready to score with."""
 
     record: Classifier
     calibration: sdm.Calibration
+    confidence: Confidence
     handle: MatchHandle
     support_documents: np.ndarray  # (N,) int64
     support_rows: np.ndarray  # (N,) int64
@@ -46,6 +62,7 @@ class Loaded:
     pool_roles: np.ndarray  # (n,) uint8
     support_order: np.ndarray  # (N,) int64, argsort of support_documents
     foreign: Foreign  # support documents that the project does not hold
+    members: tuple[LoadedMember, ...] = ()  # the others of its ensemble
 
     def roles(self, numbers: np.ndarray, revisions: np.ndarray) -> np.ndarray:
         """What this version used each document for: (n,) uint8, 0 when unseen or replaced since."""
@@ -72,9 +89,15 @@ class Loaded:
 
     def exclusions(self, numbers: np.ndarray, roles: np.ndarray) -> np.ndarray:
         """The support row each document is itself: (n,) int64, -1 when it is none."""
-        ordered = self.support_documents[self.support_order]
-        at = np.minimum(np.searchsorted(ordered, numbers), len(ordered) - 1)
-        return np.where(roles == Role.SUPPORT, self.support_order[at], -1)
+        found = _places(self.support_documents, self.support_order, numbers)
+        return np.where(roles == Role.SUPPORT, found, -1)
+
+
+def _places(documents: np.ndarray, order: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+    """Where each of `numbers` stands in `documents`, whose argsort is `order`: (n,) int64, -1 when it is not there."""
+    ordered = documents[order]
+    at = np.minimum(np.searchsorted(ordered, numbers), len(ordered) - 1)
+    return np.where(ordered[at] == numbers, order[at], -1)
 
 
 class Live:
@@ -132,10 +155,15 @@ class Live:
             record = classifiers.get(txn, version)
             arrays = classifiers.arrays(txn, version)
             vectors = support_vectors(txn, record, arrays)
+            members = [
+                (each, support_vectors(txn, each.record, each.arrays))
+                for each in classifiers.members(txn, version)
+            ]
         folder = self._scratch / "classifiers" / uuid.uuid4().hex
         loaded = Loaded(
             record=record,
             calibration=calibration_of(record, arrays),
+            confidence=Confidence(arrays),
             handle=write_classifier(folder, record, arrays, vectors),
             support_documents=arrays.support_documents,
             support_rows=arrays.support_rows,
@@ -146,10 +174,23 @@ class Live:
             pool_roles=arrays.pool_roles,
             support_order=np.argsort(arrays.support_documents),
             foreign=Foreign(arrays.foreign_text, arrays.foreign_ends),
+            members=tuple(
+                _loaded_member(folder / f"member-{number}", *each)
+                for number, each in enumerate(members, start=1)
+            ),
         )
         # The files live as long as any call still scores with them, however long ago the version was dropped here.
         weakref.finalize(loaded, shutil.rmtree, folder, ignore_errors=True)
         return loaded
+
+
+def _loaded_member(folder: Path, member: Member, vectors: np.ndarray) -> LoadedMember:
+    return LoadedMember(
+        calibration=calibration_of(member.record, member.arrays),
+        handle=write_classifier(folder, member.record, member.arrays, vectors),
+        support_documents=member.arrays.support_documents,
+        support_order=np.argsort(member.arrays.support_documents),
+    )
 
 
 def support_vectors(txn: Txn, record: Classifier, arrays: ClassifierArrays) -> np.ndarray:

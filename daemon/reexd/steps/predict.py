@@ -11,7 +11,9 @@ from reexd import sdm
 from reexd.engine.client import Engine, Matches
 from reexd.errors import InvalidInput
 from reexd.records import Document
+from reexd.steps import ensemble
 from reexd.steps.answers import Answers, Assembly, TextInput
+from reexd.steps.confidence import COVERAGE_DEFAULT, check_coverage
 from reexd.steps.embed import Embed
 from reexd.steps.live import Live, Loaded
 from reexd.steps.staleness import Staleness
@@ -40,27 +42,40 @@ class Predict:
         self._staleness = staleness
 
     def split(
-        self, project: str, split: str, neighbors: int, version: int | None = None, last: int = 0
+        self,
+        project: str,
+        split: str,
+        neighbors: int,
+        version: int | None = None,
+        last: int = 0,
+        coverage: float = COVERAGE_DEFAULT,
     ) -> Iterator[Answers]:
         """Score the documents of a split, in upload order, batch by batch; stored answers are used while current.
 
-        By the live version, or another; only the `last` documents by upload, 0 for all. Raises NotTrained,
-        ClassifierNotFound, SplitNotFound before the first batch.
+        By the live version, or another; only the `last` documents by upload, 0 for all; with prediction sets at
+        `coverage`. Raises NotTrained, ClassifierNotFound, SplitNotFound, InvalidInput before the first batch.
         """
+        check_coverage(coverage)
         loaded = self._live.get(project, version)
         check_neighbors(neighbors, NEIGHBORS_STORED)
         with self._catalogue.open(project).read() as txn:
             numbers = documents.numbers(txn, split)[-last:]  # -0 is the beginning
             missing = predictions.missing(txn, loaded.record.version, split)
-        return self._batches(project, loaded, numbers, missing, neighbors)
+        return self._batches(project, loaded, numbers, missing, neighbors, coverage)
 
     def _batches(
-        self, project: str, loaded: Loaded, numbers: np.ndarray, missing: np.ndarray, neighbors: int
+        self,
+        project: str,
+        loaded: Loaded,
+        numbers: np.ndarray,
+        missing: np.ndarray,
+        neighbors: int,
+        coverage: float,
     ) -> Iterator[Answers]:
         for start in range(0, len(numbers), BATCH):
             batch = numbers[start : start + BATCH]
             self._score_missing(project, loaded, batch[np.isin(batch, missing)])
-            yield self._stored(project, loaded, batch, neighbors)
+            yield self._stored(project, loaded, batch, neighbors, coverage)
 
     def _score_missing(self, project: str, loaded: Loaded, numbers: np.ndarray) -> None:
         """Score and store documents that this version has not answered yet, in one transaction."""
@@ -83,14 +98,13 @@ class Predict:
         revisions = np.array([document.revision for document in found], np.int64)
         kept = np.array([document.number for document in found], np.int64)
         roles = loaded.roles(kept, revisions)
+        read = features(vectors, found, loaded.record.attribute_count)
         matches, scores = self._score(
-            loaded,
-            features(vectors, found, loaded.record.attribute_count),
-            loaded.exclusions(kept, roles),
-            NEIGHBORS_STORED,
-            interactive=False,
+            loaded, read, loaded.exclusions(kept, roles), NEIGHBORS_STORED, interactive=False
         )
-        answers = Assembly(loaded, matches, scores)
+        pooled = np.where(roles > 0, kept, -1)
+        agreement = ensemble.agreement(self._engine, loaded, scores, read, pooled, interactive=False)
+        answers = Assembly(loaded, matches, scores, agreement)
         records = [
             answers.prediction(row, document, role=int(roles[row]), windows=int(windows[row]))
             for row, document in enumerate(found)
@@ -104,7 +118,9 @@ class Predict:
 
         environment.write(work)
 
-    def _stored(self, project: str, loaded: Loaded, numbers: np.ndarray, neighbors: int) -> Answers:
+    def _stored(
+        self, project: str, loaded: Loaded, numbers: np.ndarray, neighbors: int, coverage: float
+    ) -> Answers:
         """The batch as it stands in the store; documents deleted or replaced meanwhile are passed over."""
         version = loaded.record.version
         support_rows = loaded.support_rows
@@ -116,6 +132,7 @@ class Predict:
             found = [record.document for record in records]
             texts = [text or "" for text in documents.texts(txn, found)]
             rows = references.rows(txn, spaces.get(txn, loaded.record.space), np.array(found, np.int64))
+        records = loaded.confidence.with_sets(records, coverage)
         duplicates = np.isin(rows, support_rows) & np.array([record.role == 0 for record in records], bool)
         stale = self._staleness.report(project, version).reason
         passed_over = len(numbers) - len(records)

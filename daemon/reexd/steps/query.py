@@ -17,7 +17,9 @@ from reexd import sdm
 from reexd.config import Settings
 from reexd.engine.client import Engine, Matches, Question
 from reexd.errors import InvalidDocument, InvalidInput
+from reexd.steps import ensemble
 from reexd.steps.answers import Answers, Assembly, TextInput
+from reexd.steps.confidence import COVERAGE_DEFAULT, check_coverage
 from reexd.steps.embed import Embed, Reading, read_prompt
 from reexd.steps.live import Live, Loaded
 from reexd.steps.predict import INTERACTIVE_TEXTS_MAX, check_neighbors, fits
@@ -50,8 +52,18 @@ class Query:
         self._staleness = staleness
         self._limits = limits
 
-    async def texts(self, project: str, texts: Sequence[TextInput], neighbors: int) -> Answers:
-        """Score texts, in their order. Raises NotTrained, InvalidDocument, InvalidInput, QueueFull."""
+    async def texts(
+        self,
+        project: str,
+        texts: Sequence[TextInput],
+        neighbors: int,
+        coverage: float = COVERAGE_DEFAULT,
+    ) -> Answers:
+        """Score texts, in their order, with prediction sets at `coverage`.
+
+        Raises NotTrained, InvalidDocument, InvalidInput, QueueFull.
+        """
+        check_coverage(coverage)
         loaded = self._live.at_hand(project) or await asyncio.to_thread(self._live.get, project)
         record = loaded.record
         few = len(texts) <= FEW_TEXTS and sum(len(text.text) for text in texts) <= FEW_CHARACTERS
@@ -63,13 +75,17 @@ class Query:
         stale = self._staleness.at_hand(project, record.version) or await asyncio.to_thread(
             self._staleness.report, project, record.version
         )
-        asking = run if self._engine.is_open(reading.files) else asyncio.to_thread
-        question, known_windows = await asking(self._question, reading, record.attribute_count, texts)
+        asking, ask = run if self._engine.is_open(reading.files) else asyncio.to_thread, self._question
+        if loaded.members:  # all of them match the same hidden states: these are made once, before the first
+            asking, ask, run = asyncio.to_thread, self._read_question, asyncio.to_thread
+        question, known_windows = await asking(ask, reading, record.attribute_count, texts)
         windows, matches = await self._engine.answer(
             question, loaded.handle, neighbors=neighbors, interactive=len(texts) <= INTERACTIVE_TEXTS_MAX
         )
         windows = np.where(question.read, known_windows, windows)
-        return await run(self._answers, project, loaded, texts, windows, matches, stale.reason)
+        return await run(
+            self._answers, project, loaded, texts, question, windows, matches, stale.reason, coverage
+        )
 
     def _question(
         self, reading: Reading, attribute_count: int, texts: Sequence[TextInput]
@@ -88,23 +104,50 @@ class Query:
         )
         return question, windows
 
+    def _read_question(
+        self, reading: Reading, attribute_count: int, texts: Sequence[TextInput]
+    ) -> tuple[Question, np.ndarray]:
+        """As `_question`, with the hidden states of all texts."""
+        asked, prompts = [text.text for text in texts], [text.prompt for text in texts]
+        interactive = len(texts) <= INTERACTIVE_TEXTS_MAX
+        vectors, windows = self._embed.texts(reading.project, asked, prompts, interactive=interactive)
+        attributes = np.array([text.attributes for text in texts], np.float32)
+        question = self._engine.question(
+            reading.files,
+            asked,
+            attributes=attributes.reshape(len(texts), attribute_count),
+            vectors=vectors,
+            read=np.ones(len(texts), bool),
+        )
+        return question, windows
+
     def _answers(
         self,
         project: str,
         loaded: Loaded,
         texts: Sequence[TextInput],
+        question: Question,
         windows: np.ndarray,
         matches: Matches,
         stale: str,
+        coverage: float,
     ) -> Answers:
         scores = sdm.score(matches.logits, matches.q, matches.d0, loaded.calibration)
-        assembly = Assembly(loaded, matches, scores)
+        agreement = None
+        if loaded.members:
+            rows = np.concatenate([question.vectors, question.attributes], axis=1)
+            interactive = len(texts) <= INTERACTIVE_TEXTS_MAX
+            agreement = ensemble.agreement(self._engine, loaded, scores, rows, None, interactive=interactive)
+        assembly = Assembly(loaded, matches, scores, agreement)
         with self._catalogue.open(project).read() as txn:
-            named = [predictions.named(txn, assembly.neighbors(row)) for row in range(len(texts))]
+            named = [
+                loaded.named(predictions.named(txn, assembly.neighbors(row))) for row in range(len(texts))
+            ]
         records = [
             assembly.prediction(row, text, windows=int(windows[row]), neighbors=named[row])
             for row, text in enumerate(texts)
         ]
+        records = loaded.confidence.with_sets(records, coverage)
         asked = [text.text for text in texts]
         return Answers(loaded, stale, records, asked, [False] * len(texts), passed_over=0)
 

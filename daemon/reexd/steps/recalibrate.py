@@ -1,19 +1,23 @@
 """Recalibrate: F_c, G_c and the regions of the live classifier fitted again to its present support, as a new version.
 
-The calibration documents are those of the version that are still there as they were, under their present labels.
+The calibration documents are those of the version that are still there as they were, under their present labels. The
+probability of being right is fitted anew with them; what other shuffles of the training said of documents that are
+still there, their weights gone, stays in its evidence.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from reexd import sdm
-from reexd.engine.client import Engine
+from reexd.engine.client import Engine, MatchHandle
 from reexd.errors import NotEnoughData
-from reexd.records import CALIBRATION, TRAIN, Classifier, ClassifierArrays
+from reexd.records import CALIBRATION, TRAIN, Classifier, ClassifierArrays, Member
 from reexd.steps.calibrate import calibration_report, calibration_table
+from reexd.steps.confidence import confidence_report, with_confidence
 from reexd.steps.derive import Derive, Outdated, inherited, put
 from reexd.steps.embed import Embed
 from reexd.steps.live import Live
@@ -38,56 +42,115 @@ class Recalibrate:
 
     def _attempt(self, project: str) -> Classifier:
         loaded = self._live.get(project)
-        record = loaded.record
+        record, class_count = loaded.record, len(loaded.record.classes)
         environment = self._catalogue.open(project)
         with environment.read() as txn:
             parent = classifiers.arrays(txn, record.version)
+            members = classifiers.members(txn, record.version)
             generation = documents.generation(txn)
-            chosen, labels = _usable(txn, parent, len(record.classes))
-        _check(project, record, labels)
-        numbers = parent.calibration_documents[chosen]
-        self._embed.for_version(project, record, numbers)
-        with environment.read() as txn:
-            space = spaces.get(txn, record.space)
-            rows = references.rows(txn, space, numbers)
-            if (rows < 0).any():  # replaced or deleted meanwhile
-                raise Outdated
-            own = attributes.matrix(txn, numbers)[:, : record.attribute_count]
-            vectors = np.concatenate([hidden_states.gather(txn, space, rows), own], axis=1)
-        matches = self._engine.match(loaded.handle, vectors, neighbors=0)
+            sides = _sides(txn, parent, members, class_count)
+            evidence = _evidence(txn, parent, class_count)
+        for side in sides:
+            _check(project, record, side.labels)
         report = inherited(record)
-        calibration = sdm.calibrate(
-            labels,
-            parent.calibration_table[chosen, -len(record.classes) :],  # logits: the weights are the same
-            matches.q,
-            matches.d0,
-            len(record.classes),
-            pooled_classes_min=report.get("settings", {}).get("pooled_classes_min", 0),
-        )
-        arrays = _recalibrated(parent, chosen, labels, calibration)
-        report |= calibration_report(calibration, record.classes) | {
-            "calibration_rows": np.bincount(labels, minlength=len(record.classes)).tolist(),
+        pooled_min = report.get("settings", {}).get("pooled_classes_min", 0)
+        handles = [loaded.handle, *(each.handle for each in loaded.members)]
+        calibrations = [
+            self._calibration(project, record, handle, side, pooled_min)
+            for handle, side in zip(handles, sides, strict=True)
+        ]
+        calibration, chosen = calibrations[0], sides[0].chosen
+        arrays = _recalibrated(parent, chosen, sides[0].labels, calibration)
+        arrays = with_confidence(_with_evidence(arrays, evidence))
+        report |= calibration_report(calibration, record.classes)
+        report |= confidence_report(arrays, record.classes) | {
+            "calibration_rows": np.bincount(sides[0].labels, minlength=class_count).tolist(),
             "calibration_rows_left_out": len(chosen) - int(chosen.sum()),
             "added_since_calibration": 0,
         }
+        others = [_member(each, found) for each, found in zip(members, calibrations[1:], strict=True)]
 
         def work(txn: Txn) -> Classifier:
             if documents.generation(txn) != generation:
-                now, now_labels = _usable(txn, parent, len(record.classes))
-                if not np.array_equal(now, chosen) or not np.array_equal(now_labels, labels):
+                now = [*_sides(txn, parent, members, class_count), _evidence(txn, parent, class_count)]
+                if not all(one.same(other) for one, other in zip([*sides, evidence], now, strict=True)):
                     raise Outdated
-            return put(txn, record, arrays, "recalibrate", report, regions=calibration.regions)
+            return put(txn, record, arrays, "recalibrate", report, others, regions=calibration.regions)
 
         return environment.write(work)
 
+    def _calibration(
+        self, project: str, record: Classifier, handle: MatchHandle, side: _Side, pooled_classes_min: int
+    ) -> sdm.Calibration:
+        """F_c, G_c and regions from matching a side's documents again. Raises Outdated, Unready."""
+        self._embed.for_version(project, record, side.numbers)
+        with self._catalogue.open(project).read() as txn:
+            space = spaces.get(txn, record.space)
+            rows = references.rows(txn, space, side.numbers)
+            if (rows < 0).any():  # replaced or deleted meanwhile
+                raise Outdated
+            own = attributes.matrix(txn, side.numbers)[:, : record.attribute_count]
+            vectors = np.concatenate([hidden_states.gather(txn, space, rows), own], axis=1)
+        matches = self._engine.match(handle, vectors, neighbors=0)
+        return sdm.calibrate(
+            side.labels,
+            matches.logits if side.logits is None else side.logits[side.chosen],
+            matches.q,
+            matches.d0,
+            len(record.classes),
+            pooled_classes_min=pooled_classes_min,
+        )
 
-def _usable(txn: Txn, parent: ClassifierArrays, class_count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Which calibration rows can be matched again: (n,) bool; and the present labels of those, int32.
+
+@dataclass(frozen=True, eq=False)
+class _Side:
+    """The documents that calibrate a version, or another member of its ensemble."""
+
+    documents: np.ndarray  # (n,) int64
+    chosen: np.ndarray  # (n,) bool: can be matched again
+    labels: np.ndarray  # (k,) int32, the present ones of the chosen
+    logits: (
+        np.ndarray | None
+    )  # (n, C) float32 as they were recorded, the weights being the same; None: not recorded
+
+    @property
+    def numbers(self) -> np.ndarray:
+        return self.documents[self.chosen]
+
+    def same(self, other: _Side) -> bool:
+        return np.array_equal(self.chosen, other.chosen) and np.array_equal(self.labels, other.labels)
+
+
+def _sides(txn: Txn, parent: ClassifierArrays, members: Sequence[Member], class_count: int) -> list[_Side]:
+    """The version's own, then those of the other members: a pool document that does not support one calibrates it."""
+    logits = parent.calibration_table[:, -class_count:]
+    sides = [(parent.calibration_documents, logits)]
+    for each in members:
+        sides.append((np.setdiff1d(parent.pool_documents, each.arrays.support_documents), None))
+    return [_Side(numbers, *_usable(txn, parent, numbers, class_count), known) for numbers, known in sides]
+
+
+def _evidence(txn: Txn, parent: ClassifierArrays, class_count: int) -> _Side:
+    """The rows of its evidence: those of one document may be several."""
+    numbers = parent.evidence_documents
+    return _Side(numbers, *_usable(txn, parent, numbers, class_count), None)
+
+
+def _member(member: Member, calibration: sdm.Calibration) -> Member:
+    arrays = replace(
+        member.arrays, distance_cdfs=calibration.distance_cdfs, q_prime_cdfs=calibration.q_prime_cdfs
+    )
+    return Member(replace(member.record, regions=calibration.regions), arrays)
+
+
+def _usable(
+    txn: Txn, parent: ClassifierArrays, numbers: np.ndarray, class_count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which documents of the pool can be matched again: (n,) bool; and the present labels of those, int32.
 
     A document that was replaced is another text, one moved out of train and calibration was taken away on purpose,
     and a foreign one is not here.
     """
-    numbers = parent.calibration_documents
     chosen, labels = np.zeros(len(numbers), bool), np.empty(0, np.int32)
     if (numbers >= 0).any():
         chosen[numbers >= 0], labels = _usable_here(txn, parent, numbers[numbers >= 0], class_count)
@@ -135,3 +198,10 @@ def _recalibrated(
         q_prime_cdfs=calibration.q_prime_cdfs,
         pool_labels=pool_labels,
     )
+
+
+def _with_evidence(arrays: ClassifierArrays, evidence: _Side) -> ClassifierArrays:
+    """Only the rows of documents that are still there, under their present labels."""
+    table = arrays.evidence_table[evidence.chosen]
+    table[:, 0] = evidence.labels
+    return replace(arrays, evidence_documents=evidence.numbers, evidence_table=table)

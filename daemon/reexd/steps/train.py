@@ -21,7 +21,7 @@ from reexd.errors import InvalidSetting, NotEnoughData
 from reexd.jobs import JobQueue, RunningJob
 from reexd.records import CALIBRATION, TRAIN, Classifier, Job, Project
 from reexd.registry import Registry
-from reexd.steps import continuation, tune
+from reexd.steps import continuation, ensemble, tune
 from reexd.steps import pool as pool_record
 from reexd.steps.calibrate import Calibrate
 from reexd.steps.classifiers import number_of
@@ -120,6 +120,7 @@ class Train:
             job=running.job.name,
             durations=durations,
             close=lambda txn: pool_record.forget(txn, space, pool, running.job.number),
+            together=bool(running.request.get(ensemble.SETTING)),
         )
         self._tune.end(running.job)
         return _result(record)
@@ -221,7 +222,7 @@ def fit_settings(project: Project, class_rows: list[int], requested: Mapping[str
     changes = {
         name: value
         for name, value in requested.items()
-        if name not in ("official", PARENT, *tune.REQUESTED)
+        if name not in ("official", ensemble.SETTING, PARENT, *tune.REQUESTED)
     }
     if requested.get("tune"):
         changes.setdefault("training_share", TRAINING_SHARE)
@@ -236,6 +237,8 @@ def fit_settings(project: Project, class_rows: list[int], requested: Mapping[str
             f" {', '.join(absent[:5])}{' and others' if len(absent) > 5 else ''}",
             project=project.name,
         )
-    if requested.get("official"):
-        return official(len(project.classes), **changes)
-    return choose(class_rows, **changes)
+    following = requested.get("official")
+    settings = official(len(project.classes), **changes) if following else choose(class_rows, **changes)
+    if requested.get(ensemble.SETTING):
+        ensemble.check(settings.shuffles)
+    return settings

@@ -4,6 +4,7 @@ states of its support. Knows nothing of how a version is fitted or used.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from enum import IntEnum
 from functools import partial
 
@@ -11,9 +12,9 @@ import lmdb
 import numpy as np
 
 from reexd.errors import ClassifierNotFound, Conflict, NotTrained
-from reexd.records import Classifier, ClassifierArrays
-from reexd.store import arrays as parts
+from reexd.records import Classifier, ClassifierArrays, Member
 from reexd.store import adapters, keys, meta, predictions, ranges, references, spaces
+from reexd.store import arrays as parts
 from reexd.store.codecs.classifier import decode_classifier, encode_classifier
 from reexd.store.references import Holder
 
@@ -39,12 +40,23 @@ class ArrayField(IntEnum):
     pool_revisions = 16
     pool_labels = 17
     pool_roles = 18
+    evidence_documents = 30
+    evidence_table = 31
+    probability_coefficients = 32
+    probability_knots = 33
     foreign_text = 40
     foreign_ends = 41
 
 
 _PER_CLASS = (ArrayField.distance_cdfs, ArrayField.q_prime_cdfs)  # tuples, one array for each class
-_OPTIONAL = (ArrayField.foreign_text, ArrayField.foreign_ends)  # written where a version has any
+_OPTIONAL = (  # written where a version has any
+    ArrayField.evidence_documents,
+    ArrayField.evidence_table,
+    ArrayField.probability_coefficients,
+    ArrayField.probability_knots,
+    ArrayField.foreign_text,
+    ArrayField.foreign_ends,
+)
 
 
 def next_version(txn: lmdb.Transaction) -> int:
@@ -52,8 +64,13 @@ def next_version(txn: lmdb.Transaction) -> int:
     return meta.take(txn, keys.Meta.NEXT_VERSION, first=1)
 
 
-def put(txn: lmdb.Transaction, classifier: Classifier, arrays: ClassifierArrays) -> None:
-    """Stores a version and pins its support rows. Raises Conflict when the version exists."""
+def put(
+    txn: lmdb.Transaction, classifier: Classifier, arrays: ClassifierArrays, members: Sequence[Member] = ()
+) -> None:
+    """Stores a version, with the other members of its ensemble, and pins the support rows of all.
+
+    Raises Conflict when the version exists.
+    """
     version = classifier.version
     if txn.get(keys.classifier(version)) is not None:
         raise Conflict(
@@ -61,13 +78,13 @@ def put(txn: lmdb.Transaction, classifier: Classifier, arrays: ClassifierArrays)
             version=version,
         )
     txn.put(keys.classifier(version), encode_classifier(classifier))
-    for array in ArrayField:
-        value = getattr(arrays, array.name)
-        if array in _OPTIONAL and not len(value):
-            continue
-        for item, member in enumerate(value if array in _PER_CLASS else (value,)):
-            parts.put(txn, partial(keys.classifier_array, version, array, item), member)
-    references.retain(txn, spaces.get(txn, classifier.space), arrays.support_rows, Holder.VERSION)
+    _put_arrays(txn, partial(keys.classifier_array, version), arrays)
+    space = spaces.get(txn, classifier.space)
+    references.retain(txn, space, arrays.support_rows, Holder.VERSION)
+    for number, member in enumerate(members, start=1):
+        txn.put(keys.member(version, number), encode_classifier(member.record))
+        _put_arrays(txn, partial(keys.member_array, version, number), member.arrays)
+        references.retain(txn, space, member.arrays.support_rows, Holder.VERSION)
 
 
 def get(txn: lmdb.Transaction, version: int) -> Classifier:
@@ -84,21 +101,18 @@ def get(txn: lmdb.Transaction, version: int) -> Classifier:
 def arrays(txn: lmdb.Transaction, version: int) -> ClassifierArrays:
     """Owned copies of every array of a version. Raises ClassifierNotFound."""
     class_count = len(get(txn, version).classes)
-    found: dict[str, np.ndarray | tuple[np.ndarray, ...]] = {}
-    for array in ArrayField:
-        if array in _OPTIONAL and txn.get(keys.classifier_array(version, array, 0, 0)) is None:
-            continue
-        items = range(class_count if array in _PER_CLASS else 1)
-        members = tuple(
-            parts.get(
-                txn,
-                partial(keys.classifier_array, version, array, item),
-                f"classifier v{version}, {array.name}",
-            )
-            for item in items
-        )
-        found[array.name] = members if array in _PER_CLASS else members[0]
-    return ClassifierArrays(**found)  # type: ignore[arg-type]
+    return _arrays(txn, partial(keys.classifier_array, version), class_count, f"classifier v{version}")
+
+
+def members(txn: lmdb.Transaction, version: int) -> tuple[Member, ...]:
+    """The other members of a version's ensemble, in order; empty when it has none."""
+    found = []
+    for number, (_, value) in enumerate(ranges.walk(txn, keys.members(version)), start=1):
+        record = decode_classifier(value)
+        what = f"classifier v{version}, member {number}"
+        key = partial(keys.member_array, version, number)
+        found.append(Member(record, _arrays(txn, key, len(record.classes), what)))
+    return tuple(found)
 
 
 def array(txn: lmdb.Transaction, version: int, name: str) -> np.ndarray:
@@ -149,7 +163,34 @@ def delete(txn: lmdb.Transaction, version: int) -> None:
     support_rows = array(txn, version, ArrayField.support_rows.name)
     space = spaces.get(txn, classifier.space)
     references.release(txn, space, support_rows, Holder.VERSION)
+    for member in members(txn, version):
+        references.release(txn, space, member.arrays.support_rows, Holder.VERSION)
     adapters.release(txn, space)
     predictions.delete_version(txn, version)
+    ranges.delete(txn, keys.member_arrays(version))
+    ranges.delete(txn, keys.members(version))
     ranges.delete(txn, keys.classifier_arrays(version))
     txn.delete(keys.classifier(version))
+
+
+KeyOfArray = Callable[[int, int, int], bytes]  # array, item, part
+
+
+def _put_arrays(txn: lmdb.Transaction, key: KeyOfArray, arrays: ClassifierArrays) -> None:
+    for array in ArrayField:
+        value = getattr(arrays, array.name)
+        if array in _OPTIONAL and not len(value):
+            continue
+        for item, each in enumerate(value if array in _PER_CLASS else (value,)):
+            parts.put(txn, partial(key, array, item), each)
+
+
+def _arrays(txn: lmdb.Transaction, key: KeyOfArray, class_count: int, what: str) -> ClassifierArrays:
+    found: dict[str, np.ndarray | tuple[np.ndarray, ...]] = {}
+    for array in ArrayField:
+        if array in _OPTIONAL and txn.get(key(array, 0, 0)) is None:
+            continue
+        items = range(class_count if array in _PER_CLASS else 1)
+        each = tuple(parts.get(txn, partial(key, array, item), f"{what}, {array.name}") for item in items)
+        found[array.name] = each if array in _PER_CLASS else each[0]
+    return ClassifierArrays(**found)  # type: ignore[arg-type]

@@ -44,6 +44,8 @@ class Kind(IntEnum):
     # a project: classifiers and what they said
     CLASSIFIER = 48
     CLASSIFIER_ARRAY = 49
+    MEMBER = 50
+    MEMBER_ARRAY = 51
     PREDICTION = 56
     PREDICTION_INDEX = 57
     # a project: jobs under way
@@ -71,7 +73,7 @@ class Index(IntEnum):
     RELIABILITY = 3
     Q = 4
     D = 5
-    PROBABILITY = 6  # of the predicted class
+    PROBABILITY = 6  # of being right; the activation of the predicted class from a version that has none
     ROLE = 7
 
 
@@ -80,11 +82,13 @@ _U32 = struct.Struct(">BI")
 _U64 = struct.Struct(">BQ")
 _U8 = struct.Struct(">BB")
 _U16_U32 = struct.Struct(">BHI")
+_U16_U16_U32 = struct.Struct(">BHHI")
 _U16_U64 = struct.Struct(">BHQ")
 _U64_U16 = struct.Struct(">BQH")
-_U16_U16_U32 = struct.Struct(">BHHI")
 _U32_U64 = struct.Struct(">BIQ")
 _ARRAY = struct.Struct(">BIBII")
+_MEMBER = struct.Struct(">BIH")
+_MEMBER_ARRAY = struct.Struct(">BIHBII")
 _CHECKPOINT_ARRAY = struct.Struct(">BQHHI")
 _INDEX_PREFIX = struct.Struct(">BIB")
 _INDEX = struct.Struct(">BIBQQ")
@@ -164,10 +168,6 @@ def space(number: int) -> bytes:
     return _U16.pack(Kind.SPACE, number)
 
 
-def hidden_digest(space_number: int, digest: bytes) -> bytes:
-    return _U16.pack(Kind.HIDDEN_DIGEST, space_number) + digest
-
-
 def of_space(of: Kind, space_number: int) -> bytes:
     """The prefix of a space's keys of one kind."""
     return _U16.pack(of, space_number)
@@ -179,6 +179,10 @@ def adapter(space_number: int) -> bytes:
 
 def adapter_array(space_number: int, array: int, part: int) -> bytes:
     return _U16_U16_U32.pack(Kind.ADAPTER_ARRAY, space_number, array, part)
+
+
+def hidden_digest(space_number: int, digest: bytes) -> bytes:
+    return _U16.pack(Kind.HIDDEN_DIGEST, space_number) + digest
 
 
 def hidden_row(space_number: int, row: int) -> bytes:
@@ -241,6 +245,24 @@ def classifier_arrays(version: int) -> bytes:
 def classifier_array(version: int, array: int, item: int, part: int) -> bytes:
     """`item` numbers the members of a tuple of arrays; part 0 is the header, the bytes follow from part 1."""
     return _ARRAY.pack(Kind.CLASSIFIER_ARRAY, version, array, item, part)
+
+
+def members(version: int) -> bytes:
+    return _U32.pack(Kind.MEMBER, version)
+
+
+def member(version: int, number: int) -> bytes:
+    """Another member of a version's ensemble, numbered from 1: the version is member 0."""
+    return _MEMBER.pack(Kind.MEMBER, version, number)
+
+
+def member_arrays(version: int) -> bytes:
+    return _U32.pack(Kind.MEMBER_ARRAY, version)
+
+
+def member_array(version: int, number: int, array: int, item: int, part: int) -> bytes:
+    """As `classifier_array`."""
+    return _MEMBER_ARRAY.pack(Kind.MEMBER_ARRAY, version, number, array, item, part)
 
 
 def predictions(version: int) -> bytes:

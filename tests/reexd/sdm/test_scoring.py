@@ -135,3 +135,14 @@ def test_misfits_are_refused(
 ) -> None:
     with pytest.raises(ValueError):
         sdm.score(logits, q, d0, calibration)
+
+
+def test_an_ensemble_admits_what_all_members_agree_on_and_admit() -> None:
+    predictions = np.array([[0, 1, 1, 0], [0, 1, 0, 0], [0, 1, 1, 0]])
+    alphas = np.array([[0.95, 0.9, 0.95, 0.95], [0.6, 0.9, 0.95, 0.0], [0.9, 0.95, 0.95, 0.95]])
+    found = sdm.agreement(predictions, alphas)
+    assert (found.size, found.agreed.tolist()) == (3, [3, 3, 2, 3])
+    assert found.region_alpha.tolist() == [0.6, 0.9, 0.0, 0.0]
+    assert found.admitted.tolist() == [True, True, False, False]
+    with pytest.raises(ValueError, match="expected"):
+        sdm.agreement(predictions[:0], alphas[:0])

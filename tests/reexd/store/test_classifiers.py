@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from types import ModuleType
 
 import numpy as np
 import pytest
 from reexd.errors import ClassifierNotFound, Conflict, NotTrained
-from reexd.records import ClassifierArrays
+from reexd.records import ClassifierArrays, Member
 from reexd.store import (
     arrays,
     classifiers,
     compaction,
     documents,
     hidden_states,
+    keys,
     predictions,
+    ranges,
     references,
     spaces,
     staleness,
@@ -51,7 +53,8 @@ def test_the_field_numbers_name_every_array_and_stand() -> None:
     assert [field.name for field in fields(ClassifierArrays)] == [
         field.name for field in classifiers.ArrayField
     ]
-    assert [field.value for field in classifiers.ArrayField] == list(range(1, 19))
+    numbers = [*range(1, 19), *range(30, 34), 40, 41]
+    assert [field.value for field in classifiers.ArrayField] == numbers
 
 
 def test_a_version_never_changes(environment: Environment, samples: ModuleType, space: spaces.Space) -> None:
@@ -97,6 +100,46 @@ def test_deletion_spares_the_live_version_and_frees_the_rest(
         assert predictions.versions(txn) == []
         assert references.counts(txn, space, 1) == (1, 1)
     assert environment.write(classifiers.next_version) == 3
+
+
+def test_members_of_an_ensemble_come_back_in_order_pin_their_rows_and_go_with_their_version(
+    environment: Environment, samples: ModuleType, space: spaces.Space
+) -> None:
+    other = environment.write(lambda txn: samples.train(txn, space))
+    rows = np.array([7, 7, 8], np.int64)
+
+    def train(txn) -> int:
+        version = classifiers.next_version(txn)
+        own = samples.arrays(txn, space)
+        members = [
+            Member(
+                replace(samples.classifier(version, space.number), mean=float(number)),
+                replace(own, support_rows=rows, classifier_bias=own.classifier_bias + number),
+            )
+            for number in range(12)
+        ]
+        classifiers.put(txn, samples.classifier(version, space.number), own, members)
+        return version
+
+    with environment.read() as txn:
+        before = [references.counts(txn, space, row) for row in range(12)]
+    version = environment.write(train)
+    with environment.read() as txn:
+        found = classifiers.members(txn, version)
+        assert [each.record.mean for each in found] == list(range(12))
+        bias = classifiers.arrays(txn, version).classifier_bias
+        for number, each in enumerate(found):
+            np.testing.assert_array_equal(each.arrays.classifier_bias, bias + number)
+            np.testing.assert_array_equal(each.arrays.support_rows, rows)
+        assert classifiers.members(txn, other) == ()
+        assert references.counts(txn, space, 8)[1] == before[8][1] + 12 + (
+            8 in classifiers.array(txn, version, "support_rows")
+        )
+    environment.write(lambda txn: classifiers.delete(txn, version))
+    with environment.read() as txn:
+        assert classifiers.members(txn, version) == ()
+        assert [references.counts(txn, space, row) for row in range(12)] == before
+        assert list(ranges.keys(txn, keys.member_arrays(version))) == []
 
 
 def test_a_version_pins_the_vectors_of_deleted_documents_but_not_their_texts(

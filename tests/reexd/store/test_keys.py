@@ -93,6 +93,8 @@ def test_released_numbers_stand() -> None:
         "DOCUMENT_ROW": 40,
         "CLASSIFIER": 48,
         "CLASSIFIER_ARRAY": 49,
+        "MEMBER": 50,
+        "MEMBER_ARRAY": 51,
         "PREDICTION": 56,
         "PREDICTION_INDEX": 57,
         "CHECKPOINT": 64,
