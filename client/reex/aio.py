@@ -172,10 +172,11 @@ class AsyncClient(AsyncExchange, AsyncModelCalls):
         texts: TextLike | Sequence[TextLike],
         *,
         neighbors: int | None = None,
+        coverage: float | None = None,
         timeout: float | None = None,
     ) -> tuple[types.Prediction, ...]:
         several = texts if isinstance(texts, list | tuple) else [texts]
-        return await self._call(calls.query(project, several, neighbors), timeout)
+        return await self._call(calls.query(project, several, neighbors, coverage), timeout)
 
     async def predict(
         self,
@@ -183,9 +184,10 @@ class AsyncClient(AsyncExchange, AsyncModelCalls):
         texts: Iterable[TextLike] | AsyncIterable[TextLike],
         *,
         neighbors: int | None = None,
+        coverage: float | None = None,
     ) -> AsyncIterator[types.Prediction]:
         """See `Client.predict`. An iterable that is not an async one is read in a thread."""
-        requests = PredictRequests(project, neighbors)
+        requests = PredictRequests(project, neighbors, coverage)
         in_loop = isinstance(texts, AsyncIterable)
         stream = requests.astream(texts) if in_loop else in_thread(requests.stream(texts))
         async with aclosing(self._results(calls.predict(), stream)) as batches:
@@ -196,9 +198,16 @@ class AsyncClient(AsyncExchange, AsyncModelCalls):
             raise requests.failure
 
     async def predict_split(
-        self, project: str, split: str, *, neighbors: int | None = None
+        self,
+        project: str,
+        split: str,
+        *,
+        neighbors: int | None = None,
+        coverage: float | None = None,
     ) -> AsyncIterator[types.Prediction]:
-        async with aclosing(self._results(calls.predict_split(project, split, neighbors))) as batches:
+        async with aclosing(
+            self._results(calls.predict_split(project, split, neighbors, coverage))
+        ) as batches:
             async for batch in batches:
                 for prediction in batch:
                     yield prediction

@@ -187,11 +187,12 @@ class Client(Exchange, ModelCalls):
         texts: TextLike | Sequence[TextLike],
         *,
         neighbors: int | None = None,
+        coverage: float | None = None,
         timeout: float | None = None,
     ) -> tuple[types.Prediction, ...]:
         """1 to 256 texts, answered together; nothing is stored. Raises NotTrained, ModelMissing."""
         several = texts if isinstance(texts, list | tuple) else [texts]
-        return self._call(calls.query(project, several, neighbors), timeout)
+        return self._call(calls.query(project, several, neighbors, coverage), timeout)
 
     def predict(
         self,
@@ -199,22 +200,28 @@ class Client(Exchange, ModelCalls):
         texts: Iterable[TextLike],
         *,
         neighbors: int | None = None,
+        coverage: float | None = None,
     ) -> Iterator[types.Prediction]:
         """Texts in, answers out, in order, over one stream.
 
         `texts` may be endless, and may wait for an answer before it gives its next text.
         """
-        requests = PredictRequests(project, neighbors)
+        requests = PredictRequests(project, neighbors, coverage)
         for batch in self._results(calls.predict(), requests.stream(texts)):
             yield from batch
         if requests.failure is not None:
             raise requests.failure
 
     def predict_split(
-        self, project: str, split: str, *, neighbors: int | None = None
+        self,
+        project: str,
+        split: str,
+        *,
+        neighbors: int | None = None,
+        coverage: float | None = None,
     ) -> Iterator[types.Prediction]:
         """Every document of the split, in upload order. The daemon keeps answers while they are current."""
-        for batch in self._results(calls.predict_split(project, split, neighbors)):
+        for batch in self._results(calls.predict_split(project, split, neighbors, coverage)):
             yield from batch
 
     def evaluate(self, project: str, split: str, *, timeout: float = float("inf")) -> figures.Evaluation:

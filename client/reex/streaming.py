@@ -29,14 +29,18 @@ class PredictRequests:
     """The requests of one stream. An error of the caller's own iterable ends the sending and stays in `failure`:
     raised inside gRPC's thread it would be logged there and lost."""
 
-    def __init__(self, project: str, neighbors: int | None) -> None:
+    def __init__(self, project: str, neighbors: int | None, coverage: float | None = None) -> None:
         self.failure: Exception | None = None
         self._project = project
         self._neighbors = neighbors
+        self._coverage = coverage
 
     def _message(self, texts: Iterable[TextLike]) -> predictions_pb2.PredictRequest:
         return predictions_pb2.PredictRequest(
-            project=self._project, neighbors=self._neighbors, texts=[text_message(each) for each in texts]
+            project=self._project,
+            neighbors=self._neighbors,
+            coverage=self._coverage,
+            texts=[text_message(each) for each in texts],
         )
 
     def stream(self, texts: Iterable[TextLike]) -> Iterator[predictions_pb2.PredictRequest]:

@@ -24,6 +24,16 @@ Neighbors = Annotated[
         help="Nearest training documents with each answer. Default: 5.",
     ),
 ]
+Coverage = Annotated[
+    float,
+    typer.Option(
+        "--coverage",
+        metavar="SHARE",
+        min=0.5,
+        max=0.999,
+        help="How often the prediction set is to hold the class of documents like those of calibration. Default: 0.9.",
+    ),
+]
 Offline = Annotated[
     bool, typer.Option("--offline", help="Fail rather than download a missing language model.")
 ]

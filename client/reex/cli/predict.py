@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,12 +11,13 @@ import typer
 
 from reex.cli import completion, exits
 from reex.cli.answers import predictions as show_predictions
-from reex.cli.options import AsJson, Name, Neighbors, example
+from reex.cli.options import AsJson, Coverage, Name, Neighbors, example
 from reex.cli.rejections import Rejections
 from reex.cli.session import connected
 
 if TYPE_CHECKING:
     from reex import Client
+    from reex.texts import TextLike
     from reex.types import Prediction
 
 EXAMPLES = example(
@@ -36,6 +38,7 @@ def predict(
         typer.Option("--split", help="Documents that are stored.", autocompletion=completion.splits),
     ] = None,
     neighbors: Neighbors = 5,
+    coverage: Coverage = 0.9,
     as_json: AsJson = False,
 ) -> None:
     """Predict every document of a split (the answers are kept and reused) or of a file, in order.
@@ -48,16 +51,21 @@ def predict(
     with connected() as client:
         classes = client.get_project(name).classes
         if file is None:
-            answers = client.predict_split(name, split or "", neighbors=neighbors)
+            answers = client.predict_split(name, split or "", neighbors=neighbors, coverage=coverage)
         else:
-            answers = _of_file(client, name, file, classes, neighbors, rejections)
+            asking = partial(client.predict, name, neighbors=neighbors, coverage=coverage)
+            answers = _of_file(client, file, classes, rejections, asking)
         show_predictions(answers, classes, as_json)
     if rejections.count:
         raise typer.Exit(exits.FAILED)
 
 
 def _of_file(
-    client: Client, name: str, file: Path, classes: Sequence[str], neighbors: int, rejections: Rejections
+    client: Client,
+    file: Path,
+    classes: Sequence[str],
+    rejections: Rejections,
+    ask: Callable[[Iterable[TextLike]], Iterator[Prediction]],
 ) -> Iterator[Prediction]:
     from reex.checking import Checker
     from reex.reading import JSON_LINES, OpenSource
@@ -66,5 +74,4 @@ def _of_file(
     limits = client.server_info()
     with OpenSource(file, None, limits.document_size_max_bytes) as source:
         checker = Checker(limits, cells=source.form != JSON_LINES, classes=classes)
-        texts = file_texts(source, checker, classes, rejections.add)
-        yield from client.predict(name, texts, neighbors=neighbors)
+        yield from ask(file_texts(source, checker, classes, rejections.add))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reex.cli import answers, exits, output
-from reex.cli.options import AsJson, Name, Neighbors, Offline, example
+from reex.cli.options import AsJson, Coverage, Name, Neighbors, Offline, example
 from reex.cli.pulling import with_model
 from reex.cli.rejections import Rejections
 from reex.cli.session import connected
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = example(
     'reexctl query sentiment "Operating profit rose to EUR 13.1 mn."',
+    'reexctl query sentiment --coverage 0.95 "Sales were flat."',
     "tail -f headlines.txt | reexctl query sentiment - > answers.jsonl",
 )
 
@@ -30,37 +31,40 @@ def query(
         str, typer.Argument(metavar="TEXT", help="The text; - reads stdin: one text a line, or JSON Lines.")
     ],
     neighbors: Neighbors = 5,
+    coverage: Coverage = 0.9,
     offline: Offline = False,
     as_json: AsJson = False,
 ) -> None:
-    """Ask for the class of a text, whether it can be trusted, and the training documents behind it.
+    """Ask for the class of a text, how probable it is, whether it can be trusted, and the training documents behind it.
 
     With - the answers are JSON Lines, in order, each as soon as it is there.
     """
     with connected() as client:
         if text == "-":
-            _stream(client, name, neighbors, offline)
+            _stream(client, name, neighbors, coverage, offline)
             return
-        answer = _ask(client, name, text, neighbors, offline)
+        answer = _ask(client, name, text, neighbors, coverage, offline)
         answers.prediction(answer, client.get_project(name).classes, as_json)
 
 
-def _ask(client: Client, name: str, text: TextLike, neighbors: int, offline: bool) -> Prediction:
+def _ask(
+    client: Client, name: str, text: TextLike, neighbors: int, coverage: float, offline: bool
+) -> Prediction:
     def ask() -> tuple[Prediction, ...]:
-        return client.query(name, text, neighbors=neighbors)
+        return client.query(name, text, neighbors=neighbors, coverage=coverage)
 
     return with_model(client, name, ask, offline=offline)[0]
 
 
-def _stream(client: Client, name: str, neighbors: int, offline: bool) -> None:
+def _stream(client: Client, name: str, neighbors: int, coverage: float, offline: bool) -> None:
     """The first text alone, so that a missing model or classifier is said before stdin is consumed."""
     from reex.streaming import text_lines
 
     rejections = Rejections("stdin")
     texts = text_lines(sys.stdin.buffer, rejections.add)
     for first in texts:
-        output.object_line(_ask(client, name, first, neighbors, offline).to_dict())
-        for answer in client.predict(name, texts, neighbors=neighbors):
+        output.object_line(_ask(client, name, first, neighbors, coverage, offline).to_dict())
+        for answer in client.predict(name, texts, neighbors=neighbors, coverage=coverage):
             output.object_line(answer.to_dict())
     if rejections.count:
         raise typer.Exit(exits.FAILED)
