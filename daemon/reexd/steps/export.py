@@ -14,7 +14,7 @@ from reexd.errors import InvalidInput, SplitNotFound
 from reexd.interchange import portable_model, sdmdataset, sdmkitmodel
 from reexd.interchange.portable_model import PortableModel
 from reexd.interchange.sdmdataset import DatasetRow, PortableDataset
-from reexd.interchange.strict_json import encode
+from reexd.interchange.strict_json import decode, encode
 from reexd.records import Classifier, ClassifierArrays, Document, Project
 from reexd.steps.classifiers import number_of
 from reexd.steps.embed import Embed
@@ -176,7 +176,7 @@ def _unknown_keys(extra_json: str, taken: dict) -> dict:
     found = json.loads(extra_json)
     try:
         sdmdataset.check_extra(found, "unknown keys")
-        encode(found)
+        decode(encode(found), "unknown keys")
         free = not taken.keys() & found.keys()
     except InvalidInput:
         free = False

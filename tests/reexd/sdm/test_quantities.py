@@ -82,6 +82,38 @@ def test_a_class_of_one_row_cannot_be_split() -> None:
         sdm.stratified_split(np.array([0, 0, 1]), 0.5, 0)
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.integers(0, 9)), min_size=2, max_size=4),
+    st.floats(0.05, 0.95),
+    st.integers(0, 2**64 - 1),
+)
+def test_rows_that_are_held_stay_and_the_others_are_split(
+    rows: list[tuple[int, int, int]], share: float, seed: int
+) -> None:
+    labels = np.repeat(np.arange(len(rows)), [sum(counts) for counts in rows])
+    held = np.concatenate([np.repeat([0, 1, 2], counts) for counts in rows])
+    servable = all(
+        sum(counts) == 0 or min(counts[1] + counts[0], counts[2] + counts[0], sum(counts) - 1) >= 1
+        for counts in rows
+    )
+    if not labels.size:
+        return
+    if not servable:
+        with pytest.raises(ValueError, match="class"):
+            sdm.stratified_split(labels, share, seed, held)
+        return
+    training, calibration = sdm.stratified_split(labels, share, seed, held)
+    assert sorted([*training, *calibration]) == list(range(labels.size))
+    assert set(np.flatnonzero(held == 1)) <= set(training)
+    assert set(np.flatnonzero(held == 2)) <= set(calibration)
+    for label, (free, trains, calibrates) in enumerate(rows):
+        own = int((labels[training] == label).sum())
+        if sum((free, trains, calibrates)):
+            assert trains <= own <= trains + free
+            assert min(own, trains + free + calibrates - own) >= 1
+            assert abs(own - trains - share * free) <= 1
+
+
 def test_the_last_of_equal_losses_wins() -> None:
     assert sdm.best_iteration([0.5, 0.3, 0.3, 0.4]) == 2
 
