@@ -49,18 +49,28 @@ def reex(job: Job) -> tuple[dict[str, Any], Answer]:
     from reexd.steps.calibrate import calibrate
 
     calibration = calibrate(fitted, job.class_count, settings)
+    blocks = [
+        sdm.evidence(arrays["calibration_index"], *_calibration_rows(arrays))
+        for arrays in (outcome.arrays for outcome in fitted.outcomes)
+    ]
+    probability = sdm.fit_probability(blocks)
+    labels, logits, _, d0 = _calibration_rows(fitted.outcome.arrays)
+    nearness, magnitude = sdm.fit_nearness(d0), sdm.fit_magnitude(labels, logits)
 
     def answer(vectors: np.ndarray) -> Arrays:
         matches = matcher.match(vectors, neighbors=0)
         scores = sdm.score(matches.logits, matches.q, matches.d0, calibration)
-        return {
-            "prediction": scores.prediction,
-            "probability": scores.sdm.max(axis=1),
-            "alpha": scores.region_alpha,
-        }
+        right = sdm.probabilities(
+            probability, nearness(matches.d0), magnitude(matches.logits), matches.q, job.class_count
+        )
+        return {"prediction": scores.prediction, "probability": right.value, "alpha": scores.region_alpha}
 
     facts = {"regions": [region.alpha for region in calibration.regions]}
     return facts | _trained(fitted, settings), answer
+
+
+def _calibration_rows(arrays: Arrays) -> tuple[np.ndarray, ...]:
+    return tuple(arrays[f"calibration_{name}"] for name in ("labels", "logits", "q", "d0"))
 
 
 def cross_entropy(job: Job) -> tuple[dict[str, Any], Answer]:
@@ -142,23 +152,20 @@ def _fitted(job: Job, *, cross_entropy: bool = False) -> tuple[Any, Any, Any]:
     settings = choose(class_rows, seed=job.seed)
     if cross_entropy:
         settings = replace(settings, cross_entropy_epochs=settings.epochs)
-    outcomes = fit_shuffles(job.features, job.labels, settings)
-    losses = [facts["best_loss"] for facts, _ in outcomes]
-    number = best_iteration(losses)
-    facts, arrays = outcomes[number]
+    outcomes = tuple(
+        State(arrays, facts) for facts, arrays in fit_shuffles(job.features, job.labels, settings)
+    )
+    fitted = Fitted(outcomes, best_iteration([outcome.facts["best_loss"] for outcome in outcomes]))
+    facts, arrays = fitted.outcome.facts, fitted.outcome.arrays
+    names = ("projection_weight", "projection_bias", "classifier_weight", "classifier_bias")
     matcher = Matcher(
-        AdaptorWeights(
-            *(
-                arrays[name]
-                for name in ("projection_weight", "projection_bias", "classifier_weight", "classifier_bias")
-            )
-        ),
+        AdaptorWeights(*(arrays[name] for name in names)),
         Normalization(facts["mean"], facts["standard_deviation"]),
         job.features[arrays["training_index"]],
         arrays["support_labels"],
         neighbors_max=settings.neighbors_max,
     )
-    return Fitted(tuple(State(arrays, facts) for facts, arrays in outcomes), number), settings, matcher
+    return fitted, settings, matcher
 
 
 def _trained(fitted: Any, settings: Any) -> dict[str, Any]:

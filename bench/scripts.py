@@ -15,7 +15,7 @@ from bench.meter import spread
 from bench.report import Check, Result, Table
 
 QUICK_DOCUMENTS = 200
-TRAINING_ROUNDS = 3
+TRAINING_ROUNDS = 2
 
 
 def run(name: str, module: str, options: argparse.Namespace, own: list[str]) -> Result:
@@ -78,7 +78,7 @@ def _training(options: argparse.Namespace, own: list[str]) -> Result:
     # Our modules beside the script must not stand in for the peer's own.
     os.environ["PYTHONSAFEPATH"] = "1"
     peer = str(peers.python(options.peer_python))
-    size = ["--epochs", "2", "--shuffles", "1"] if options.quick else []
+    size = ["--rows", "4000"] if options.quick else []
     found: dict[str, list[dict[str, Any]]] = {role: [] for role in bench.SIDES}
     for at in range(1 if options.quick else TRAINING_ROUNDS):
         for role, rounds in found.items():
@@ -118,12 +118,13 @@ def _training_table(found: dict[str, list[dict[str, Any]]], ratios: dict[str, li
             spread([each["cpu_s"] for each in rounds], ".2f"),
             spread(ratios[role]),
             spread([each["wall_s"] for each in rounds], ".2f"),
+            f"{max(each['resident_peak_mib'] for each in rounds):.0f}",
             f"{rounds[0]['loss']:.4f}",
             " ".join(map(str, rounds[0]["alphas"])) or "none",
         )
         for role, rounds in found.items()
     ]
-    columns = ("", "CPU s", "times ours", "wall s", "balanced calibration loss", "rungs")
+    columns = ("", "CPU s", "times ours", "wall s", "peak MiB", "balanced calibration loss", "rungs")
     return Table("The same training; mean and range over the rounds", columns, rows)
 
 

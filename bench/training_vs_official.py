@@ -1,4 +1,4 @@
-"""Claim: the same training costs at least ten times less CPU time than the official package's.
+"""Claim: at 20,000 documents an epoch costs at least fifteen times less CPU time than the official package's.
 
     python bench/training_vs_official.py --official-python ENV/bin/python
 
@@ -7,7 +7,7 @@ mode, with the same seeds, epochs and batches, each in a process of its own. Cou
 training and of the final calibration; imports and making the data are not. Ours runs as an engine process
 does, on one BLAS thread. The official package runs as installed, on all cores, and once more on one thread,
 which suits it better. The claim holds when the chosen shuffles' balanced calibration losses agree within 0.01
-and the package as installed takes at least ten times our CPU time; the ratio on one thread is printed too.
+and the package as installed takes at least fifteen times our CPU time; the ratio on one thread is printed too.
 ENV needs `reexpress_sdm==0.4.8` and a CPU build of torch; it is the bench's own and never a dependency of the
 project.
 """
@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -25,7 +26,7 @@ from pathlib import Path
 import numpy as np
 
 FEATURES, CLASSES, EXEMPLARS = 384, 3, 1000
-RATIO_MIN, LOSS_TOLERANCE = 10.0, 0.01
+RATIO_MIN, LOSS_TOLERANCE = 15.0, 0.01
 
 
 def pool(rows: int) -> tuple[np.ndarray, np.ndarray]:
@@ -92,9 +93,11 @@ def theirs(options: argparse.Namespace) -> dict[str, object]:
 
 
 def report(begun: tuple[float, float], loss: float, alphas: list[float]) -> dict[str, object]:
+    unit = 2**20 if sys.platform == "darwin" else 2**10
     return {
         "cpu_s": time.process_time() - begun[0],
         "wall_s": time.perf_counter() - begun[1],
+        "resident_peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit,
         "loss": loss,
         "alphas": alphas,
     }
@@ -115,9 +118,9 @@ SIDES = {"ours": ours, "official": theirs, "official-one": theirs}
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--official-python", default=sys.executable, help="python with reexpress_sdm 0.4.8")
-    parser.add_argument("--rows", type=int, default=4000, help="train + calibration")
-    parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--shuffles", type=int, default=2, help="J")
+    parser.add_argument("--rows", type=int, default=20_000, help="train + calibration")
+    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--shuffles", type=int, default=1, help="J")
     parser.add_argument("--learning-rate", type=float, default=3e-5)
     parser.add_argument("--role", choices=("compare", *SIDES), default="compare")
     options = parser.parse_args()
