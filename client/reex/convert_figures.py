@@ -83,7 +83,7 @@ def _sets(message: evaluation_pb2.PredictionSetEvaluation) -> figures.Prediction
         by_label=tuple(map(_accuracy, message.by_label)),
         mean_size=message.mean_size,
         single_count=message.single_count,
-        empty_count=message.empty_count,
+        full_count=message.full_count,
     )
 
 

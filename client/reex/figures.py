@@ -91,12 +91,12 @@ class ProbabilityEvaluation(Record):
 class PredictionSetEvaluation(Record):
     """Whether prediction sets hold the true class as often as promised."""
 
-    promised: float
-    coverage: Accuracy
+    promised: float  # for each class: the share of its documents whose set holds it
+    coverage: Accuracy  # `correct`: the set holds the true class
     by_label: tuple[Accuracy, ...]
     mean_size: float
-    single_count: int
-    empty_count: int
+    single_count: int  # sets of one class
+    full_count: int  # sets of all classes: nothing is known
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,20 +127,20 @@ class ProbabilityBin(_message.Message):
     def __init__(self, lower: _Optional[float] = ..., upper: _Optional[float] = ..., mean_probability: _Optional[float] = ..., accuracy: _Optional[_Union[Accuracy, _Mapping]] = ...) -> None: ...
 
 class PredictionSetEvaluation(_message.Message):
-    __slots__ = ("promised", "coverage", "by_label", "mean_size", "single_count", "empty_count")
+    __slots__ = ("promised", "coverage", "by_label", "mean_size", "single_count", "full_count")
     PROMISED_FIELD_NUMBER: _ClassVar[int]
     COVERAGE_FIELD_NUMBER: _ClassVar[int]
     BY_LABEL_FIELD_NUMBER: _ClassVar[int]
     MEAN_SIZE_FIELD_NUMBER: _ClassVar[int]
     SINGLE_COUNT_FIELD_NUMBER: _ClassVar[int]
-    EMPTY_COUNT_FIELD_NUMBER: _ClassVar[int]
+    FULL_COUNT_FIELD_NUMBER: _ClassVar[int]
     promised: float
     coverage: Accuracy
     by_label: _containers.RepeatedCompositeFieldContainer[Accuracy]
     mean_size: float
     single_count: int
-    empty_count: int
-    def __init__(self, promised: _Optional[float] = ..., coverage: _Optional[_Union[Accuracy, _Mapping]] = ..., by_label: _Optional[_Iterable[_Union[Accuracy, _Mapping]]] = ..., mean_size: _Optional[float] = ..., single_count: _Optional[int] = ..., empty_count: _Optional[int] = ...) -> None: ...
+    full_count: int
+    def __init__(self, promised: _Optional[float] = ..., coverage: _Optional[_Union[Accuracy, _Mapping]] = ..., by_label: _Optional[_Iterable[_Union[Accuracy, _Mapping]]] = ..., mean_size: _Optional[float] = ..., single_count: _Optional[int] = ..., full_count: _Optional[int] = ...) -> None: ...
 
 class ConfusionRow(_message.Message):
     __slots__ = ("counts",)

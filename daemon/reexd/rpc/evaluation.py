@@ -9,7 +9,7 @@ from reex.v1 import evaluation_pb2, evaluation_pb2_grpc
 
 from reexd.rpc import convert
 from reexd.steps.drift import Drift, DriftReport, Quantity, Verdict
-from reexd.steps.evaluate import Admission, Cell, Evaluate, Evaluation, Part, ProbabilityFit
+from reexd.steps.evaluate import Admission, Cell, Evaluate, Evaluation, Part, ProbabilityFit, SetCoverage
 
 VERDICTS = {
     Verdict.TOO_FEW: evaluation_pb2.DRIFT_VERDICT_TOO_FEW,
@@ -74,6 +74,8 @@ def _message(record: Evaluation) -> evaluation_pb2.EvaluateResponse:
     )
     if record.probability is not None:
         message.probability.CopyFrom(_probability(record.probability_kind, record.probability))
+    if record.prediction_sets is not None:
+        message.prediction_sets.CopyFrom(_sets(record.promised, record.prediction_sets))
     return message
 
 
@@ -137,6 +139,17 @@ def _probability(kind: str, record: ProbabilityFit) -> evaluation_pb2.Probabilit
             )
             for each in record.bins
         ],
+    )
+
+
+def _sets(promised: float, record: SetCoverage) -> evaluation_pb2.PredictionSetEvaluation:
+    return evaluation_pb2.PredictionSetEvaluation(
+        promised=promised,
+        coverage=_accuracy(record.covered),
+        by_label=[_accuracy(cell) for cell in record.by_label],
+        mean_size=record.mean_size,
+        single_count=record.single_count,
+        full_count=record.full_count,
     )
 
 

@@ -38,9 +38,11 @@ from reexd.sdm.evaluation import (
     Cell,
     ConditionalAccuracy,
     ProbabilityFit,
+    SetCoverage,
     admission,
     conditional_accuracy,
     probability_fit,
+    set_coverage,
 )
 from reexd.sdm.explanation import Block, blocked_rungs, explain_regions
 from reexd.sdm.initialization import AdaptorWeights, epoch_permutation, initial_weights
@@ -94,6 +96,7 @@ __all__ = [
     "Reason",
     "Region",
     "Scores",
+    "SetCoverage",
     "Similarity",
     "TwoSampleTest",
     "admission",
@@ -146,6 +149,7 @@ __all__ = [
     "score",
     "sdm_activation",
     "sdm_losses",
+    "set_coverage",
     "set_rows_min",
     "set_thresholds",
     "similarity",

@@ -128,6 +128,39 @@ def probability_fit(probabilities: np.ndarray, right: np.ndarray, bins: int = BI
     )
 
 
+@dataclass(frozen=True, slots=True)
+class SetCoverage:
+    """Prediction sets against true classes; `correct` of a Cell counts the rows whose set holds theirs."""
+
+    covered: Cell
+    by_label: tuple[Cell, ...]
+    mean_size: float
+    single_count: int  # sets of one class
+    full_count: int  # sets of all classes
+
+
+def set_coverage(sets: Sequence[Sequence[int]], labels: np.ndarray, class_count: int) -> SetCoverage | None:
+    """Sets of n rows, each of classes among `class_count`, against labels (n,); None when n = 0.
+
+    A label outside these classes is one that no set can hold, and is counted in `covered` alone.
+    """
+    labels = np.asarray(labels)
+    if not labels.size:
+        return None
+    held = np.array([label in each for label, each in zip(labels.tolist(), sets, strict=True)])
+    sizes = np.array([len(each) for each in sets])
+    known = labels < class_count
+    counts = np.bincount(labels[known], minlength=class_count)
+    correct = np.bincount(labels[known & held], minlength=class_count)
+    return SetCoverage(
+        covered=Cell(labels.size, int(held.sum())),
+        by_label=tuple(Cell(int(n), int(k)) for n, k in zip(counts, correct, strict=True)),
+        mean_size=float(sizes.mean()),
+        single_count=int((sizes == 1).sum()),
+        full_count=int((sizes == class_count).sum()),
+    )
+
+
 def conditional_accuracy(
     predictions: np.ndarray, labels: np.ndarray, selected: np.ndarray, class_count: int
 ) -> ConditionalAccuracy:

@@ -14,7 +14,7 @@ import numpy as np
 from reexd import sdm
 from reexd.errors import SplitNotFound
 from reexd.records import OUT_OF_DISTRIBUTION, Prediction, Role
-from reexd.sdm import Admission, Cell, ConditionalAccuracy, ProbabilityFit
+from reexd.sdm import Admission, Cell, ConditionalAccuracy, ProbabilityFit, SetCoverage
 from reexd.steps.predict import Predict
 from reexd.store.catalogue import Catalogue
 
@@ -42,6 +42,10 @@ class Evaluation:
     confusion: list[list[int]]  # [true][predicted]
     probability_kind: str
     probability: ProbabilityFit | None  # None when the headline is over no documents
+    promised: float  # coverage of the prediction sets, for each class
+    prediction_sets: (
+        SetCoverage | None
+    )  # None when the headline is over no documents, or the version has none
     ensemble_size: int  # members, the version itself included; 0 without an ensemble
     ensemble_regions: tuple[Admission, ...]  # admitted by all members
     support: Part
@@ -137,6 +141,8 @@ class Evaluate:
             confusion=_confusion(known, len(classes)),
             probability_kind="softmax" if any(each.probability is None for each in found) else "calibrated",
             probability=sdm.probability_fit(known.probabilities, known.right),
+            promised=max((each.coverage for each in found), default=0.0),
+            prediction_sets=_sets(found, len(record.classes)),
             ensemble_size=ensemble,
             ensemble_regions=_ensemble_regions(known, len(classes)) if ensemble else (),
             support=part(columns.roles == Role.SUPPORT),
@@ -175,6 +181,12 @@ def _probability(record: Prediction) -> float:
         return record.probability
     top = record.logits[record.prediction]
     return 1.0 / math.fsum(math.exp(logit - top) for logit in record.logits)
+
+
+def _sets(found: Sequence[Prediction], class_count: int) -> SetCoverage | None:
+    chosen = [each for each in found if not each.role and each.label >= 0 and each.coverage > 0]
+    labels = np.array([each.label for each in chosen], np.int64)
+    return sdm.set_coverage([each.prediction_set for each in chosen], labels, class_count)
 
 
 def _confusion(columns: Columns, class_count: int) -> list[list[int]]:

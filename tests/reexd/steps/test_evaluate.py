@@ -114,12 +114,34 @@ def test_what_made_the_version_is_counted_by_itself(trained):
 def test_how_the_probability_of_being_right_fits(trained):
     known = [a for a in answers(trained.daemon, trained.project, "test").values() if a.label >= 0]
     fit = trained.client.evaluate(trained.project, "test").probability
+    assert fit.kind == "calibrated"
+    mean = sum(each.accuracy.n * each.mean_probability for each in fit.bins) / fit.n
+    assert mean == pytest.approx(sum(a.probability for a in known) / len(known))
+    squares = [(a.probability - (a.label == a.prediction)) ** 2 for a in known]
+    assert fit.brier == pytest.approx(sum(squares) / len(known))
     assert fit.n == len(known) == sum(each.accuracy.n for each in fit.bins)
     assert sum(each.accuracy.correct for each in fit.bins) == sum(a.label == a.prediction for a in known)
     assert all(each.lower <= each.mean_probability <= each.upper for each in fit.bins)
     assert 0 <= fit.calibration_error <= 1
     gaps = [each.accuracy.n * abs(each.mean_probability - each.accuracy.accuracy) for each in fit.bins]
     assert fit.calibration_error == pytest.approx(sum(gaps) / len(known))
+
+
+def test_prediction_sets_are_held_against_their_promise(trained):
+    known = [a for a in answers(trained.daemon, trained.project, "test").values() if a.label >= 0]
+    sets = trained.client.evaluate(trained.project, "test").prediction_sets
+    assert sets.promised == known[0].coverage > 0
+    assert (sets.coverage.n, sets.coverage.correct) == (
+        len(known),
+        sum(a.label in a.prediction_set for a in known),
+    )
+    assert sets.coverage.interval.lower <= sets.coverage.accuracy <= sets.coverage.interval.upper
+    for label, cell in enumerate(sets.by_label):
+        ours = [a for a in known if a.label == label]
+        assert (cell.n, cell.correct) == (len(ours), sum(label in a.prediction_set for a in ours))
+    assert sets.mean_size == pytest.approx(sum(len(a.prediction_set) for a in known) / len(known))
+    assert sets.single_count == sum(len(a.prediction_set) == 1 for a in known)
+    assert sets.full_count == sum(len(a.prediction_set) == 3 for a in known)
 
 
 def test_a_split_without_documents_or_name_is_told(trained):
