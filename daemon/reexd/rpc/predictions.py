@@ -11,10 +11,13 @@ from reex.v1 import predictions_pb2, predictions_pb2_grpc
 from reexd.records import UNLABELLED
 from reexd.rpc import convert
 from reexd.steps.answers import Answers, TextInput
+from reexd.steps.confidence import COVERAGE_DEFAULT
 from reexd.steps.predict import Predict
 from reexd.steps.query import Query
 
 NEIGHBORS_DEFAULT = 5
+
+_Request = predictions_pb2.QueryRequest | predictions_pb2.PredictSplitRequest | predictions_pb2.PredictRequest
 
 
 class PredictionService(predictions_pb2_grpc.PredictionServiceServicer):
@@ -25,14 +28,20 @@ class PredictionService(predictions_pb2_grpc.PredictionServiceServicer):
     async def Query(
         self, request: predictions_pb2.QueryRequest, context: grpc.aio.ServicerContext
     ) -> predictions_pb2.QueryResponse:
-        answers = await self._query.texts(request.project, _texts(request.texts), _neighbors(request))
+        answers = await self._query.texts(
+            request.project, _texts(request.texts), _neighbors(request), _coverage(request)
+        )
         return predictions_pb2.QueryResponse(predictions=_messages(answers))
 
     async def PredictSplit(
         self, request: predictions_pb2.PredictSplitRequest, context: grpc.aio.ServicerContext
     ) -> AsyncIterator[predictions_pb2.PredictSplitResponse]:
         batches = await asyncio.to_thread(
-            self._predict.split, request.project, request.split, _neighbors(request)
+            self._predict.split,
+            request.project,
+            request.split,
+            _neighbors(request),
+            coverage=_coverage(request),
         )
         while (answers := await asyncio.to_thread(_next, batches)) is not None:
             yield predictions_pb2.PredictSplitResponse(predictions=_messages(answers))
@@ -40,11 +49,11 @@ class PredictionService(predictions_pb2_grpc.PredictionServiceServicer):
     async def Predict(
         self, requests: AsyncIterator[predictions_pb2.PredictRequest], context: grpc.aio.ServicerContext
     ) -> AsyncIterator[predictions_pb2.PredictResponse]:
-        project, neighbors = "", NEIGHBORS_DEFAULT
+        project, neighbors, coverage = "", NEIGHBORS_DEFAULT, COVERAGE_DEFAULT
         async for request in requests:
             if not project:
-                project, neighbors = request.project, _neighbors(request)
-            answers = await self._query.texts(project, _texts(request.texts), neighbors)
+                project, neighbors, coverage = request.project, _neighbors(request), _coverage(request)
+            answers = await self._query.texts(project, _texts(request.texts), neighbors, coverage)
             yield predictions_pb2.PredictResponse(predictions=_messages(answers))
 
 
@@ -52,12 +61,12 @@ def _next(batches: Iterator[Answers]) -> Answers | None:
     return next(batches, None)
 
 
-def _neighbors(
-    request: predictions_pb2.QueryRequest
-    | predictions_pb2.PredictSplitRequest
-    | predictions_pb2.PredictRequest,
-) -> int:
+def _neighbors(request: _Request) -> int:
     return request.neighbors if request.HasField("neighbors") else NEIGHBORS_DEFAULT
+
+
+def _coverage(request: _Request) -> float:
+    return request.coverage if request.HasField("coverage") else COVERAGE_DEFAULT
 
 
 def _texts(messages: Sequence[predictions_pb2.Text]) -> list[TextInput]:

@@ -27,6 +27,7 @@ from reexd.interchange.portable_model import (
 )
 from reexd.records import Classifier, ClassifierArrays, Project, Role
 from reexd.steps.calibrate import calibration_report
+from reexd.steps.confidence import with_confidence
 from reexd.steps.derive import Derive, Outdated
 from reexd.steps.embed import Embed
 from reexd.steps.export import IMPORTED
@@ -138,7 +139,7 @@ class ImportClassifier:
             if documents.generation(txn) != links.generation:
                 raise Outdated
             space = spaces.find_or_create(txn, source.fingerprint, source.hidden_size)
-            arrays = _arrays(imported, links, _stored(txn, space, imported, links))
+            arrays = with_confidence(_arrays(imported, links, _stored(txn, space, imported, links)))
             record = replace(
                 imported.record,
                 version=classifiers.next_version(txn),
