@@ -129,6 +129,8 @@ def _compared(message: classifiers_pb2.ComparedClassifier) -> versions.ComparedC
         balanced_accuracy=message.balanced_accuracy,
         regions=tuple(_region(each) for each in message.regions),
         out_of_distribution_admitted=message.out_of_distribution_admitted,
+        origin=message.origin,
+        parent=message.parent,
     )
 
 

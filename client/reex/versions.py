@@ -59,6 +59,8 @@ class ComparedClassifier(Record):
     balanced_accuracy: float
     regions: tuple[RegionEvaluation, ...]  # every alpha of which either version has a region, highest first
     out_of_distribution_admitted: int  # to a region of alpha >= 0.9
+    origin: str = ""  # as in its summary
+    parent: str = ""
 
 
 @dataclass(frozen=True, slots=True)

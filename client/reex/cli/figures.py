@@ -191,6 +191,7 @@ def comparison(figures: Comparison, as_json: bool) -> None:
     output.line()
     columns = [Column(""), Column(one.name, right=True), Column(other.name, right=True)]
     rows = [
+        ["made by", *(f"{each.origin} {each.parent}".strip() for each in (one, other))],
         ["accuracy", *(percent(each.accuracy) for each in (one, other))],
         ["95 % interval", *(_bounds(each.interval) for each in (one, other))],
         ["balanced accuracy", *(percent(each.balanced_accuracy) for each in (one, other))],

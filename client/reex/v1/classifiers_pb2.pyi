@@ -101,7 +101,7 @@ class CompareClassifiersRequest(_message.Message):
     def __init__(self, project: _Optional[str] = ..., first: _Optional[str] = ..., second: _Optional[str] = ..., split: _Optional[str] = ...) -> None: ...
 
 class ComparedClassifier(_message.Message):
-    __slots__ = ("name", "correct", "accuracy", "interval", "balanced_accuracy", "regions", "out_of_distribution_admitted")
+    __slots__ = ("name", "correct", "accuracy", "interval", "balanced_accuracy", "regions", "out_of_distribution_admitted", "origin", "parent")
     NAME_FIELD_NUMBER: _ClassVar[int]
     CORRECT_FIELD_NUMBER: _ClassVar[int]
     ACCURACY_FIELD_NUMBER: _ClassVar[int]
@@ -109,6 +109,8 @@ class ComparedClassifier(_message.Message):
     BALANCED_ACCURACY_FIELD_NUMBER: _ClassVar[int]
     REGIONS_FIELD_NUMBER: _ClassVar[int]
     OUT_OF_DISTRIBUTION_ADMITTED_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    PARENT_FIELD_NUMBER: _ClassVar[int]
     name: str
     correct: int
     accuracy: float
@@ -116,7 +118,9 @@ class ComparedClassifier(_message.Message):
     balanced_accuracy: float
     regions: _containers.RepeatedCompositeFieldContainer[_evaluation_pb2.RegionEvaluation]
     out_of_distribution_admitted: int
-    def __init__(self, name: _Optional[str] = ..., correct: _Optional[int] = ..., accuracy: _Optional[float] = ..., interval: _Optional[_Union[_evaluation_pb2.Interval, _Mapping]] = ..., balanced_accuracy: _Optional[float] = ..., regions: _Optional[_Iterable[_Union[_evaluation_pb2.RegionEvaluation, _Mapping]]] = ..., out_of_distribution_admitted: _Optional[int] = ...) -> None: ...
+    origin: str
+    parent: str
+    def __init__(self, name: _Optional[str] = ..., correct: _Optional[int] = ..., accuracy: _Optional[float] = ..., interval: _Optional[_Union[_evaluation_pb2.Interval, _Mapping]] = ..., balanced_accuracy: _Optional[float] = ..., regions: _Optional[_Iterable[_Union[_evaluation_pb2.RegionEvaluation, _Mapping]]] = ..., out_of_distribution_admitted: _Optional[int] = ..., origin: _Optional[str] = ..., parent: _Optional[str] = ...) -> None: ...
 
 class CompareClassifiersResponse(_message.Message):
     __slots__ = ("split", "n", "first", "second", "agreed", "only_first_correct", "only_second_correct", "out_of_distribution_count", "left_out_count")

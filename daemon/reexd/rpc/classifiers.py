@@ -115,8 +115,8 @@ def classifier_summary(
         warnings=status.warnings,
         training_json=record.training_json if with_training else "",
         live=status.live,
-        origin=status.origin,
-        parent=status.parent,
+        origin=status.origin.made_by,
+        parent=status.origin.parent,
         added_since_calibration=status.added_since_calibration,
         ensemble_size=status.ensemble_size,
         pooling=record.pooling,
@@ -133,4 +133,6 @@ def _compared(record: Compared) -> classifiers_pb2.ComparedClassifier:
         balanced_accuracy=record.part.balanced_accuracy,
         regions=[region(row) for row in record.part.regions],
         out_of_distribution_admitted=record.out_of_distribution.correct,
+        origin=record.origin.made_by,
+        parent=record.origin.parent,
     )

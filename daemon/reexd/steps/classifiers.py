@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from reexd.errors import ClassifierNotFound, InvalidName
@@ -14,6 +15,19 @@ from reexd.store import classifiers
 from reexd.store.catalogue import Catalogue
 
 NAME = re.compile(r"v([1-9][0-9]{0,8})")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What made a version, and from which one: a name, empty for one that was trained anew or imported."""
+
+    made_by: str  # train | continue | add | recalibrate | import
+    parent: str
+
+
+def origin_of(report: Mapping[str, object]) -> Origin:
+    """As a training record says it."""
+    return Origin(str(report.get("origin", "train")), str(report.get("parent", "")))
 
 
 @dataclass(frozen=True)
@@ -31,18 +45,13 @@ class ClassifierStatus:
         return self.report.get("warnings", [])
 
     @property
-    def origin(self) -> str:
-        """train | continue | add | recalibrate | import"""
-        return self.report.get("origin", "train")
+    def origin(self) -> Origin:
+        return origin_of(self.report)
 
     @property
     def ensemble_size(self) -> int:
         """Members, the version itself included; 0 without an ensemble."""
         return self.report.get("ensemble_size", 0)
-
-    @property
-    def parent(self) -> str:
-        return self.report.get("parent", "")
 
     @property
     def added_since_calibration(self) -> int:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from reexd.errors import SplitNotFound
+from reexd.records import Classifier
 from reexd.sdm import Cell
-from reexd.steps.classifiers import number_of
+from reexd.steps.classifiers import Origin, number_of, origin_of
 from reexd.steps.evaluate import Columns, Part, admitted_outside, part_of
 from reexd.steps.predict import Predict
 from reexd.store import classifiers, documents
@@ -20,6 +22,7 @@ class Compared:
     """One version on the n documents of a comparison."""
 
     version: int
+    origin: Origin
     part: Part
     out_of_distribution: Cell  # and how many of those are admitted
 
@@ -70,8 +73,8 @@ class Compare:
         return Comparison(
             split=split,
             n=int(known.sum()),
-            first=_compared(versions[0], one, alphas, class_count),
-            second=_compared(versions[1], other, alphas, class_count),
+            first=_compared(records[0], one, alphas, class_count),
+            second=_compared(records[1], other, alphas, class_count),
             agreed=int((one.predictions[known] == other.predictions[known]).sum()),
             only_first_correct=int((right[0] & ~right[1]).sum()),
             only_second_correct=int((~right[0] & right[1]).sum()),
@@ -89,6 +92,7 @@ def _ordered(columns: Columns, chosen: np.ndarray) -> Columns:
     return columns.where(order[np.searchsorted(columns.documents[order], chosen)])
 
 
-def _compared(version: int, columns: Columns, alphas: list[float], class_count: int) -> Compared:
+def _compared(record: Classifier, columns: Columns, alphas: list[float], class_count: int) -> Compared:
     known = columns.where(columns.labels >= 0)
-    return Compared(version, part_of(known, alphas, class_count), admitted_outside(columns))
+    origin = origin_of(json.loads(record.training_json))
+    return Compared(record.version, origin, part_of(known, alphas, class_count), admitted_outside(columns))
