@@ -29,6 +29,7 @@ def main() -> None:
     from reexd.engine import models
     from reexd.engine.encoding import Encoders
     from reexd.engine.tokens import TextReader, window_tokens
+    from reexd.pooling import parse
     from reexd.registry import Registry
 
     files = Registry(models_folder(), offline=True).find(sys.argv[1])
@@ -37,7 +38,8 @@ def main() -> None:
         files.folder, window_tokens(files.folder, models.positions(config), files.window_tokens)
     )
     digests = {name: value for name, value in files.digests.items() if name.endswith(".safetensors")}
-    spec = {"folder": str(files.folder), "digests": digests, "pooling": files.pooling}
+    spec = {"folder": str(files.folder), "digests": digests}
+    pooling = parse(files.pooling)
     encoders = Encoders()
 
     def forward(text: str) -> tuple[float, float]:
@@ -45,7 +47,7 @@ def main() -> None:
         (window,) = reader.read([text])
         ids, lengths = window.ids[None, :], np.array([len(window.ids)])
         read = time.perf_counter()
-        encoders.embed(spec, ids, lengths, np.array([window.begin]), np.array([window.end]))
+        encoders.embed(spec, pooling, ids, lengths, np.array([window.begin]), np.array([window.end]))
         return 1e3 * (read - begun), 1e3 * (time.perf_counter() - read)
 
     forward("warm")

@@ -26,7 +26,7 @@ _LOW_WATER_UNITS = 12  # the next wave is prepared when so few units are left
 class OpenModel:
     """What embedding with one model takes."""
 
-    spec: dict  # as workers are told
+    spec: dict  # as workers are told; what decides the weights, and nothing else
     reader: TextReader
     pooling: Pooling
     hidden_size: int  # D of one state
@@ -115,10 +115,15 @@ class EmbedStream:
             arrays["attributes"] = self._attributes[[window.text for window in windows]]
         return self._call.unit(
             windows,
-            {"op": "embed", "model": self._model.spec, "match": self._match},
+            {
+                "op": "embed",
+                "model": self._model.spec,
+                "pooling": str(self._model.pooling),
+                "match": self._match,
+            },
             arrays,
             interactive=self._interactive,
-            key=f"embed {self._model.spec} {self._match}",
+            key=f"embed {self._model.spec} {self._model.pooling} {self._match}",
             width=width,
             budget=self._model.interactive_tokens,
         )

@@ -14,7 +14,7 @@ from reexd.engine import models
 from reexd.engine.models import kernels
 from reexd.engine.models.form import BaseModel
 from reexd.engine.tuning import adapters
-from reexd.pooling import Pooling, parse
+from reexd.pooling import Pooling
 
 
 class Encoders:
@@ -42,7 +42,13 @@ class Encoders:
             self._kept.pop(json.dumps(each, sort_keys=True), None)
 
     def embed(
-        self, spec: dict, ids: np.ndarray, lengths: np.ndarray, begin: np.ndarray, end: np.ndarray
+        self,
+        spec: dict,
+        pooling: Pooling,
+        ids: np.ndarray,
+        lengths: np.ndarray,
+        begin: np.ndarray,
+        end: np.ndarray,
     ) -> np.ndarray:
         """Pool the states of a batch of windows.
 
@@ -53,7 +59,7 @@ class Encoders:
         width = ids.shape[1]
         mask = None if lengths.min() == width else kernels.additive_mask(mx.array(lengths), width)
         walked = model.states(model.embed(mx.array(ids)), mask)
-        vectors = pooled(model, walked, parse(spec["pooling"]), lengths, begin, end)
+        vectors = pooled(model, walked, pooling, lengths, begin, end)
         mx.eval(vectors)
         return np.array(vectors)
 

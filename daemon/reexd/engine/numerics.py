@@ -37,7 +37,7 @@ def fingerprint(
     facts = {
         "digests": dict(sorted(digests.items())),
         "pooling": str(parse(files.pooling)),
-        "prefix": files.query_prefix,
+        "prefix": files.document_prefix,
         "window": window,
         "stride": stride,
         "normalised": False,

@@ -29,10 +29,10 @@ def read_model(
     digests = _verified_digests(model)
     config = models.read_config(model.folder)
     window = window_tokens(model.folder, models.positions(config), model.window_tokens)
-    reader = TextReader.open(model.folder, window, model.query_prefix)
+    reader = TextReader.open(model.folder, window, model.document_prefix)
     # Workers verify the weights: they are the ones that read them.
     weights = {name: value for name, value in digests.items() if name.endswith(".safetensors")}
-    spec = {"folder": str(model.folder), "digests": weights, "pooling": str(pooling)}
+    spec = {"folder": str(model.folder), "digests": weights}
     if model.adapter is not None:
         spec["adapter"] = str(model.adapter.folder)
     told = call.ask({"op": "open", "model": spec}).header

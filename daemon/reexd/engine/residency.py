@@ -96,12 +96,13 @@ class OpenModels:
         )
 
     def loaded(self) -> tuple[LoadedModel, ...]:
-        now = time.monotonic()
-        found = [
-            LoadedModel(kept.facts.name, kept.facts.size_bytes, now - kept.used_at)
-            for kept in list(self._kept.values())
-        ]
-        return tuple(sorted(found, key=lambda model: model.name))
+        """Each set of weights once, however many ways of pooling and prefixes it is open for."""
+        now, found = time.monotonic(), {}
+        for kept in sorted(self._kept.copy().values(), key=lambda kept: kept.used_at):
+            found[repr(kept.opened.spec)] = LoadedModel(
+                kept.facts.name, kept.facts.size_bytes, now - kept.used_at
+            )
+        return tuple(sorted(found.values(), key=lambda model: model.name))
 
     async def expire(self) -> None:
         """Close what was not used for `model_idle_max_s`, until cancelled."""
@@ -120,7 +121,7 @@ class OpenModels:
         """
         needed = self.needs(measured)
         for key in self._unused():
-            full = len(self._kept) >= self._settings.models_loaded_max
+            full = len(self.loaded()) >= self._settings.models_loaded_max
             if full or needed.total > memory.available_bytes():
                 await self._close(key)
         memory.refuse_too_large(name, measured, needed, workers_set=len(self._pool.statuses()) - 1)
@@ -136,8 +137,12 @@ class OpenModels:
         return [key for _, key in sorted(idle, key=lambda pair: pair[0])]
 
     async def _close(self, key: tuple) -> None:
+        """Drop a model's weights, and with them every way that they were open for."""
         kept = self._kept.pop(key, None)
         if kept is not None:
+            for other, each in list(self._kept.items()):
+                if each.opened.spec == kept.opened.spec:
+                    del self._kept[other]
             await self._pool.tell_all({"op": "close", "model": kept.opened.spec})
 
     def _run(self, coroutine: Coroutine[None, None, T]) -> T:

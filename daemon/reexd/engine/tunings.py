@@ -74,7 +74,8 @@ def run(
         on_progress(TuneProgress(round(lower * share), lower + documents * settings.epochs, None))
 
     _fill(call, opened, folder, settings.layers, checkpoint_s, told)
-    request = {"model": opened.spec, "tune": settings.to_dict(), "checkpoint_s": checkpoint_s}
+    request = {"model": opened.spec, "pooling": str(opened.pooling), "tune": settings.to_dict()}
+    request["checkpoint_s"] = checkpoint_s
     call.submit_fit(None, folder, request, op="tune")
     while True:
         _, frame = call.next(ends=False)

@@ -21,6 +21,7 @@ import numpy as np
 from reexd.engine import blas
 from reexd.engine.frames import Frame, receive, send
 from reexd.errors import ReexError
+from reexd.pooling import parse
 
 _REST_AFTER_S = 10.0
 
@@ -109,7 +110,9 @@ class Worker:
     def _embed(self, frame: Frame) -> Frame:
         given, wanted = frame.arrays, frame.header.get("match")
         vectors = self._encoders.embed(
-            frame.header["model"], given["ids"], given["lengths"], given["begin"], given["end"]
+            frame.header["model"],
+            parse(frame.header["pooling"]),
+            *(given[name] for name in ("ids", "lengths", "begin", "end")),
         )
         if wanted is None:
             return Frame({}, {"vectors": vectors})

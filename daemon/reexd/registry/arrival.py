@@ -210,6 +210,7 @@ class Arrival:
             pulled_at=time.time(),
             pooling=said.pooling,
             window_tokens=said.window_tokens,
+            document_prefix=said.document_prefix,
             query_prefix=said.query_prefix,
             licence=self.pins.licence if self.pins else fetched.licence,
         )

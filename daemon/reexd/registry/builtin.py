@@ -33,6 +33,7 @@ class BuiltinModel:
     size_bytes: int  # installed; of an unpinned model the weights alone
     window_tokens: int
     pooling: str = POOLING_ENCODER
+    document_prefix: str = ""
     query_prefix: str = ""
     digests: dict[str, str] = field(default_factory=dict)  # empty: recorded at the first pull
     sizes: dict[str, int] = field(default_factory=dict)
@@ -93,7 +94,8 @@ _E5 = BuiltinModel(
     sources=("hf:intfloat/multilingual-e5-small@fd1525a9fd15316a2d503bf26ab031a61d056e98",),
     size_bytes=470_641_600,
     window_tokens=512,
-    query_prefix="query: ",  # what its authors say to use where both sides are alike
+    document_prefix="query: ",  # what its authors say to use where both sides are alike, and for classification
+    query_prefix="query: ",
 )
 
 _SMOLLM2 = BuiltinModel(

@@ -225,6 +225,7 @@ class Installed:
             pulled_at=0.0,
             pooling=said.pooling,
             window_tokens=said.window_tokens,
+            document_prefix=said.document_prefix,
             query_prefix=said.query_prefix,
             licence=licence,
         )

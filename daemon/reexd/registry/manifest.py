@@ -1,7 +1,8 @@
 """reex.json beside a model's files: where it came from and what its bytes were. Owns that file's form.
 
 {"format": 1, "name", "source", "revision", "digests": {file: hex SHA-256}, "sizes": {file: bytes},
- "pulled_at": seconds since the epoch, "pooling", "window_tokens", "query_prefix", "licence"}
+ "pulled_at": seconds since the epoch, "pooling", "window_tokens", "document_prefix", "query_prefix",
+ "licence"}
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from reexd.errors import ModelCorrupt
+from reexd.errors import InvalidSetting, ModelCorrupt
+from reexd.pooling import parse
 from reexd.records import ModelFiles
 
 FILE_NAME = "reex.json"
@@ -32,6 +34,7 @@ class Manifest:
     pulled_at: float
     pooling: str
     window_tokens: int
+    document_prefix: str
     query_prefix: str
     licence: str
 
@@ -42,6 +45,7 @@ class Manifest:
             digests=dict(self.digests),
             pooling=self.pooling,
             window_tokens=self.window_tokens,
+            document_prefix=self.document_prefix,
             query_prefix=self.query_prefix,
         )
 
@@ -62,7 +66,10 @@ def read(folder: Path) -> Manifest | None:
         written = json.loads(file.read_text(encoding="utf-8"))
         if written.pop("format") != FORMAT:
             raise ValueError("written by a newer release")
+        # Before there were two, the one stood before every text.
+        written.setdefault("document_prefix", written["query_prefix"])
         manifest = Manifest(**written)
+        parse(manifest.pooling)
         sound = (
             manifest.name == folder.name
             and manifest.digests.keys() == manifest.sizes.keys()
@@ -72,7 +79,7 @@ def read(folder: Path) -> Manifest | None:
         )
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, InvalidSetting) as error:
         raise corrupt(folder.name, FILE_NAME, f"cannot be read: {error}") from error
     if not sound:
         raise corrupt(folder.name, FILE_NAME, "does not describe this folder")

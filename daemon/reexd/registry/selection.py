@@ -43,6 +43,7 @@ class Reading:
 
     pooling: str = POOLING_ENCODER
     window_tokens: int = 0
+    document_prefix: str = ""
     query_prefix: str = ""
 
 
@@ -113,6 +114,11 @@ def check_sizes(sizes: Mapping[str, int], where: str, size_max_bytes: int) -> No
         raise InvalidInput(f"{where}: expected a model of at most {size_max_bytes} bytes, it has {total}.")
 
 
+def _prefix(prompts: dict, *names: str) -> str:
+    """The first of the named prompts that is given."""
+    return next((prompts[name] for name in names if isinstance(prompts.get(name), str)), "")
+
+
 def reading(folder: Path) -> Reading:
     """What a sentence-transformers folder says of itself; where it says nothing, what suits its kind."""
     pooling = json_object(folder / "1_Pooling" / "config.json")
@@ -124,12 +130,13 @@ def reading(folder: Path) -> Reading:
     }
     window = json_object(folder / "sentence_bert_config.json").get("max_seq_length")
     prompts = json_object(folder / "config_sentence_transformers.json").get("prompts")
-    prefix = prompts.get("query") if isinstance(prompts, dict) else None
+    prompts = prompts if isinstance(prompts, dict) else {}
     config = json_object(folder / "config.json")
     causal = is_causal(config) if config else any(folder.glob(f"*{GGUF}"))
     return Reading(
         pooling="+".join(name for name, on in modes.items() if on is True)
         or (POOLING_DECODER if causal else POOLING_ENCODER),
         window_tokens=window if type(window) is int and 0 < window < 1 << 20 else 0,
-        query_prefix=prefix if isinstance(prefix, str) else "",
+        document_prefix=_prefix(prompts, "document", "passage"),
+        query_prefix=_prefix(prompts, "query"),
     )

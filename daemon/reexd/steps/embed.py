@@ -116,6 +116,18 @@ class Embed:
         """What names the hidden states of texts under the project's present model. Raises ModelMissing."""
         return _digests(project, self.model(project)[1], texts, prompts)
 
+    def question(self, project: Project, text: str) -> np.ndarray:
+        """The hidden state (D,) of a text to search with, which some models read after words of its own.
+
+        Never stored, nor looked up where it is read otherwise than a document. Raises ModelMissing, ModelCorrupt.
+        """
+        files, facts = self.model(project)
+        if files.query_prefix == files.document_prefix:
+            return self.texts(project, [text], [""], interactive=True)[0][0]
+        asked = replace(files, document_prefix=files.query_prefix)
+        prompt = read_prompt(project, facts, "")
+        return self._engine.embed(asked, [text], prompt=prompt, interactive=True).vectors[0]
+
     def space(self, project: Project) -> Space:
         """Where the project's hidden states live under its present model; made when new."""
         _, facts = self.model(project)

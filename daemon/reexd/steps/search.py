@@ -56,11 +56,11 @@ class Search:
             numbers = _selection(txn, wanted, labels)
             missing = numbers[references.rows(txn, space, numbers) < 0]
         self._embed.documents(record, missing[:EMBED_MAX])
-        vectors, _ = self._embed.texts(record, [text], [""], interactive=True)
+        asked = self._embed.question(record, text)
         with environment.read() as txn:
             rows = references.rows(txn, space, numbers)
             embedded = np.flatnonzero(rows >= 0)
-            similarities = _cosines(txn, space, vectors[0], rows[embedded])
+            similarities = _cosines(txn, space, asked, rows[embedded])
             best = _largest(similarities, limit)
             results = [
                 (documents.read(txn, int(numbers[embedded[at]])), float(similarities[at])) for at in best

@@ -35,7 +35,7 @@ def test_facts_and_fingerprint(shared_engine, tiny_bert, tiny_models, tmp_path):
             tiny_bert,
             other,
             _changed(tiny_bert, window_tokens=32),
-            _changed(tiny_bert, query_prefix="query: "),
+            _changed(tiny_bert, document_prefix="query: "),
             _changed(tiny_bert, pooling="mean+first"),
         )
     }

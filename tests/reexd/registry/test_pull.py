@@ -110,14 +110,15 @@ def test_any_hub_repository(models, hub):
     hub.files = FILES | {
         "1_Pooling/config.json": b'{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}',
         "sentence_bert_config.json": b'{"max_seq_length": 77}',
-        "config_sentence_transformers.json": b'{"prompts": {"query": "query: "}}',
+        "config_sentence_transformers.json": b'{"prompts": {"query": "query: ", "passage": "passage: "}}',
         "pytorch_model.bin": b"pickle",
         "onnx/model.onnx": b"onnx",
         "modeling.py": b"raise SystemExit",
     }
     registry = Registry(models, endpoint=hub.endpoint)
     files = registry.pull("hf:org/tiny")
-    assert (files.pooling, files.window_tokens, files.query_prefix) == ("first", 77, "query: ")
+    assert (files.pooling, files.window_tokens) == ("first", 77)
+    assert (files.document_prefix, files.query_prefix) == ("passage: ", "query: ")
     assert not {"pytorch_model.bin", "onnx/model.onnx", "modeling.py"} & set(files.digests)
     assert not any("pytorch_model.bin" in path for path in hub.requests)
     assert registry.verify("tiny") == files

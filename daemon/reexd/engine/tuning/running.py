@@ -67,15 +67,14 @@ class Tuning:
 
     def _begin(self):
         blas.set_threads(os.cpu_count() or 1)
-        spec = self._settings["model"]
         given = corpus.windows(self._folder)
         names = ("offsets", "begin", "end", "firsts", "counts", "labels")
         read = {name: np.array(given[name]) for name in names}
         resume = self._last()
         self._saved_at = time.monotonic()
         return tune(
-            adapters.copied(self._encoders.open(spec).model),
-            parse(spec["pooling"]),
+            adapters.copied(self._encoders.open(self._settings["model"]).model),
+            parse(self._settings["pooling"]),
             Corpus(corpus.lower_states(self._folder), **read),
             TuneSettings.from_dict(self._settings["tune"]),
             None if resume is None else (dict(resume.facts), dict(resume.arrays)),
