@@ -6,6 +6,7 @@ import pytest
 from reex.v1 import (
     evaluation_pb2,
     predictions_pb2,
+    projects_pb2,
     search_pb2,
 )
 
@@ -54,6 +55,47 @@ def test_query_has_words_for_every_verdict(held, reexctl, fields, expected):
         predictions=[answer(**fields)]
     )
     assert expected in reexctl("query", "s", "a text").out
+
+
+def test_query_says_how_probable_it_is_and_what_it_cannot_exclude(held, reexctl):
+    told = answer(
+        probability=0.625,
+        probability_lower=0.5,
+        probability_upper=0.75,
+        probability_documents=45,
+        prediction_set=[0, 1],
+        prediction_set_uncalibrated=[0],
+        coverage=0.95,
+    )
+    held.answers["Query"] = lambda request, context: predictions_pb2.QueryResponse(predictions=[told])
+    ended = reexctl("query", "s", "a text", "--coverage", 0.95)
+    assert held.requests[0][1].coverage == 0.95
+    for expected in ("0.625 that this is right", "0.500 to 0.750", "45 calibration documents like it"):
+        assert expected in ended.out
+    assert "negative, neutral    at coverage 0.95; 1 of them with too few" in ended.out
+    assert reexctl("query", "s", "a text", "--coverage", 0.3).code == 2
+
+
+def test_query_says_when_nothing_is_known_of_the_probability(held, reexctl):
+    held.answers["Query"] = lambda request, context: predictions_pb2.QueryResponse(predictions=[answer()])
+    ended = reexctl("query", "s", "a text")
+    assert "not known: v1 was made without" in ended.out
+    assert "at coverage" not in ended.out
+    far = answer(probability=1 / 3, probability_lower=0.0, probability_upper=1.0, probability_documents=0)
+    held.answers["Query"] = lambda request, context: predictions_pb2.QueryResponse(predictions=[far])
+    assert "0.000 to 1.000; no calibration document is like it" in reexctl("query", "s", "a text").out
+
+
+def test_a_set_of_many_classes_is_counted(held, reexctl):
+    classes = [f"class{number}" for number in range(40)]
+    held.answers["GetProject"] = lambda request, context: projects_pb2.GetProjectResponse(
+        project=projects_pb2.Project(name="s", classes=classes)
+    )
+    told = answer(probability=0.5, prediction_set=range(30), coverage=0.9)
+    held.answers["Query"] = lambda request, context: predictions_pb2.QueryResponse(predictions=[told])
+    out = reexctl("query", "s", "a text").out
+    assert "30 of 40 classes: class0, class1," in out
+    assert "class29" not in out
 
 
 def test_query_as_json_is_one_object(held, reexctl):
