@@ -48,7 +48,7 @@ class Pool:
     attributes: np.ndarray  # (n, attribute_count) float32
     left_out: int  # documents of train and calibration labelled -1 or -99
     continued: Continued | None = None  # what it takes over from the version it goes on from
-    sides: Sides | None = None  # of exactly these documents, when the language model was tuned on some of them
+    sides: Sides | None = None  # of these documents, when the language model was tuned on some
 
     @property
     def held(self) -> np.ndarray | None:

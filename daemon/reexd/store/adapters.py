@@ -13,6 +13,7 @@ from functools import partial
 import lmdb
 import numpy as np
 
+from reexd.errors import StoreCorrupt
 from reexd.store import arrays as parts
 from reexd.store import keys, ranges, references, spaces
 from reexd.store.codecs.adapter import AdapterRecord, decode_adapter, encode_adapter
@@ -60,7 +61,10 @@ def find(txn: lmdb.Transaction, space: int) -> str | None:
 
 def get(txn: lmdb.Transaction, space: int) -> dict[str, np.ndarray]:
     """The changes of a space that has an adapter: owned copies by name. Raises StoreCorrupt."""
-    record = decode_adapter(txn.get(keys.adapter(space)))
+    value = txn.get(keys.adapter(space))
+    if value is None:
+        raise StoreCorrupt(f"space {space} has no adapter, and a version names one; restore a backup")
+    record = decode_adapter(value)
     return {
         name: parts.get(txn, partial(keys.adapter_array, space, number), f"adapter of space {space}, {name}")
         for number, name in enumerate(record.names)
@@ -71,7 +75,9 @@ def drop(txn: lmdb.Transaction, space: int) -> None:
     """Delete a space that has an adapter, with its hidden states and the documents' links to them."""
     if txn.get(keys.adapter(space)) is None:
         return
-    linked = [key for key in ranges.keys(txn, keys.kind(keys.Kind.DOCUMENT_ROW)) if keys.slot_of(key) == space]
+    linked = [
+        key for key in ranges.keys(txn, keys.kind(keys.Kind.DOCUMENT_ROW)) if keys.slot_of(key) == space
+    ]
     for key in linked:
         txn.delete(key)
     for kind in _OF_A_SPACE:

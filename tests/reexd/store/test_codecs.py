@@ -12,7 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reexd.errors import InvalidInput, StoreCorrupt
 from reexd.records import Classifier, Job, JobState, Neighbor, Prediction, Project, Region
-from reexd.store.codecs import array, checkpoint, classifier, document, hidden_state, job, prediction, project
+from reexd.store.codecs import (
+    adapter,
+    array,
+    checkpoint,
+    classifier,
+    document,
+    hidden_state,
+    job,
+    prediction,
+    project,
+)
 from reexd.store.codecs.fields import decode_u64, encode_u64, utf8
 
 TEXT = st.text(max_size=40)
@@ -108,6 +118,11 @@ def predictions(draw: st.DrawFn) -> Prediction:
         size, agreed = draw(st.integers(1, 100)), draw(st.integers(0, 100))
         record = replace(record, ensemble_size=size, ensemble_agreed=agreed, ensemble_region_alpha=draw(REAL))
     return record
+
+
+@given(st.builds(adapter.AdapterRecord, TEXT, tuples(TEXT)))
+def test_adapter(record: adapter.AdapterRecord) -> None:
+    assert adapter.decode_adapter(adapter.encode_adapter(record)) == record
 
 
 @given(DOCUMENTS)

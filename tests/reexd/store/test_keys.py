@@ -91,6 +91,8 @@ def test_released_numbers_stand() -> None:
         "HIDDEN_LIVE": 38,
         "HIDDEN_REFERENCES": 39,
         "DOCUMENT_ROW": 40,
+        "ADAPTER": 41,
+        "ADAPTER_ARRAY": 42,
         "CLASSIFIER": 48,
         "CLASSIFIER_ARRAY": 49,
         "MEMBER": 50,

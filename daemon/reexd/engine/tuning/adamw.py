@@ -34,17 +34,19 @@ class AdamW:
         self.steps = 0
         self._segments = segments
 
-    def update(self, gradient: np.ndarray, rate: float, decay: float) -> None:
-        """One step along `gradient` (n,) float32, which is used up as scratch."""
+    def update(self, gradient: np.ndarray, scale: float, rate: float, decay: float) -> None:
+        """One step along `scale` times `gradient` (n,) float32, which is used up as scratch."""
         self.steps += 1
-        scale = np.float32(1 / (1 - _FIRST**self.steps))
+        factor = np.float32(scale)
+        rising = 1 / (1 - _FIRST**self.steps)
         root = np.float32((1 - _SECOND**self.steps) ** -0.5)
         for segment in self._segments:
-            step = np.float32(rate * segment.rate * scale)
+            step = np.float32(rate * segment.rate * rising)
             kept = np.float32(1 - rate * segment.rate * decay * segment.decay)
             for begin in range(segment.begin, segment.end, _BLOCK):
                 block = slice(begin, min(begin + _BLOCK, segment.end))
                 w, g, m, v = self.weights[block], gradient[block], self.first[block], self.second[block]
+                g *= factor
                 m += (1 - np.float32(_FIRST)) * (g - m)
                 np.multiply(g, g, out=g)
                 g -= v

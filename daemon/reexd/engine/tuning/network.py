@@ -121,8 +121,10 @@ class Network:
         weights: np.ndarray,
         seed: int,
         out: np.ndarray,
+        *,
+        add: bool,
     ) -> float:
-        """Add the gradient of the weighted cross-entropy, summed over the windows, to `out`; returns the loss.
+        """The gradient of the weighted cross-entropy, summed over the windows, into or added to `out`; the loss.
 
         labels, weights (n,). `seed` draws what is dropped.
         """
@@ -137,7 +139,11 @@ class Network:
         value, gradients = mx.value_and_grad(loss)([self._array(vector, leaf) for leaf in self.leaves])
         mx.eval(value, gradients)
         for leaf, gradient in zip(self.leaves, gradients, strict=True):
-            out[leaf.begin : leaf.end] += np.asarray(gradient).reshape(-1)
+            flat = np.asarray(gradient).reshape(-1)
+            if add:
+                out[leaf.begin : leaf.end] += flat
+            else:
+                out[leaf.begin : leaf.end] = flat
         return value.item()
 
     def _kept(self, rows: int, seed: int) -> mx.array | None:

@@ -99,6 +99,7 @@ class _Run:
         self.base = self.network.weights()
         self.network.normalise(self._some_inputs())
         self.adam = AdamW(self.base.copy(), self.network.segments())
+        self.gradient = np.empty_like(self.base)
         self.best = self.base
         self.best_loss, self.best_epoch = math.inf, 0
         self.steps_per_epoch = math.ceil(len(self.rows) / settings.batch_size)
@@ -157,9 +158,7 @@ class _Run:
 
     def _step(self, batch: np.ndarray) -> float:
         """One update; returns the weighted loss summed over its documents."""
-        gradient = np.zeros_like(self.base)
-        loss = 0.0
-        step = self.adam.steps
+        loss, step, gradient = 0.0, self.adam.steps, self.gradient
         for place, part in enumerate(batches.parts(batch, self.lengths, PART_TOKENS_MAX)):
             rows = self.document[part]
             loss += self.network.gradient(
@@ -167,14 +166,13 @@ class _Run:
                 self.corpus.inputs(part),
                 self.corpus.labels[rows],
                 self.weights[rows],
-                (self.settings.seed << 40) + (step << 12) + place,
+                int(np.random.default_rng([self.settings.seed, 4, step, place]).integers(2**32)),
                 gradient,
+                add=place > 0,
             )
-        gradient /= len(batch)
-        norm = math.sqrt(float(np.dot(gradient, gradient)))
-        if norm > self.settings.norm_max:
-            gradient *= self.settings.norm_max / norm
-        self.adam.update(gradient, self._rate(step), self.settings.weight_decay)
+        norm = math.sqrt(float(np.dot(gradient, gradient))) / len(batch)
+        scale = min(1.0, self.settings.norm_max / max(norm, 1e-12)) / len(batch)
+        self.adam.update(gradient, scale, self._rate(step), self.settings.weight_decay)
         return loss
 
     def _rate(self, step: int) -> float:

@@ -1,0 +1,222 @@
+"""Tuning in one process: the gradient, the optimiser, resumption to the same bits; and through a worker."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+
+import mlx.core as mx
+import numpy as np
+import pytest
+from mlx.utils import tree_flatten
+from reexd.engine import models
+from reexd.engine.client import State, kept_with_corpus, write_adapter
+from reexd.engine.tokens import TextReader
+from reexd.engine.tuning import batches
+from reexd.engine.tuning.adamw import AdamW, Segment
+from reexd.engine.tuning.adapters import copied
+from reexd.engine.tuning.network import Inputs, Network
+from reexd.engine.tuning.settings import TuneSettings, held_out, layers_tuned, row_weights
+from reexd.engine.tuning.tune import Corpus, tune
+from reexd.errors import InvalidSetting, ModelCorrupt, NotEnoughData
+from reexd.pooling import parse
+from reexd.records import AdapterFiles
+
+SETTINGS = TuneSettings(class_count=3, layers=1, epochs=2, batch_size=8, learning_rate=1e-3)
+
+
+@pytest.fixture(scope="module")
+def tiny(tiny_bert):
+    return models.load(tiny_bert.folder, tiny_bert.digests)
+
+
+@pytest.fixture(scope="module")
+def made(tiny):
+    """60 documents, every third of two windows, whose class shows in the states that the top layer reads."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(60) % 3
+    counts = np.where(np.arange(60) % 3 == 0, 2, 1)
+    lengths = rng.integers(3, 12, counts.sum())
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    document = np.repeat(np.arange(60), counts)
+    states = rng.standard_normal((offsets[-1], tiny.hidden_size)).astype(np.float32)
+    states[:, :3] += 2 * np.eye(3, dtype=np.float32)[np.repeat(labels[document], lengths)]
+    firsts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    return Corpus(states, offsets, np.zeros(len(lengths), int), lengths, firsts, counts, labels)
+
+
+def run(tiny, made, resume=None, *, stop_after: int = 0, **changes):
+    """The events of a tuning, every step followed by a checkpoint; all of them, or up to so many steps."""
+    settings = dataclasses.replace(SETTINGS, **changes)
+    events = tune(copied(tiny.model), parse("mean"), made, settings, resume, checkpoint_interval_s=0.0)
+    found = []
+    for kind, payload in events:
+        facts, arrays = payload if kind != "progress" else (payload, {})
+        found.append((kind, (dict(facts), {name: array.copy() for name, array in arrays.items()})))
+        if stop_after and sum(kind == "checkpoint" for kind, _ in found) == stop_after:
+            break
+    return found
+
+
+@pytest.mark.parametrize("pooling", ["mean", "max+first", "mean@2"])
+def test_the_gradient_is_the_slope_of_the_loss(tiny, pooling):
+    """Along random directions, by central differences."""
+    rng = np.random.default_rng(1)
+    settings = dataclasses.replace(SETTINGS, layers=2, dropout=0.0)
+    network = Network(copied(tiny.model), parse(pooling), settings)
+    lengths = np.array([9, 7, 4])
+    x = rng.standard_normal((3, 9, tiny.hidden_size)).astype(np.float32)
+    inputs = Inputs(x, lengths, np.array([0, 1, 0]), lengths)
+    vector = network.weights()
+    vector[network.leaves[-2].begin :] = rng.standard_normal(len(vector) - network.leaves[-2].begin)
+    labels, weights = np.array([2, 0, 1]), np.array([1.0, 0.5, 2.0], np.float32)
+    slope, scratch = np.empty_like(vector), np.empty_like(vector)
+
+    def loss(at: np.ndarray) -> float:
+        return network.gradient(at, inputs, labels, weights, 0, scratch, add=False)
+
+    network.gradient(vector, inputs, labels, weights, 0, slope, add=False)
+    for _ in range(3):
+        direction = rng.standard_normal(len(vector)).astype(np.float32)
+        direction *= 0.05 / np.linalg.norm(direction)
+        difference = (loss(vector + direction) - loss(vector - direction)) / 2
+        assert difference == pytest.approx(float(slope @ direction), rel=0.03, abs=1e-4)
+    twice = slope.copy()
+    network.gradient(vector, inputs, labels, weights, 0, twice, add=True)
+    assert np.allclose(twice, 2 * slope, rtol=1e-4, atol=1e-6)
+
+
+def test_the_optimiser_is_the_published_one():
+    """Algorithm 2 of Loshchilov and Hutter in float64, rates and decay by segment."""
+    rng = np.random.default_rng(2)
+    weights = rng.standard_normal(70_000).astype(np.float32)
+    expected = weights.astype(np.float64)
+    segments = [Segment(0, 40_000, 1.0, 1.0), Segment(40_000, 70_000, 0.1, 0.0)]
+    adam = AdamW(weights, segments)
+    m, v = np.zeros(70_000), np.zeros(70_000)
+    rates = np.where(np.arange(70_000) < 40_000, 1.0, 0.1)
+    decays = np.where(np.arange(70_000) < 40_000, 0.01, 0.0)
+    for step in range(1, 4):
+        gradient = rng.standard_normal(70_000).astype(np.float32)
+        g = 0.5 * gradient.astype(np.float64)
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+        expected *= 1 - 0.02 * rates * decays
+        expected -= 0.02 * rates * (m / (1 - 0.9**step)) / (np.sqrt(v / (1 - 0.999**step)) + 1e-8)
+        adam.update(gradient, 0.5, 0.02, 0.01)
+    assert np.allclose(weights, expected, atol=2e-6)
+
+
+def test_it_learns_and_keeps_the_best_epoch(tiny, made):
+    kind, (facts, arrays) = run(tiny, made, epochs=4, head_learning_rate=0.01)[-1]
+    assert kind == "result"
+    losses = [record["held_loss"] for record in facts["history"]]
+    assert facts["best_loss"] == min(losses) < losses[0]
+    assert facts["best_epoch"] == losses.index(min(losses)) + 1
+    assert facts["history"][-1]["held_accuracy"] == 1.0
+    assert {array.dtype for array in arrays.values()} == {np.dtype(np.float16)}
+    assert {name.split(".")[0] for name in arrays} == {"1"}  # the top one of two layers
+    assert max(np.abs(array).max() for array in arrays.values()) > 0
+
+
+def test_patience_ends_it_early(tiny, made):
+    _, (facts, _) = run(tiny, made, epochs=50, learning_rate=0.05, patience=1)[-1]
+    assert facts["stopped_early"]
+    assert len(facts["history"]) == facts["best_epoch"] + 1 < 50
+
+
+@pytest.mark.parametrize("stop_after", [3, 9])
+def test_resumed_it_ends_in_the_same_bits(tiny, made, stop_after):
+    """From a checkpoint in the first epoch, and from one in the second."""
+    whole = run(tiny, made)[-1][1]
+    _, state = run(tiny, made, stop_after=stop_after)[-1]
+    facts, arrays = run(tiny, made, resume=state)[-1][1]
+    assert arrays.keys() == whole[1].keys()
+    assert all(np.array_equal(arrays[name], whole[1][name]) for name in arrays)
+    assert [record["held_loss"] for record in facts["history"]] == [
+        record["held_loss"] for record in whole[0]["history"]
+    ]
+    with pytest.raises(InvalidSetting, match="other settings"):
+        run(tiny, made, resume=state, learning_rate=2e-3)
+
+
+def test_every_document_once_in_an_epoch_and_any_of_its_windows(made):
+    lengths = np.diff(made.offsets)
+    order = batches.epoch(lengths, made.firsts, made.counts, 8, [0, 1])
+    document = np.repeat(np.arange(60), made.counts)
+    assert sorted(document[np.concatenate(order)].tolist()) == list(range(60))
+    assert [len(batch) for batch in order].count(8) == 7
+    other = batches.epoch(lengths, made.firsts, made.counts, 8, [0, 2])
+    assert set(np.concatenate(order)) != set(np.concatenate(other))
+    again = batches.epoch(lengths, made.firsts, made.counts, 8, [0, 1])
+    assert all(np.array_equal(one, same) for one, same in zip(order, again, strict=True))
+    parts = list(batches.parts(order[0], lengths, 20))
+    assert np.array_equal(np.concatenate(parts), order[0])
+    assert all(len(part) * lengths[part[0]] <= 20 or len(part) == 1 for part in parts)
+
+
+def test_held_out_rows_are_of_every_class_and_never_most_of_it():
+    labels = np.repeat([0, 1, 2], [1000, 30, 3])
+    held = held_out(labels, np.arange(len(labels)), 0)
+    assert np.bincount(labels[held]).tolist() == [80, 2, 1]
+    assert not np.array_equal(held, held_out(labels, np.arange(len(labels)), 1))
+
+
+def test_rows_weigh_by_the_root_of_their_class():
+    weights = row_weights(np.repeat([0, 1], [400, 100]), 2)
+    assert weights[-1] / weights[0] == pytest.approx(2.0)
+    assert weights.mean() == pytest.approx(1.0)
+    with pytest.raises(NotEnoughData, match=r"\[400, 0\]"):
+        row_weights(np.zeros(400, int), 2)
+
+
+def test_small_models_are_tuned_whole_and_large_ones_at_the_top():
+    assert layers_tuned(6, 22_700_000) == 6
+    assert layers_tuned(12, 109_000_000) == 4
+
+
+def test_through_a_worker_into_a_fused_model(shared_engine, tiny_bert, tiny_models, tmp_path):
+    texts = [text for name in tiny_models.CLASSES for text in tiny_models.texts(name, 20)]
+    texts[0] = " ".join([texts[0]] * 20)  # of several windows
+    labels = np.repeat(np.arange(3), 20)
+    keep = State({"numbers": np.arange(60)}, {"note": 1})
+    folder = tmp_path / "job"
+    told = []
+
+    def tuned():
+        return shared_engine.tune(tiny_bert, folder, SETTINGS, checkpoint_s=0.0, on_progress=told.append)
+
+    shared_engine.read_corpus(tiny_bert, folder, texts, labels, keep)
+    kept = kept_with_corpus(folder)
+    assert np.array_equal(kept.arrays["numbers"], np.arange(60))
+    assert kept.facts == {"note": 1}
+    result = tuned()
+    done = [progress.done for progress in told]
+    assert done == sorted(done)
+    assert done[-1] == told[-1].total
+    shutil.rmtree(folder / "result")
+    again = tuned()  # from its last checkpoint, with the cache that is there
+    assert all(np.array_equal(result.arrays[name], again.arrays[name]) for name in result.arrays)
+
+    write_adapter(tmp_path / "adapter", result.arrays)
+    fused = dataclasses.replace(tiny_bert, adapter=AdapterFiles(tmp_path / "adapter", "a digest"))
+    assert shared_engine.open(fused).fingerprint != shared_engine.open(tiny_bert).fingerprint
+    before = shared_engine.embed(tiny_bert, texts).vectors
+    after = shared_engine.embed(fused, texts).vectors
+    assert np.abs(after - before).max() > 1e-3
+    model = models.load(tiny_bert.folder, tiny_bert.digests).model
+    names = {f"encoder.layer.{name}": array.astype(np.float32) for name, array in result.arrays.items()}
+    tuned_weights = {
+        name: value + mx.array(names[name].T) if name in names else value
+        for name, value in tree_flatten(model.parameters())
+    }
+    assert len(names) == len(names.keys() & tuned_weights.keys()) == 12
+    model.load_weights(list(tuned_weights.items()))
+    (window,) = TextReader.open(tiny_bert.folder, 64).read(texts[1:2])
+    assert np.allclose(after[1], np.array(model(mx.array(window.ids)[None])[0].mean(axis=0)), atol=1e-5)
+
+
+def test_changes_of_another_model_are_refused(shared_engine, tiny_bert, tmp_path):
+    write_adapter(tmp_path / "adapter", {"7.weight": np.zeros(3, np.float16)})
+    wrong = dataclasses.replace(tiny_bert, adapter=AdapterFiles(tmp_path / "adapter", "another digest"))
+    with pytest.raises(ModelCorrupt, match="do not fit"):
+        shared_engine.open(wrong)
