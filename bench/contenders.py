@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 EXEMPLARS = 1000
+COVERAGE = 0.9  # of prediction sets
 PACKAGE_EPOCHS = 20  # its own default
 PACKAGE_LEARNING_RATE = 1e-5  # its own default
 PACKAGE_LEARNING_RATE_SENSIBLE = 3e-4
@@ -54,16 +55,22 @@ def reex(job: Job) -> tuple[dict[str, Any], Answer]:
         for arrays in (outcome.arrays for outcome in fitted.outcomes)
     ]
     probability = sdm.fit_probability(blocks)
-    labels, logits, _, d0 = _calibration_rows(fitted.outcome.arrays)
+    labels, logits, q, d0 = _calibration_rows(fitted.outcome.arrays)
     nearness, magnitude = sdm.fit_nearness(d0), sdm.fit_magnitude(labels, logits)
+    conforming = sdm.class_conformity(labels, sdm.conformity(logits, q, nearness.among(d0)))
+    thresholds = sdm.set_thresholds(conforming, COVERAGE)
 
     def answer(vectors: np.ndarray) -> Arrays:
         matches = matcher.match(vectors, neighbors=0)
         scores = sdm.score(matches.logits, matches.q, matches.d0, calibration)
-        right = sdm.probabilities(
-            probability, nearness(matches.d0), magnitude(matches.logits), matches.q, job.class_count
-        )
-        return {"prediction": scores.prediction, "probability": right.value, "alpha": scores.region_alpha}
+        near = nearness(matches.d0)
+        right = sdm.probabilities(probability, near, magnitude(matches.logits), matches.q, job.class_count)
+        return {
+            "prediction": scores.prediction,
+            "probability": right.value,
+            "alpha": scores.region_alpha,
+            "sets": sdm.conformity(matches.logits, matches.q, near) >= thresholds,
+        }
 
     facts = {"regions": [region.alpha for region in calibration.regions]}
     return facts | _trained(fitted, settings), answer

@@ -12,7 +12,8 @@ with cross-entropy to the end.
 Foreign texts are of the classes but from another source, or of no class at all. Probability is what a contender says
 of its own prediction; Brier is its mean squared error against being right, ECE has 15 bins of equal mass. Admitted:
 a region of at least alpha (SDM), probability >= alpha (softmax, temperature), a prediction set of one class at
-coverage alpha (APS). Figures are means over the seeds, intervals Clopper-Pearson, 95 %, of the mean counts.
+coverage alpha (APS, RAPS). Prediction sets are asked for at coverage .9: label-conditional ones of ours, APS and
+RAPS. Figures are means over the seeds, intervals Clopper-Pearson, 95 %, of the mean counts.
 """
 
 from __future__ import annotations
@@ -23,23 +24,25 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from bench import estimator_data, machine, peers
+from bench import baselines, contenders, estimator_data, machine, peers
 from bench.daemon import BenchFailed
 from bench.datasets import SHARED
+from bench.estimator_claims import checks
 from bench.estimator_data import Task
-from bench.estimator_figures import ALPHAS, Answers, Trial, result
+from bench.estimator_figures import ALPHAS, Answers, Trial, collected, notes, raw, tables
 from bench.report import Result
 
 SEEDS = 3
 SEED_STRIDE = 1000  # shuffle i of seed s is drawn from s + i, so near seeds would share shuffles
 PACKAGE_ROWS_MAX = 6000
 QUICK_TASKS, QUICK_ROWS = ("phrasebank", "trec6"), 1200
-SCRIPT = Path(__file__).resolve().parent / "contenders.py"
 
 OURS_CAPPED = "reex, the package's rows"
 # Shown name -> (name in contenders.py, whether it gets the package's rows)
@@ -74,7 +77,13 @@ def run(options: argparse.Namespace) -> Result:
     ]
     with ThreadPoolExecutor(machine.cores()) as threads:
         groups = list(threads.map(lambda each: _trials(*each, python, most), wanted))
-    return result(tasks, [trial for group in groups for trial in group], most)
+    found = collected(tasks, [trial for group in groups for trial in group])
+    return Result(
+        raw=raw(found),
+        tables=[table for task in tasks for table in tables(found, task)],
+        checks=checks(found),
+        notes=notes(found, most),
+    )
 
 
 def _trials(task: Task, seed: int, shown: str, python: Path, package_rows: int) -> list[Trial]:
@@ -107,7 +116,7 @@ def _run(interpreter: Path, contender: str, folder: Path) -> None:
     one = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     # Our modules beside the script must not stand in for a package's own.
     environment = os.environ | one | {"PYTHONSAFEPATH": "1"}
-    command = [str(interpreter), str(SCRIPT), contender, str(folder)]
+    command = [str(interpreter), contenders.__file__, contender, str(folder)]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise BenchFailed(f"{contender}: {done.stderr.strip()[-2000:]}")
@@ -118,14 +127,40 @@ def _of_regions(told: dict[str, np.ndarray], name: str) -> Answers:
         told[f"{name}/prediction"],
         told[f"{name}/probability"],
         {alpha: told[f"{name}/alpha"] >= alpha for alpha in ALPHAS},
+        told.get(f"{name}/sets"),
     )
 
 
-def _softmax(told: dict[str, np.ndarray], name: str) -> Answers:
-    logits = told[f"{name}/logits"].astype(np.float64)
-    raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    probability = (raised / raised.sum(axis=1, keepdims=True)).max(axis=1)
-    return Answers(logits.argmax(axis=1), probability, {alpha: probability >= alpha for alpha in ALPHAS})
+def _softmax(told: dict[str, np.ndarray], name: str, temperature: float = 1.0) -> Answers:
+    """Admitted where it is as sure as alpha."""
+    probabilities = baselines.softmax(told[f"{name}/logits"], temperature)
+    probability = probabilities.max(axis=1)
+    return Answers(
+        probabilities.argmax(axis=1), probability, {alpha: probability >= alpha for alpha in ALPHAS}
+    )
 
 
-BASELINES = {"softmax": _softmax}
+def _temperature(told: dict[str, np.ndarray], name: str) -> Answers:
+    found = baselines.temperature(told["calibration_logits"], told["calibration_labels"])
+    return _softmax(told, name, found)
+
+
+def _adaptive(fit: Callable[..., baselines.AdaptiveSets], told: dict[str, np.ndarray], name: str) -> Answers:
+    """Admitted where the set at coverage alpha is the prediction alone; it brings no probability of its own."""
+    calibration = baselines.softmax(told["calibration_logits"])
+    asked = baselines.softmax(told[f"{name}/logits"])
+    prediction = asked.argmax(axis=1)
+    admitted, kept = {}, None
+    for alpha in ALPHAS:
+        sets = fit(calibration, told["calibration_labels"], alpha)(asked)
+        admitted[alpha] = (sets.sum(axis=1) == 1) & sets[np.arange(len(sets)), prediction]
+        kept = sets if alpha == contenders.COVERAGE else kept
+    return Answers(prediction, None, admitted, kept)
+
+
+BASELINES = {
+    "softmax": _softmax,
+    "temperature": _temperature,
+    "APS": partial(_adaptive, baselines.fit_aps),
+    "RAPS": partial(_adaptive, baselines.fit_raps),
+}
