@@ -11,7 +11,6 @@ from bench.estimator_data import NO_CLASS
 from bench.estimator_figures import ALPHAS, BASELINES, OURS, PACKAGE, Found, mean
 from bench.report import Check
 
-
 NAMES = {"ece": "ECE", "brier": "Brier"}
 
 
