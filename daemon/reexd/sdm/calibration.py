@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from reexd.sdm.activation import Q_OFFSET, sdm_activation
+from reexd.sdm.certification import fit_certified_region
 from reexd.sdm.distance import distance_cdfs, distance_quantiles, pool_small_cdfs
-from reexd.sdm.regions import Region, fit_regions, ladder_alphas
+from reexd.sdm.regions import Region, every_class, fit_regions, ladder_alphas
 from reexd.sdm.rescaled_similarity import rescaled_similarity
 from reexd.sdm.shuffling import check_split
 
@@ -41,6 +42,7 @@ class Calibration:
     regions: tuple[Region, ...]  # descending alpha
     alphas: tuple[float, ...] = field(default_factory=ladder_alphas)  # the rungs that were tried
     pooled_classes: tuple[int, ...] = ()  # classes whose F_c is the pooled one
+    certified: bool = False  # rungs may leave classes out; else all classes pass a rung or it has no region
     q_offset: float = Q_OFFSET
     ood_limit: int = 0
     rows: CalibrationRows | None = None
@@ -59,14 +61,16 @@ def calibrate(
     *,
     alphas: Sequence[float] | None = None,
     pooled_classes_min: int = 0,
+    certified: bool = False,
     q_offset: float = Q_OFFSET,
     ood_limit: int = 0,
 ) -> Calibration:
     """Fit F_c, G_c and the regions to n calibration rows: labels (n,), z' (n, C), q (n,), d0 (n,).
 
     The prediction is argmax z', the first class on ties. A class with fewer than `pooled_classes_min` rows
-    where an empty F_c makes d = 0 for every row. Raises ValueError for a class without rows, or bad shapes.
-    where an empty F_c makes d = 0 for every row. Raises ValueError for a class without rows, or input out of range.
+    with q above the limit gets the pooled F_c, and is named in `pooled_classes`; 0 is the article's rule,
+    where an empty F_c makes d = 0 for every row. `certified` fits each rung to the classes that can keep its
+    promise and leaves the others out of it. Raises ValueError for a class without rows, or input out of range.
     """
     labels = check_split(labels, class_count, "calibration")
     logits = np.asarray(logits, dtype=np.float32)
@@ -82,13 +86,15 @@ def calibrate(
     d = distance_quantiles(d0, cdfs)
     sdm = sdm_activation(logits, q, d, q_offset)
     q_prime = rescaled_similarity(q, sdm[np.arange(labels.size), predictions], q_offset)
+    rule = fit_certified_region if certified else every_class
     rungs = ladder_alphas() if alphas is None else tuple(alphas)
     return Calibration(
         distance_cdfs=cdfs,
         q_prime_cdfs=tuple(np.sort(q_prime[labels == label]) for label in range(class_count)),
-        regions=fit_regions(sdm, q_prime, labels, predictions, alphas=rungs, ood_limit=ood_limit),
+        regions=fit_regions(sdm, q_prime, labels, predictions, alphas=rungs, ood_limit=ood_limit, rule=rule),
         alphas=rungs,
         pooled_classes=pooled,
+        certified=certified,
         q_offset=q_offset,
         ood_limit=ood_limit,
         rows=CalibrationRows(labels, predictions, logits, q.astype(np.int32), d0, d, sdm, q_prime),

@@ -1,6 +1,6 @@
 """Why a rung of the ladder has no region, and what would help (sdm.md 16.2).
 
-Owns: naming the classes that block a rung. Must not know: how a report shows them.
+Owns: naming the classes that block a rung, or that a rung leaves out. Must not know: how a report shows them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reexd.sdm.calibration import Calibration, CalibrationRows
+from reexd.sdm.certification import Lack, Verdict, certified_rows_min, closest, fall_short, verdicts
 from reexd.sdm.regions import failing_classes, region_accepts, tail_allowance
 from reexd.sdm.rescaled_similarity import is_out_of_distribution
 
@@ -49,12 +50,27 @@ def blocked_rungs(calibration: Calibration) -> tuple[tuple[float, tuple[Block, .
     return tuple(blocked)
 
 
+def certificates(calibration: Calibration) -> tuple[tuple[Verdict, ...], ...]:
+    """Of a certified calibration: for each region, in order, what each class shows there (C verdicts)."""
+    rows = _rows(calibration)
+    residual = ~is_out_of_distribution(rows.q_prime, calibration.ood_limit)
+    found = []
+    for region in calibration.regions:
+        arrays = rows.sdm, rows.q_prime, rows.labels, rows.predictions
+        found.append(verdicts(*arrays, residual, region.alpha, region.q_prime_min))
+        residual &= ~region_accepts(
+            rows.q_prime, rows.sdm, rows.predictions, region, ood_limit=calibration.ood_limit
+        )
+    return tuple(found)
+
+
 def explain_regions(calibration: Calibration, class_names: Sequence[str] | None = None) -> list[str]:
     """A sentence per rung missing at the top, and per class that weighs on all; empty when nothing is
     missing.
 
     Rungs below the highest region are left out (`blocked_rungs` has them): what they would admit, a
-    neighbouring rung does. Raises ValueError when the calibration was loaded without its rows.
+    neighbouring rung does. Of a certified calibration each rung also says whom it leaves out. Raises
+    ValueError when the calibration was loaded without its rows.
     """
     rows = _rows(calibration)
     names = [str(c) for c in range(calibration.class_count)] if class_names is None else list(class_names)
@@ -81,11 +97,61 @@ def explain_regions(calibration: Calibration, class_names: Sequence[str] | None 
             "train longer, or check that the labels fit the documents"
         )
         return notes
+    if calibration.certified:
+        return notes + _certified_notes(calibration, rows, names)
     highest = calibration.regions[0].alpha if calibration.regions else 0.0
     for alpha, blocks in blocked_rungs(calibration):
         if alpha > highest:
             notes.append(_sentence(alpha, blocks, names))
     return notes
+
+
+def _certified_notes(calibration: Calibration, rows: CalibrationRows, names: list[str]) -> list[str]:
+    """Rungs missing above the highest region, whom each region leaves out, and whom all do."""
+    notes = []
+    highest = calibration.regions[0].alpha if calibration.regions else 0.0
+    candidates = ~is_out_of_distribution(rows.q_prime, calibration.ood_limit)
+    for alpha in calibration.alphas:
+        if alpha > highest:
+            near = closest(rows.sdm, rows.q_prime, rows.labels, candidates, alpha)
+            listed = _joined([_lacking(verdict, alpha, names) for verdict in near])
+            notes.append(
+                f"no region at alpha {alpha:g}, for no class can be certified; the nearest: {listed}"
+            )
+    found = certificates(calibration)
+    for region, each in zip(calibration.regions, found, strict=True):
+        out = sorted((verdict for verdict in each if verdict.lack), key=lambda verdict: -verdict.candidates)
+        if out:
+            listed = _joined([_lacking(verdict, region.alpha, names) for verdict in out])
+            certified = calibration.class_count - len(out)
+            notes.append(
+                f"alpha {region.alpha:g} admits only documents predicted as one of {certified} certified classes"
+                f" of {calibration.class_count}; left out: {listed}"
+            )
+    never = [names[label] for label in range(len(names)) if found and all(each[label].lack for each in found)]
+    if never:
+        notes.append(f"no document is admitted as {_listed(never)} at any alpha: no rung certifies it")
+    return notes
+
+
+def _lacking(verdict: Verdict, alpha: float, names: list[str]) -> str:
+    """What a class lacks at a rung, and what would help."""
+    name, least = names[verdict.label], certified_rows_min(alpha)
+    there = f"class {name} has {verdict.candidates} of its {verdict.rows} calibration rows there"
+    if verdict.lack is Lack.ROWS:
+        return f"{there}, and a certificate takes {least}: label more documents of it"
+    if verdict.lack is Lack.OUTPUTS:
+        allowed = int(fall_short(alpha, verdict.candidates))
+        return (
+            f"{there}, of which {verdict.reaching} reach {alpha:g} and {allowed} may fall short: correct its labels, "
+            "add clear documents of it, or merge it with the class it is mistaken for"
+        )
+    if verdict.admitted:
+        return (
+            f"of {verdict.admitted} calibration rows admitted as {name}, {verdict.wrong} are of other classes: "
+            "correct the labels of what is mistaken for it"
+        )
+    return f"{there}, enough of them clear, but what is mistaken for it is not rarer than {1 - alpha:.2g}"
 
 
 def _blocks(rows: CalibrationRows, kept: np.ndarray, alpha: float, class_count: int) -> tuple[Block, ...]:
@@ -115,10 +181,8 @@ def _blocks(rows: CalibrationRows, kept: np.ndarray, alpha: float, class_count: 
 def _sentence(alpha: float, blocks: tuple[Block, ...], names: list[str]) -> str:
     if not blocks:
         return f"no region at alpha {alpha:g}: no candidate is left below the higher regions"
-    details = "; ".join(_detail(block, names[block.label]) for block in blocks[:CLASSES_NAMED_MAX])
-    more = len(blocks) - CLASSES_NAMED_MAX
-    rest = f"; and {more} more classes" if more > 0 else ""
-    return f"no region at alpha {alpha:g}, not even for q' >= {blocks[0].cut:.3g}: {details}{rest}"
+    details = _joined([_detail(block, names[block.label]) for block in blocks])
+    return f"no region at alpha {alpha:g}, not even for q' >= {blocks[0].cut:.3g}: {details}"
 
 
 def _detail(block: Block, name: str) -> str:
@@ -152,6 +216,11 @@ def _rows(calibration: Calibration) -> CalibrationRows:
 
 def _seen(calibration: Calibration, rows: CalibrationRows, label: int) -> int:
     return int(((rows.labels == label) & (rows.q > calibration.ood_limit)).sum())
+
+
+def _joined(details: list[str]) -> str:
+    more = len(details) - CLASSES_NAMED_MAX
+    return "; ".join(details[:CLASSES_NAMED_MAX]) + (f"; and {more} more classes" if more > 0 else "")
 
 
 def _listed(names: list[str]) -> str:

@@ -28,6 +28,7 @@ from reexd.engine.adaptor.network import (
     loss_and_gradients,
     row_weights,
 )
+from reexd.engine.adaptor.regression import Regression, as_weights, regress
 from reexd.engine.adaptor.settings import FitSettings
 from reexd.engine.matching import Matcher
 from reexd.errors import InvalidSetting, NotEnoughData
@@ -112,6 +113,7 @@ class _Run:
         self.weight = mx.array(row_weights(self.labels[0], classes, balanced=settings.balanced))
         self.generator = np.random.default_rng(settings.seed)
         weights = start[0] if start else self._drawn(x.shape[1])
+        self.regression_left = settings.regression_start and start is None
         self.parameters = Parameters.of(weights)
         self.adam = adam_for(self.parameters)
         self.q, self.d = self._cross_entropy()
@@ -139,7 +141,7 @@ class _Run:
         """One epoch; yields the share of it that is done, at least every slice of work."""
         started = time.perf_counter()
         plain = self.cross_entropy_left
-        training_loss = yield from self._train()
+        training_loss = yield from (self._regress() if self.regression_left else self._train())
         yield 0.5
         measured = yield from self._measured(self.parameters, matched=not plain)
         if not plain:
@@ -179,6 +181,19 @@ class _Run:
         if not last:
             measured = yield from self._measured(self.parameters, matched=True, training_only=True)
         self.q, self.d = measured.q, measured.d
+
+    def _regress(self) -> Iterator[float]:
+        """The first epoch of a default fit: the best regression, as weights. Returns its training loss."""
+        self.regression_left = False
+        training = self.labels[0].size
+        x, held = self.x[:training], self.x[training:]
+        found: Regression = yield from _paced(regress(x, self.target, self.weight, held, self.labels[1]), 0.5)
+        weights = as_weights(found, self.parameters.to_weights())
+        if weights is None:
+            return (yield from self._train())
+        self.parameters = Parameters.of(weights)
+        self.adam = adam_for(self.parameters)
+        return found.training_loss
 
     def _train(self) -> Iterator[float]:
         """One Adam pass over the shuffled training rows; returns the row-weighted mean loss."""
@@ -289,9 +304,23 @@ class _Run:
         self.adam = adam_for(self.parameters, moments, facts["adam_steps"])
         self.best = AdaptorWeights(*_unnamed(arrays, "best_"))
         self.best_loss, self.best_epoch = facts["best_loss"], facts["best_epoch"]
+        self.regression_left = False  # checkpoints lie behind the first epoch
         self.cross_entropy_left, self.phase_start = facts["cross_entropy_left"], facts["phase_start"]
         self.history = list(facts["history"])
         self.q, self.d = arrays["q"], arrays["d"]
+
+
+def _paced(steps: Iterator[float], whole: float) -> Iterator[float]:
+    """The shares of `steps` as parts of `whole`, at most one per slice of work; returns what the steps return."""
+    begun = time.perf_counter()
+    while True:
+        try:
+            share = next(steps)
+        except StopIteration as stop:
+            return stop.value
+        if time.perf_counter() - begun > SLICE_S:
+            yield whole * share
+            begun = time.perf_counter()
 
 
 def _named(arrays: Iterable[np.ndarray], prefix: str = "") -> dict[str, np.ndarray]:

@@ -42,6 +42,7 @@ class FitSettings:
     learning_rate: float = 1e-5
     seed: int = 0  # of this fit: the job's seed plus the shuffle's number
     neighbors_max: int = NEIGHBORS_MAX  # K >= 2
+    regression_start: bool = False  # the first epoch solves the regularised regression instead
     cross_entropy_epochs: int = 1  # E0 <= E: epochs before q and d shape the loss
     balanced: bool = False  # weight rows by inverse class frequency; else the plain mean
     patience: int = 0  # epochs without a better balanced calibration loss before a phase ends; 0 never
