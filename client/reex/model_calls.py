@@ -14,21 +14,17 @@ from reex.types import Job
 from reex.v1 import models_pb2 as pb2
 from reex.v1 import models_pb2_grpc
 
+# Fields that are the same in the message and in the record.
+_PLAIN = (
+    *("name", "description", "installed", "size_bytes", "licence", "digest", "folder", "architecture"),
+    *("parameters", "dtype", "hidden_size", "pooling", "document_prefix", "query_prefix", "window_tokens"),
+    *("memory_bytes", "loaded", "revision", "problem"),
+)
+
 
 def _model(message: pb2.Model) -> models.Model:
-    plain = ("name", "description", "installed", "size_bytes", "licence", "digest", "folder", "architecture")
-    plain += (
-        "parameters",
-        "dtype",
-        "hidden_size",
-        "pooling",
-        "query_prefix",
-        "window_tokens",
-        "memory_bytes",
-    )
-    plain += ("loaded", "revision", "problem")
     return models.Model(
-        **{name: getattr(message, name) for name in plain},
+        **{name: getattr(message, name) for name in _PLAIN},
         sources=tuple(message.sources),
         pull_time=convert.time(message.pull_time),
     )

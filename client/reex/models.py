@@ -26,7 +26,8 @@ class Model(Record):
     dtype: str  # how the file stores most of them: F32, BF16, Q4_1, 4-bit
     hidden_size: int  # of one token's state
     pooling: str
-    query_prefix: str
+    document_prefix: str  # before the text of a document, and of a query to a classifier
+    query_prefix: str  # before the text of a search question
     window_tokens: int  # longer texts are read in overlapping windows
     memory_bytes: int  # an estimate for all engine workers together
     loaded: bool

@@ -49,7 +49,7 @@ def model(found: ModelDetails, as_json: bool) -> None:
             ("parameters", f"{each.parameters:,}{safe(stored)}" if each.parameters else ""),
             ("hidden size", str(each.hidden_size or "")),
             ("pooling", safe(each.pooling)),
-            ("prefix", safe(repr(each.query_prefix)) if each.query_prefix else ""),
+            ("prefixes", safe(_prefixes(each))),
             ("window", f"{each.window_tokens:,} tokens" if each.window_tokens else ""),
             ("licence", safe(each.licence)),
             ("source", safe("\n".join(each.sources)).replace("\\n", " or ")),
@@ -89,6 +89,11 @@ def _state(each: Model) -> str:
     if not each.installed:
         return "not installed"
     return "loaded" if each.loaded else "installed"
+
+
+def _prefixes(each: Model) -> str:
+    named = [("documents", each.document_prefix), ("search questions", each.query_prefix)]
+    return ", ".join(f"{prefix!r} before {what}" for what, prefix in named if prefix)
 
 
 def _origin(found: ModelDetails) -> str:

@@ -34,6 +34,7 @@ _POLL_S = 1.0  # how soon a caller notices that the engine has stopped
 
 @dataclass(slots=True, eq=False)
 class _Kept:
+    files: ModelFiles
     facts: ModelFacts
     opened: OpenModel
     used_at: float  # monotonic
@@ -61,8 +62,9 @@ class OpenModels:
             with self._opening:
                 kept = self._kept.get(key)
                 if kept is None:
-                    self._run(self._make_room(model.name, measure(model.folder)))
-                    kept = self._kept[key] = _Kept(*self._read(model), time.monotonic())
+                    if not self._has_weights(model):
+                        self._run(self._make_room(model.name, measure(model.folder)))
+                    kept = self._kept[key] = _Kept(model, *self._read(model), time.monotonic())
         kept.used_at = time.monotonic()
         return kept.facts, kept.opened
 
@@ -113,6 +115,14 @@ class OpenModels:
                 kept = self._kept.get(key)
                 if kept is not None and time.monotonic() - kept.used_at > idle_max_s:
                     await self._close(key)
+
+    def _has_weights(self, model: ModelFiles) -> bool:
+        """Whether they are in memory for another way of pooling or another prefix."""
+        wanted = (model.folder, model.digests, model.adapter)
+        return any(
+            (kept.files.folder, kept.files.digests, kept.files.adapter) == wanted
+            for kept in self._kept.copy().values()
+        )
 
     async def _make_room(self, name: str, measured: Measure) -> None:
         """Close models that nobody uses, the longest unused first, until another has its place and its memory.

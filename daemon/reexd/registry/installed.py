@@ -33,6 +33,7 @@ class KnownModel:
     pulled_at: float = 0.0
     pooling: str = ""
     window_tokens: int = 0  # 0: what `facts` say
+    document_prefix: str = ""
     query_prefix: str = ""
     digests: dict[str, str] = field(default_factory=dict)  # hex SHA-256 by file
     sizes: dict[str, int] = field(default_factory=dict)  # bytes by file
@@ -172,6 +173,7 @@ class Installed:
             pulled_at=written.pulled_at if written else 0.0,
             pooling=said.pooling if said else "",
             window_tokens=said.window_tokens if said else 0,
+            document_prefix=said.document_prefix if said else "",
             query_prefix=said.query_prefix if said else "",
             digests=dict(digests),
             sizes=dict(sizes),

@@ -102,6 +102,7 @@ def _model(state: ModelState) -> models_pb2.Model:
         dtype=facts.dtype,
         hidden_size=facts.hidden_size,
         pooling=known.pooling,
+        document_prefix=known.document_prefix,
         query_prefix=known.query_prefix,
         window_tokens=known.window_tokens or facts.window_tokens,
         memory_bytes=state.needs.total if facts.parameters else 0,
