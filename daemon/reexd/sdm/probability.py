@@ -105,13 +105,12 @@ def probabilities(
 
     A row whose nearness is below `FAR_SHARE` is drawn towards ignorance, 1 / C in [0, 1], in proportion.
     """
-    features = _features(q, nearness, magnitude)
-    score = fitted.coefficients[0] + features @ fitted.coefficients[1:]
-    knots = fitted.knots
-    value, lower, upper = (
-        _logistic(score + np.interp(score, knots[:, 0], knots[:, column])) for column in (1, 2, 3)
+    intercept, by_q, by_magnitude, by_both = fitted.coefficients
+    score = (
+        intercept + by_q * np.log(Q_OFFSET + np.asarray(q)) + (by_magnitude + by_both * nearness) * magnitude
     )
-    behind = np.interp(score, knots[:, 0], knots[:, 4])
+    shifts, behind = _between(fitted.knots, score)
+    value, lower, upper = _logistic(score + shifts)
     like = np.minimum(nearness / FAR_SHARE, 1.0)
     ignorance = 1.0 / class_count
     return Probabilities(
@@ -120,6 +119,19 @@ def probabilities(
         upper=1.0 - (1.0 - upper) * like,
         documents=np.floor(behind * like + 1e-9).astype(np.int64),
     )
+
+
+def _between(knots: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Shifts (3, n) and documents (n,) at scores (n,): linear between knots, constant beyond the outermost."""
+    after = (
+        np.searchsorted(knots[:, 0], score).clip(1, len(knots) - 1) if len(knots) > 1 else np.zeros(1, int)
+    )
+    before = np.maximum(after - 1, 0)
+    left, right = knots[before], knots[after]
+    width = right[:, 0] - left[:, 0]
+    share = ((score - left[:, 0]) / np.where(width > 0, width, 1.0)).clip(0.0, 1.0)
+    row = left + share[:, None] * (right - left)
+    return row[:, 1:4].T, row[:, 4]
 
 
 def _features(q: np.ndarray, nearness: np.ndarray, magnitude: np.ndarray) -> np.ndarray:

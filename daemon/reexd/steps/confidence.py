@@ -31,7 +31,7 @@ class Confidence:
         self._nearness: sdm.Nearness | None = None
         self._own: tuple[np.ndarray, ...] = ()
         self._map: sdm.ProbabilityMap | None = None
-        self._thresholds: dict[float, np.ndarray] = {}
+        self._thresholds: dict[float, tuple[np.ndarray, tuple[int, ...]]] = {}
         if not len(arrays.calibration_labels):  # an imported version need not have brought them
             return
         logits, q, d0 = _calibration_rows(arrays)
@@ -55,31 +55,28 @@ class Confidence:
         check_coverage(coverage)
         if self._nearness is None or not predictions:
             return predictions
-        thresholds = self._at(coverage)
+        thresholds, always = self._at(coverage)
         scores = sdm.conformity(
             np.array([each.logits for each in predictions]),
             np.array([each.q for each in predictions]),
             self._nearness(np.array([each.d0 for each in predictions])),
         )
-        always = np.isneginf(thresholds)
-        found = []
-        for each, inside in zip(predictions, scores >= thresholds, strict=True):
-            members = tuple(np.flatnonzero(inside).tolist())
-            uncalibrated = tuple(np.flatnonzero(inside & always).tolist()) if always.any() else ()
-            found.append(
-                replace(
-                    each,
-                    prediction_set=members,
-                    prediction_set_uncalibrated=uncalibrated,
-                    coverage=coverage,
-                )
+        return [
+            replace(
+                each,
+                prediction_set=tuple(inside.nonzero()[0].tolist()),
+                prediction_set_uncalibrated=always,
+                coverage=coverage,
             )
-        return found
+            for each, inside in zip(predictions, scores >= thresholds, strict=True)
+        ]
 
-    def _at(self, coverage: float) -> np.ndarray:
+    def _at(self, coverage: float) -> tuple[np.ndarray, tuple[int, ...]]:
+        """The threshold of each class, and the classes that have too few rows to be excluded."""
         found = self._thresholds.get(coverage)
         if found is None:
-            found = sdm.set_thresholds(self._own, coverage)
+            thresholds = sdm.set_thresholds(self._own, coverage)
+            found = thresholds, tuple(np.flatnonzero(np.isneginf(thresholds)).tolist())
             if len(self._thresholds) < _COVERAGES_KEPT:
                 self._thresholds[coverage] = found
         return found

@@ -70,7 +70,9 @@ def test_every_shuffle_of_a_training_adds_its_calibration_documents(served, proj
     assert made.calibration_count < behind <= made.support_count + made.calibration_count
     gone = [each for each in served.client.predict_split(project, "train") if each.role == "support"]
     # Supports this version, and calibrated it in another shuffle or in none.
-    served.upload(project, [{"id": each.id, "document": "now", "label": each.label} for each in gone], "train")
+    served.upload(
+        project, [{"id": each.id, "document": "now", "label": each.label} for each in gone], "train"
+    )
     again = served.client.recalibrate(project)
     assert again.calibration_count == made.calibration_count
     assert again.training["probability_documents"] == made.calibration_count
