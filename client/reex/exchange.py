@@ -100,8 +100,8 @@ class Exchange:
         with PortableFolder(path, MODEL) as folder:
             sending = _Sending(
                 folder,
-                lambda part: pb2.ImportClassifierRequest(
-                    project=project, assume_model=assume_model, part=part
+                lambda **last: pb2.ImportClassifierRequest(
+                    project=project, assume_model=assume_model, **last
                 ),
             )
             return self._sent(import_classifier(), sending)
@@ -151,8 +151,8 @@ class AsyncExchange:
         with PortableFolder(path, MODEL) as folder:
             sending = _Sending(
                 folder,
-                lambda part: pb2.ImportClassifierRequest(
-                    project=project, assume_model=assume_model, part=part
+                lambda **last: pb2.ImportClassifierRequest(
+                    project=project, assume_model=assume_model, **last
                 ),
             )
             return await self._sent(import_classifier(), sending)
@@ -190,12 +190,15 @@ class AsyncExchange:
 
 
 class _Sending:
-    """The requests of one import. What reading a file raises stays in `failure`: gRPC's thread would lose it."""
+    """The requests of one import. What reading a file raises stays in `failure`: gRPC's thread would lose it.
+
+    The stream then ends without its last message, and the daemon takes nothing of it.
+    """
 
     def __init__(
         self,
         folder: PortableFolder,
-        make: Callable[[pb2.FilePart], Any],
+        make: Callable[..., Any],  # part= or complete= -> a request
         on_progress: Progress | None = None,
     ) -> None:
         self.failure: Exception | None = None
@@ -207,10 +210,11 @@ class _Sending:
         sent = 0
         try:
             for name, data in self._folder.parts(size_max_bytes):
-                yield self._make(pb2.FilePart(name=name, data=data))
+                yield self._make(part=pb2.FilePart(name=name, data=data))
                 sent += len(data)
                 if self._on_progress is not None:
                     self._on_progress(UploadProgress(0, 0, sent, self._folder.total_bytes))
+            yield self._make(complete=True)
         except Exception as error:
             self.failure = error
 
@@ -221,7 +225,7 @@ class _Sending:
         return answer
 
 
-def _documents_request(project: str, split: str, validate_only: bool) -> Callable[[pb2.FilePart], Any]:
-    return lambda part: pb2.ImportDocumentsRequest(
-        project=project, split=split, validate_only=validate_only, part=part
+def _documents_request(project: str, split: str, validate_only: bool) -> Callable[..., Any]:
+    return lambda **last: pb2.ImportDocumentsRequest(
+        project=project, split=split, validate_only=validate_only, **last
     )

@@ -90,6 +90,7 @@ from reexd.steps.projects import Projects
 from reexd.steps.query import Query
 from reexd.steps.recalibrate import Recalibrate
 from reexd.steps.search import Search
+from reexd.steps.staging import Room
 from reexd.steps.staleness import Staleness
 from reexd.steps.status import ServerFacts, Status
 from reexd.steps.train import Train
@@ -198,18 +199,16 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
     train.attach(jobs)
     facts = ServerFacts(version("reex"), settings, paths.location.data, paths.models)
     upload = Upload(catalogue, settings)
+    room = Room(paths.scratch, settings.exchange_size_max_bytes)
     interchange = InterchangeSteps(
-        Export(catalogue, embed, paths.scratch, facts.version),
-        ImportClassifier(catalogue, embed, derive, paths.scratch, settings.exchange_size_max_bytes),
-        ImportDocuments(catalogue, embed, upload, paths.scratch, settings.exchange_size_max_bytes),
+        Export(catalogue, embed, room, facts.version),
+        ImportClassifier(catalogue, embed, derive, room),
+        ImportDocuments(catalogue, embed, upload, room),
         classifiers,
     )
+    projects = Projects(catalogue, jobs)
     services = [
-        (
-            projects_pb2,
-            projects_pb2_grpc.add_ProjectServiceServicer_to_server,
-            ProjectService(Projects(catalogue, jobs)),
-        ),
+        (projects_pb2, projects_pb2_grpc.add_ProjectServiceServicer_to_server, ProjectService(projects)),
         (
             documents_pb2,
             documents_pb2_grpc.add_DocumentServiceServicer_to_server,

@@ -22,6 +22,7 @@ from reex.v1 import (
     documents_pb2,
     documents_pb2_grpc,
     evaluation_pb2_grpc,
+    interchange_pb2_grpc,
     jobs_pb2_grpc,
     models_pb2_grpc,
     predictions_pb2,
@@ -121,6 +122,7 @@ _SERVICES = [
     (classifiers_pb2_grpc, "ClassifierService"),
     (documents_pb2_grpc, "DocumentService"),
     (evaluation_pb2_grpc, "EvaluationService"),
+    (interchange_pb2_grpc, "InterchangeService"),
     (jobs_pb2_grpc, "JobService"),
     (models_pb2_grpc, "ModelService"),
     (predictions_pb2_grpc, "PredictionService"),
@@ -129,7 +131,7 @@ _SERVICES = [
     (server_pb2_grpc, "ServerService"),
     (training_pb2_grpc, "TrainingService"),
 ]
-_STREAMS_IN = {"UploadDocuments", "Predict"}
+_STREAMS_IN = {"UploadDocuments", "Predict", "ImportClassifier", "ImportDocuments"}
 
 
 @contextmanager

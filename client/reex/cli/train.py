@@ -52,7 +52,24 @@ TuneLayers = Annotated[
 TuneEpochs = Annotated[
     int | None, typer.Option("--tune-epochs", metavar="N", min=1, help="With --tune: passes, at most.")
 ]
-
+Shuffles = Annotated[
+    int | None,
+    typer.Option(
+        "--shuffles", metavar="N", min=1, help="Independent fits; the best by calibration loss is kept."
+    ),
+]
+Patience = Annotated[
+    int | None,
+    typer.Option(
+        "--patience", metavar="N", min=0, help="Epochs without progress before a fit stops; 0 never."
+    ),
+]
+TrainingShare = Annotated[
+    float | None,
+    typer.Option(
+        "--training-share", metavar="X", help="Share of train + calibration that trains, in (0, 1)."
+    ),
+]
 Together = Annotated[
     bool,
     typer.Option(
@@ -69,12 +86,7 @@ def train(
     epochs: Annotated[
         int | None, typer.Option("--epochs", metavar="N", min=1, help="Passes over the training share.")
     ] = None,
-    shuffles: Annotated[
-        int | None,
-        typer.Option(
-            "--shuffles", metavar="N", min=1, help="Independent fits; the best by calibration loss is kept."
-        ),
-    ] = None,
+    shuffles: Shuffles = None,
     seed: Annotated[
         int | None,
         typer.Option(
@@ -90,18 +102,8 @@ def train(
     exemplar_size: Annotated[
         int | None, typer.Option("--exemplar-size", metavar="N", min=1, help="Width of the adaptor's vector.")
     ] = None,
-    patience: Annotated[
-        int | None,
-        typer.Option(
-            "--patience", metavar="N", min=0, help="Epochs without progress before a fit stops; 0 never."
-        ),
-    ] = None,
-    training_share: Annotated[
-        float | None,
-        typer.Option(
-            "--training-share", metavar="X", help="Share of train + calibration that trains, in (0, 1)."
-        ),
-    ] = None,
+    patience: Patience = None,
+    training_share: TrainingShare = None,
     official: Annotated[
         bool, typer.Option("--official", help="Follow the published package exactly, its defaults included.")
     ] = False,

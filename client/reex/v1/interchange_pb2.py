@@ -26,7 +26,7 @@ from reex.v1 import classifiers_pb2 as reex_dot_v1_dot_classifiers__pb2
 from reex.v1 import documents_pb2 as reex_dot_v1_dot_documents__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19reex/v1/interchange.proto\x12\x07reex.v1\x1a\x19reex/v1/classifiers.proto\x1a\x17reex/v1/documents.proto\"&\n\x08\x46ilePart\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"P\n\x17\x45xportClassifierRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x16\n\x0ewith_documents\x18\x03 \x01(\x08\";\n\x18\x45xportClassifierResponse\x12\x1f\n\x04part\x18\x01 \x01(\x0b\x32\x11.reex.v1.FilePart\"a\n\x17ImportClassifierRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x14\n\x0c\x61ssume_model\x18\x02 \x01(\x08\x12\x1f\n\x04part\x18\x03 \x01(\x0b\x32\x11.reex.v1.FilePart\"J\n\x18ImportClassifierResponse\x12.\n\nclassifier\x18\x01 \x01(\x0b\x32\x1a.reex.v1.ClassifierSummary\"Q\n\x16\x45xportDocumentsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12\x17\n\x0fwithout_vectors\x18\x03 \x01(\x08\":\n\x17\x45xportDocumentsResponse\x12\x1f\n\x04part\x18\x01 \x01(\x0b\x32\x11.reex.v1.FilePart\"p\n\x16ImportDocumentsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\x1f\n\x04part\x18\x04 \x01(\x0b\x32\x11.reex.v1.FilePart\"\xa7\x01\n\x17ImportDocumentsResponse\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x01 \x01(\x03\x12\x10\n\x08replaced\x18\x02 \x01(\x03\x12\x11\n\tunchanged\x18\x03 \x01(\x03\x12\r\n\x05total\x18\x04 \x01(\x03\x12\x10\n\x08rejected\x18\x05 \x01(\x03\x12&\n\nrejections\x18\x06 \x03(\x0b\x32\x12.reex.v1.Rejection\x12\x0f\n\x07vectors\x18\x07 \x01(\x03\x32\xfa\x02\n\x12InterchangeService\x12Y\n\x10\x45xportClassifier\x12 .reex.v1.ExportClassifierRequest\x1a!.reex.v1.ExportClassifierResponse0\x01\x12Y\n\x10ImportClassifier\x12 .reex.v1.ImportClassifierRequest\x1a!.reex.v1.ImportClassifierResponse(\x01\x12V\n\x0f\x45xportDocuments\x12\x1f.reex.v1.ExportDocumentsRequest\x1a .reex.v1.ExportDocumentsResponse0\x01\x12V\n\x0fImportDocuments\x12\x1f.reex.v1.ImportDocumentsRequest\x1a .reex.v1.ImportDocumentsResponse(\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19reex/v1/interchange.proto\x12\x07reex.v1\x1a\x19reex/v1/classifiers.proto\x1a\x17reex/v1/documents.proto\"&\n\x08\x46ilePart\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04\x64\x61ta\x18\x02 \x01(\x0c\"P\n\x17\x45xportClassifierRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x16\n\x0ewith_documents\x18\x03 \x01(\x08\";\n\x18\x45xportClassifierResponse\x12\x1f\n\x04part\x18\x01 \x01(\x0b\x32\x11.reex.v1.FilePart\"s\n\x17ImportClassifierRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x14\n\x0c\x61ssume_model\x18\x02 \x01(\x08\x12\x1f\n\x04part\x18\x03 \x01(\x0b\x32\x11.reex.v1.FilePart\x12\x10\n\x08\x63omplete\x18\x04 \x01(\x08\"J\n\x18ImportClassifierResponse\x12.\n\nclassifier\x18\x01 \x01(\x0b\x32\x1a.reex.v1.ClassifierSummary\"Q\n\x16\x45xportDocumentsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12\x17\n\x0fwithout_vectors\x18\x03 \x01(\x08\":\n\x17\x45xportDocumentsResponse\x12\x1f\n\x04part\x18\x01 \x01(\x0b\x32\x11.reex.v1.FilePart\"\x82\x01\n\x16ImportDocumentsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12\x15\n\rvalidate_only\x18\x03 \x01(\x08\x12\x1f\n\x04part\x18\x04 \x01(\x0b\x32\x11.reex.v1.FilePart\x12\x10\n\x08\x63omplete\x18\x05 \x01(\x08\"\xa7\x01\n\x17ImportDocumentsResponse\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x01 \x01(\x03\x12\x10\n\x08replaced\x18\x02 \x01(\x03\x12\x11\n\tunchanged\x18\x03 \x01(\x03\x12\r\n\x05total\x18\x04 \x01(\x03\x12\x10\n\x08rejected\x18\x05 \x01(\x03\x12&\n\nrejections\x18\x06 \x03(\x0b\x32\x12.reex.v1.Rejection\x12\x0f\n\x07vectors\x18\x07 \x01(\x03\x32\xfa\x02\n\x12InterchangeService\x12Y\n\x10\x45xportClassifier\x12 .reex.v1.ExportClassifierRequest\x1a!.reex.v1.ExportClassifierResponse0\x01\x12Y\n\x10ImportClassifier\x12 .reex.v1.ImportClassifierRequest\x1a!.reex.v1.ImportClassifierResponse(\x01\x12V\n\x0f\x45xportDocuments\x12\x1f.reex.v1.ExportDocumentsRequest\x1a .reex.v1.ExportDocumentsResponse0\x01\x12V\n\x0fImportDocuments\x12\x1f.reex.v1.ImportDocumentsRequest\x1a .reex.v1.ImportDocumentsResponse(\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -40,17 +40,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EXPORTCLASSIFIERRESPONSE']._serialized_start=212
   _globals['_EXPORTCLASSIFIERRESPONSE']._serialized_end=271
   _globals['_IMPORTCLASSIFIERREQUEST']._serialized_start=273
-  _globals['_IMPORTCLASSIFIERREQUEST']._serialized_end=370
-  _globals['_IMPORTCLASSIFIERRESPONSE']._serialized_start=372
-  _globals['_IMPORTCLASSIFIERRESPONSE']._serialized_end=446
-  _globals['_EXPORTDOCUMENTSREQUEST']._serialized_start=448
-  _globals['_EXPORTDOCUMENTSREQUEST']._serialized_end=529
-  _globals['_EXPORTDOCUMENTSRESPONSE']._serialized_start=531
-  _globals['_EXPORTDOCUMENTSRESPONSE']._serialized_end=589
-  _globals['_IMPORTDOCUMENTSREQUEST']._serialized_start=591
-  _globals['_IMPORTDOCUMENTSREQUEST']._serialized_end=703
-  _globals['_IMPORTDOCUMENTSRESPONSE']._serialized_start=706
-  _globals['_IMPORTDOCUMENTSRESPONSE']._serialized_end=873
-  _globals['_INTERCHANGESERVICE']._serialized_start=876
-  _globals['_INTERCHANGESERVICE']._serialized_end=1254
+  _globals['_IMPORTCLASSIFIERREQUEST']._serialized_end=388
+  _globals['_IMPORTCLASSIFIERRESPONSE']._serialized_start=390
+  _globals['_IMPORTCLASSIFIERRESPONSE']._serialized_end=464
+  _globals['_EXPORTDOCUMENTSREQUEST']._serialized_start=466
+  _globals['_EXPORTDOCUMENTSREQUEST']._serialized_end=547
+  _globals['_EXPORTDOCUMENTSRESPONSE']._serialized_start=549
+  _globals['_EXPORTDOCUMENTSRESPONSE']._serialized_end=607
+  _globals['_IMPORTDOCUMENTSREQUEST']._serialized_start=610
+  _globals['_IMPORTDOCUMENTSREQUEST']._serialized_end=740
+  _globals['_IMPORTDOCUMENTSRESPONSE']._serialized_start=743
+  _globals['_IMPORTDOCUMENTSRESPONSE']._serialized_end=910
+  _globals['_INTERCHANGESERVICE']._serialized_start=913
+  _globals['_INTERCHANGESERVICE']._serialized_end=1291
 # @@protoc_insertion_point(module_scope)

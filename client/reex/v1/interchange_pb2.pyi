@@ -33,14 +33,16 @@ class ExportClassifierResponse(_message.Message):
     def __init__(self, part: _Optional[_Union[FilePart, _Mapping]] = ...) -> None: ...
 
 class ImportClassifierRequest(_message.Message):
-    __slots__ = ("project", "assume_model", "part")
+    __slots__ = ("project", "assume_model", "part", "complete")
     PROJECT_FIELD_NUMBER: _ClassVar[int]
     ASSUME_MODEL_FIELD_NUMBER: _ClassVar[int]
     PART_FIELD_NUMBER: _ClassVar[int]
+    COMPLETE_FIELD_NUMBER: _ClassVar[int]
     project: str
     assume_model: bool
     part: FilePart
-    def __init__(self, project: _Optional[str] = ..., assume_model: bool = ..., part: _Optional[_Union[FilePart, _Mapping]] = ...) -> None: ...
+    complete: bool
+    def __init__(self, project: _Optional[str] = ..., assume_model: bool = ..., part: _Optional[_Union[FilePart, _Mapping]] = ..., complete: bool = ...) -> None: ...
 
 class ImportClassifierResponse(_message.Message):
     __slots__ = ("classifier",)
@@ -65,16 +67,18 @@ class ExportDocumentsResponse(_message.Message):
     def __init__(self, part: _Optional[_Union[FilePart, _Mapping]] = ...) -> None: ...
 
 class ImportDocumentsRequest(_message.Message):
-    __slots__ = ("project", "split", "validate_only", "part")
+    __slots__ = ("project", "split", "validate_only", "part", "complete")
     PROJECT_FIELD_NUMBER: _ClassVar[int]
     SPLIT_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     PART_FIELD_NUMBER: _ClassVar[int]
+    COMPLETE_FIELD_NUMBER: _ClassVar[int]
     project: str
     split: str
     validate_only: bool
     part: FilePart
-    def __init__(self, project: _Optional[str] = ..., split: _Optional[str] = ..., validate_only: bool = ..., part: _Optional[_Union[FilePart, _Mapping]] = ...) -> None: ...
+    complete: bool
+    def __init__(self, project: _Optional[str] = ..., split: _Optional[str] = ..., validate_only: bool = ..., part: _Optional[_Union[FilePart, _Mapping]] = ..., complete: bool = ...) -> None: ...
 
 class ImportDocumentsResponse(_message.Message):
     __slots__ = ("added", "replaced", "unchanged", "total", "rejected", "rejections", "vectors")

@@ -99,21 +99,23 @@ class InterchangeService(interchange_pb2_grpc.InterchangeServiceServicer):
 async def _received(requests: AsyncIterator[Any], open: Callable[[str], Arriving]) -> tuple[Any, Arriving]:
     """The first message, which says what to do, and the folder that all of them brought.
 
-    A stream that breaks off leaves nothing behind. Raises InvalidInput for a stream without a message.
+    A stream that breaks off leaves nothing behind. Raises InvalidInput for one whose last message does not say so.
     """
-    first = arriving = None
+    first = arriving = request = None
     try:
         async for request in requests:
             if arriving is None:
                 first, arriving = request, await asyncio.to_thread(open, request.project)
             if request.HasField("part"):
                 await asyncio.to_thread(arriving.write, request.part.name, request.part.data)
+        if arriving is None or not request.complete:
+            raise InvalidInput(
+                "expected the files of a folder and that they are complete; the stream ended before; send it again"
+            )
     except BaseException:
         if arriving is not None:
             arriving.close()
         raise
-    if arriving is None:
-        raise InvalidInput("expected the files of a folder; received none")
     return first, arriving
 
 

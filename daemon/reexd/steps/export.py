@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
@@ -19,7 +18,7 @@ from reexd.records import Classifier, ClassifierArrays, Document, Project
 from reexd.steps.classifiers import number_of
 from reexd.steps.embed import Embed
 from reexd.steps.live import support_vectors
-from reexd.steps.staging import Stage
+from reexd.steps.staging import Room, Stage
 from reexd.store import classifiers, documents, hidden_states, references, spaces
 from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Txn
@@ -31,10 +30,10 @@ EXTRA_JSON = "reexExtraJSON"  # a row's key for unknown keys that the format has
 
 
 class Export:
-    def __init__(self, catalogue: Catalogue, embed: Embed, scratch: Path, producer_version: str) -> None:
+    def __init__(self, catalogue: Catalogue, embed: Embed, room: Room, producer_version: str) -> None:
         self._catalogue = catalogue
         self._embed = embed
-        self._scratch = scratch
+        self._room = room
         self._producer_version = producer_version
 
     def classifier(self, project: str, name: str, *, with_documents: bool) -> Stage:
@@ -64,7 +63,7 @@ class Export:
             calibration_ids=calibration_ids,
             support_texts=texts,
         )
-        stage = Stage(self._scratch, sdmkitmodel.SUFFIX)
+        stage = Stage(self._room, sdmkitmodel.SUFFIX)
         sdmkitmodel.write_model(stage.path, _as_imported(model, record))
         return stage
 
@@ -90,7 +89,7 @@ class Export:
         with environment.read() as txn:
             found = documents.read_many(txn, numbers)
             dataset = _dataset(txn, record, split, found, space)
-        stage = Stage(self._scratch, sdmdataset.SUFFIX)
+        stage = Stage(self._room, sdmdataset.SUFFIX)
         sdmdataset.write_dataset(stage.path, dataset)
         return stage
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -31,7 +30,7 @@ from reexd.steps.confidence import with_confidence
 from reexd.steps.derive import Derive, Outdated
 from reexd.steps.embed import Embed
 from reexd.steps.export import IMPORTED
-from reexd.steps.staging import Arriving
+from reexd.steps.staging import Arriving, Room
 from reexd.store import attributes, classifiers, documents, foreign, hidden_states, references, spaces
 from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Txn
@@ -62,19 +61,16 @@ class Links:
 
 
 class ImportClassifier:
-    def __init__(
-        self, catalogue: Catalogue, embed: Embed, derive: Derive, scratch: Path, size_max_bytes: int
-    ) -> None:
+    def __init__(self, catalogue: Catalogue, embed: Embed, derive: Derive, room: Room) -> None:
         self._catalogue = catalogue
         self._embed = embed
         self._derive = derive
-        self._scratch = scratch
-        self._size_max_bytes = size_max_bytes
+        self._room = room
 
     def open(self, project: str) -> Arriving:
         """Room for the files of one model; the caller closes it. Raises ProjectNotFound."""
         self._catalogue.get(project)
-        return Arriving(self._scratch, sdmkitmodel.SUFFIX, sdmkitmodel.FILES, self._size_max_bytes)
+        return Arriving(self._room, sdmkitmodel.SUFFIX, sdmkitmodel.FILES)
 
     def run(self, project: str, arrived: Arriving, *, assume_model: bool) -> Classifier:
         """The new version; live where the project had none.

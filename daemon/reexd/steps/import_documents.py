@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 
@@ -20,7 +19,7 @@ from reexd.interchange.sdmdataset import DatasetRow, PortableDataset
 from reexd.records import Project, Rejection
 from reexd.steps.embed import Embed
 from reexd.steps.export import EXTRA_JSON
-from reexd.steps.staging import Arriving
+from reexd.steps.staging import Arriving, Room
 from reexd.steps.upload import Line, Upload
 from reexd.store import documents, hidden_states, references, spaces
 from reexd.store.catalogue import Catalogue
@@ -45,19 +44,16 @@ class Imported:
 
 
 class ImportDocuments:
-    def __init__(
-        self, catalogue: Catalogue, embed: Embed, upload: Upload, scratch: Path, size_max_bytes: int
-    ) -> None:
+    def __init__(self, catalogue: Catalogue, embed: Embed, upload: Upload, room: Room) -> None:
         self._catalogue = catalogue
         self._embed = embed
         self._upload = upload
-        self._scratch = scratch
-        self._size_max_bytes = size_max_bytes
+        self._room = room
 
     def open(self, project: str) -> Arriving:
         """Room for the files of one dataset; the caller closes it. Raises ProjectNotFound."""
         self._catalogue.get(project)
-        return Arriving(self._scratch, sdmdataset.SUFFIX, sdmdataset.FILES, self._size_max_bytes)
+        return Arriving(self._room, sdmdataset.SUFFIX, sdmdataset.FILES)
 
     def run(self, project: str, split: str, arrived: Arriving, *, validate_only: bool) -> Imported:
         """Stored batch by batch; to send it again after an interruption goes on where it stopped.

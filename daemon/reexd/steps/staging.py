@@ -11,6 +11,7 @@ import shutil
 import uuid
 import weakref
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from reexd.errors import Exhausted, InvalidInput, StorageFull
@@ -19,11 +20,19 @@ PART_SIZE_BYTES = 1 << 20
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
+@dataclass(frozen=True)
+class Room:
+    """Where folders are put together, and how large one that comes in may be."""
+
+    scratch: Path
+    size_max_bytes: int
+
+
 class Stage:
     """A private folder with room for one of the format's at `path`; gone when closed, or with the last reference."""
 
-    def __init__(self, scratch: Path, suffix: str) -> None:
-        folder = scratch / "exchange" / uuid.uuid4().hex
+    def __init__(self, room: Room, suffix: str) -> None:
+        folder = room.scratch / "exchange" / uuid.uuid4().hex
         folder.mkdir(mode=0o700, parents=True)
         self.path = folder / f"content{suffix}"
         self._finalizer = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
@@ -44,12 +53,11 @@ class Stage:
 class Arriving(Stage):
     """A folder that a client sends."""
 
-    def __init__(self, scratch: Path, suffix: str, names: Sequence[str], size_max_bytes: int) -> None:
-        super().__init__(scratch, suffix)
+    def __init__(self, room: Room, suffix: str, names: Sequence[str]) -> None:
+        super().__init__(room, suffix)
         self.path.mkdir(mode=0o700)
         self._names = names
-        self._left_bytes = size_max_bytes
-        self._size_max_bytes = size_max_bytes
+        self._left_bytes = self._size_max_bytes = room.size_max_bytes
         self._current = ""
 
     def write(self, name: str, data: bytes) -> None:
