@@ -26,6 +26,7 @@ class Encoders:
         key = json.dumps(spec, sort_keys=True)
         if key not in self._kept:
             self._kept[key] = self._read(spec)
+            mx.clear_cache()  # what fusing and converting left
         return self._kept[key]
 
     def _read(self, spec: dict) -> models.Loaded:

@@ -1,4 +1,4 @@
-"""Which models are in memory: loaded into every worker, unloaded when told, unused or in the way, refused when too large."""
+"""Which models are in memory: in every worker once loaded, out when told, unused or in the way, refused if too big."""
 
 import asyncio
 import dataclasses
@@ -138,7 +138,7 @@ def test_a_model_that_does_not_fit_is_refused_with_figures(start_engine, large, 
     needed = engine.needs(*_sizes(large))
     monkeypatch.setattr(memory, "available_bytes", lambda: needed.total - 1)
     with pytest.raises(
-        ModelTooLarge, match="each of 3 workers.*REEX_WORKERS=1.*reexctl models list"
+        ModelTooLarge, match=r"each of 3 workers.*REEX_WORKERS=1.*reexctl models list"
     ) as refused:
         engine.open(large)
     assert refused.value.metadata["needed_bytes"] == str(needed.total)
