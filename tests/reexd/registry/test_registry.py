@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 from reexd.errors import Conflict, InvalidName, ModelCorrupt, ModelMissing, ModelNotFound, Unready
@@ -38,6 +39,24 @@ def test_what_is_built_in_says_what_it_needs():
     assert decoders[0] < 2e8
     assert 5e8 < decoders[-2] < 1e9
     assert 3e9 < decoders[-1] < 4.5e9
+
+
+def test_the_page_about_models_has_the_same_figures():
+    page = (Path(__file__).resolve().parents[3] / "docs" / "models.md").read_text()
+    table = page.split("## Those with a short name")[1].split("##")[0]
+    rows = dict(re.findall(r"^\| `([a-z0-9.-]+)` \| (.*) \|$", table, re.MULTILINE))
+    assert list(rows) == list(builtin.BUILTIN)
+    for name, model in builtin.BUILTIN.items():
+        assert [cell.strip() for cell in rows[name].split("|")][1:] == [
+            f"{model.parameters / 1e6:.1f} M",
+            f"{model.size_bytes / 1e6:.0f} MB",
+            f"{4 * model.parameters / 1e9:.2f} GB",
+            str(model.hidden_size),
+            str(model.window_tokens),
+            model.pooling,
+            model.licence,
+            "pinned" if model.digests else "first pull",
+        ]
 
 
 def test_files_are_checked_one_by_one(cut_off, folder, models, tiny):
