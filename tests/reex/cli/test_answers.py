@@ -175,6 +175,138 @@ def test_evaluate_shows_headline_regions_and_confusion(held, reexctl):
     assert (shape["n"], shape["confusion"][2]) == (10, [1, 2, 32])
 
 
+def _accuracy(n: int, correct: int) -> evaluation_pb2.Accuracy:
+    interval = evaluation_pb2.Interval(lower=0.125, upper=0.875)
+    return evaluation_pb2.Accuracy(n=n, correct=correct, accuracy=correct / n if n else 0, interval=interval)
+
+
+def test_evaluate_shows_the_lowest_class_of_each_rung_and_what_is_beside_the_headline(held, reexctl):
+    figures = evaluation_pb2.EvaluateResponse(
+        split="test",
+        classifier="v1",
+        n=10,
+        correct=8,
+        accuracy=0.8,
+        unseen_count=10,
+        calibration_count=4,
+        duplicate_count=2,
+        ensemble_size=3,
+        calibration=evaluation_pb2.PartEvaluation(accuracy=_accuracy(4, 3)),
+        without_duplicates=evaluation_pb2.PartEvaluation(accuracy=_accuracy(8, 6)),
+    )
+    for name in CLASSES:
+        figures.classes.add(name=name)
+    rung = figures.regions.add(alpha=0.95, admitted=6, admitted_share=0.6, correct=5, accuracy=5 / 6)
+    rung.by_label.extend([_accuracy(0, 0), _accuracy(4, 3), _accuracy(2, 2)])
+    rung.by_prediction.extend([_accuracy(2, 1), _accuracy(4, 4), _accuracy(0, 0)])
+    figures.probability.CopyFrom(
+        evaluation_pb2.ProbabilityEvaluation(kind="calibrated", n=10, calibration_error=0.031, brier=0.0456)
+    )
+    figures.prediction_sets.CopyFrom(
+        evaluation_pb2.PredictionSetEvaluation(
+            promised=0.9,
+            coverage=_accuracy(10, 9),
+            by_label=[_accuracy(4, 3), _accuracy(0, 0)],
+            mean_size=1.25,
+        )
+    )
+    held.answers["Evaluate"] = lambda request, context: figures
+    out = reexctl("evaluate", "s", "--split", "test").out
+    for expected in (
+        f"75.0% {CLASSES[1]}",  # of the classes with admitted documents, the lowest
+        f"50.0% {CLASSES[0]}",
+        "2 unseen documents have the very text of a support document",
+        "calibration, not unseen",
+        "calibrated probability of being right: calibration error 3.1%, Brier score 0.0456",
+        "prediction sets hold the true class in 90.0%",
+        "75.0% of the class where least; promised 90.0%",
+        "admitted by all 3 members",
+    ):
+        assert expected in out, expected
+    assert "support, not unseen" not in out  # there is none in the split
+    (shape,) = reexctl("evaluate", "s", "--split", "test", "--json").lines
+    assert shape["regions"][0]["by_label"][1]["interval"] == {"lower": 0.125, "upper": 0.875}
+    assert shape["regions"][0]["by_label"][0]["accuracy"] is None
+    assert shape["calibration"]["accuracy"]["n"] == 4
+
+
+def test_discover_drift_says_the_verdict_and_what_to_do(held, reexctl):
+    asked = []
+    report = evaluation_pb2.MeasureDriftResponse(
+        split="incoming",
+        classifier="v2",
+        n=200,
+        calibration_count=300,
+        verdict=evaluation_pb2.DRIFT_VERDICT_DRIFT,
+        summary="drift: less like",
+        advice="label some",
+        quantities=[
+            evaluation_pb2.DriftQuantity(
+                name="q_prime",
+                median=2,
+                calibration_median=30,
+                difference=0.55,
+                p_value_adjusted=0.0015,
+                effect=-0.5,
+            )
+        ],
+        admission=[
+            evaluation_pb2.DriftAdmission(
+                alpha=0.95,
+                calibration=evaluation_pb2.Share(n=300, count=150, share=0.5),
+                arriving=evaluation_pb2.Share(n=200, count=20, share=0.1),
+            )
+        ],
+        calibration_class_shares=[0.5, 0.25, 0.25],
+        class_shares=[0.25, 0.5, 0.25],
+    )
+
+    def answer(request, context):
+        asked.append((request.project, request.split, request.last))
+        return report
+
+    held.answers["MeasureDrift"] = answer
+    out = reexctl("discover", "drift", "s", "--split", "incoming", "--last", "200").out
+    for expected in (
+        "drift: less like",
+        "what to do: label some",
+        "55.0%",
+        "0.0015",
+        "-0.50",
+        "10.0%",
+        "50.0%",
+    ):
+        assert expected in out, expected
+    (shape,) = reexctl("discover", "drift", "s", "--split", "incoming", "--json").lines
+    assert (shape["verdict"], shape["quantities"][0]["name"]) == ("drift", "q_prime")
+    assert shape["zero_similarity"]["share"] is None
+    assert asked == [("s", "incoming", 200), ("s", "incoming", 0)]
+    assert reexctl("discover", "drift", "s").code == 2
+
+
+def test_query_says_what_the_members_of_an_ensemble_say(held, reexctl):
+    for size, agreed, alpha, expected in (
+        (3, 3, 0.9, "3 of 3 members agree; admitted by all at alpha 0.9"),
+        (3, 3, 0.0, "3 of 3 members agree; not admitted by all"),
+        (3, 2, 0.0, "2 of 3 members agree; not admitted"),
+    ):
+        ensemble = predictions_pb2.Ensemble(size=size, agreed=agreed, region_alpha=alpha)
+        answer = predictions_pb2.Prediction(
+            prediction_name="neutral", probabilities=[0, 1, 0], ensemble=ensemble
+        )
+        held.answers["Query"] = lambda request, context, answer=answer: predictions_pb2.QueryResponse(
+            predictions=[answer]
+        )
+        assert expected in reexctl("query", "s", "a text").out
+        (shape,) = reexctl("query", "s", "a text", "--json").lines
+        assert shape["ensemble"] == {
+            "size": size,
+            "agreed": agreed,
+            "region_alpha": alpha,
+            "admitted": alpha > 0,
+        }
+
+
 def test_search_takes_names_of_classes_and_several_splits(held, reexctl):
     held.answers["Search"] = lambda request, context: search_pb2.SearchResponse(
         results=[
