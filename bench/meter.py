@@ -37,6 +37,16 @@ def descendants(root: int) -> set[int]:
     return below
 
 
+def resident_peak_mib(pid: int) -> float:
+    """VmHWM of a process; 0 where the system does not tell."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0.0
+    (line,) = [line for line in status.splitlines() if line.startswith("VmHWM")] or ["VmHWM: 0 kB"]
+    return int(line.split()[1]) / 2**10
+
+
 def _linux_times() -> dict[int, tuple[int, float]]:
     """pid -> (parent, user + system seconds, reaped children included)"""
     tick = os.sysconf("SC_CLK_TCK")

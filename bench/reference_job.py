@@ -43,20 +43,21 @@ class Run:
         return lowest.admitted, lowest.correct
 
 
-def prepare_and_upload(daemon: Daemon, csv: Path, folder: Path, phases: Phases) -> None:
-    """The commands of the README, each as a process of its own."""
+def prepare_and_upload(daemon: Daemon, csv: Path, folder: Path, phases: Phases, model: str = "") -> None:
+    """The commands of the README, each as a process of its own; with the default language model or another."""
+    chosen = ("--model", model) if model else ()
     with phases.phase("prepare"):
         daemon.reexctl("prepare", "financial-phrasebank", str(csv), "--out", str(folder))
     with phases.phase("upload"):
-        daemon.reexctl("project", "create", PROJECT, "--labels", str(folder / "labels.jsonl"))
+        daemon.reexctl("project", "create", PROJECT, "--labels", str(folder / "labels.jsonl"), *chosen)
         for split in SPLITS:
             daemon.reexctl("upload", PROJECT, str(folder / f"{split}.jsonl"), "--split", split)
 
 
-def train_and_evaluate(client: Client, seed: int, phases: Phases) -> Run:
-    """Product defaults but for the seed. The job's phases are told apart by when they are reported."""
+def train_and_evaluate(client: Client, seed: int, phases: Phases, **settings: Any) -> Run:
+    """Product defaults but for the seed and `settings`. The job's phases are told apart by when they are reported."""
     begun = time.perf_counter()
-    job = watch(client, client.train(PROJECT, seed=seed).name, phases)
+    job = watch(client, client.train(PROJECT, seed=seed, **settings).name, phases)
     with phases.phase("evaluate"):
         evaluation = client.evaluate(PROJECT, "test")
     return Run(seed, phases, job, evaluation, time.perf_counter() - begun)

@@ -17,7 +17,7 @@ from pathlib import Path
 from bench import machine
 from bench.daemon import Daemon
 from bench.datasets import SHARED, needed
-from bench.meter import Phases, descendants
+from bench.meter import Phases, descendants, resident_peak_mib
 from bench.reference_job import watch
 from bench.report import Check, Result, Table
 
@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> Result:
         peaks = {
             ("daemon" if pid == daemon.pid else f"worker {pid}"): peak
             for pid in (daemon.pid, *sorted(descendants(daemon.pid)))
-            if (peak := _resident_peak_mib(pid))
+            if (peak := resident_peak_mib(pid))
         }
     return _result(len(lines), classes, phases, job.result, peaks)
 
@@ -64,16 +64,6 @@ def _lines(folder: Path, count: int) -> list[dict]:
     step = max(1, len(found) // count)  # the files stand in the order of their classes
     spread = found if step == 1 else found[::step]
     return [{key: line[key] for key in ("id", "label", "document")} for line in spread[:count]]
-
-
-def _resident_peak_mib(pid: int) -> float:
-    """VmHWM of a process; 0 where the system does not tell."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text()
-    except OSError:
-        return 0.0
-    (line,) = [line for line in status.splitlines() if line.startswith("VmHWM")] or ["VmHWM: 0 kB"]
-    return int(line.split()[1]) / 2**10
 
 
 def _result(rows: int, classes: int, phases: Phases, training: dict, peaks: dict[str, float]) -> Result:

@@ -50,6 +50,7 @@ def _classifier(found: ClassifierSummary, project_name: str, warnings_shown: int
             f"  accuracy   {output.percent(best['balanced_calibration_accuracy'])} balanced on calibration, "
             f"epoch {record['best_epoch']} of shuffle {record['shuffle']} of {len(record['shuffle_losses'])}"
         )
+    _tuning(record)
     _spread(record)
     if found.ensemble_size:
         output.line(f"  ensemble   {found.ensemble_size} members: answers say what all of them admit")
@@ -78,6 +79,18 @@ def _classifier(found: ClassifierSummary, project_name: str, warnings_shown: int
         )
     if found.unused_count:
         output.line(f"  unused     {found.unused_count:,} documents were added since")
+
+
+def _tuning(record: Mapping[str, Any]) -> None:
+    """What was tuned of the language model; nothing where it was left as it is."""
+    tuning = record.get("tuning")
+    if not tuning:
+        return
+    best = tuning["history"][tuning["best_epoch"] - 1]
+    layers = f"top {tuning['settings']['layers']} of {tuning['layers']} layers"
+    accuracy = f"{output.percent(best['held_accuracy'])} balanced on {tuning['held_out']:,} held out"
+    epoch = f"epoch {tuning['best_epoch']} of {len(tuning['history'])}"
+    output.line(f"  tuned      {layers} on {tuning['tuned_on']:,} documents: {accuracy}, {epoch}")
 
 
 def _spread(record: Mapping[str, Any]) -> None:

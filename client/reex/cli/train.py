@@ -16,6 +16,7 @@ EXAMPLES = example(
     "reexctl train sentiment",
     "reexctl train sentiment --epochs 200 --shuffles 10 --seed 1 --detach",
     "reexctl train sentiment --continue v3",
+    "reexctl train sentiment --tune",
     "reexctl train sentiment --ensemble --shuffles 5",
 )
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reexd.engine import asking, fits, numerics, states, tunings
+from reexd.engine import asking, fits, numerics, states
 from reexd.engine.adaptor.settings import FitSettings, choose, official
 from reexd.engine.asking import Question, joined, match_header, match_units
 from reexd.engine.call import Call
@@ -37,7 +37,7 @@ from reexd.engine.tasks import (
 )
 from reexd.engine.tokens import Window
 from reexd.engine.tuning.settings import TuneSettings
-from reexd.engine.tunings import TuneProgress, kept_with_corpus, write_adapter
+from reexd.engine.tunings import TuneProgress, Tunings, kept_with_corpus, write_adapter
 from reexd.errors import EngineDied
 from reexd.records import Classifier, ClassifierArrays, ModelFacts, ModelFiles
 from reexd.weights.measure import Measure
@@ -272,33 +272,10 @@ class Engine:
                 call, task, self._scratch, fits.FitHandlers(on_progress, on_checkpoint, on_outcome)
             )
 
-    def read_corpus(
-        self, model: ModelFiles, folder: Path, texts: Sequence[str], labels: np.ndarray, keep: State
-    ) -> None:
-        """Lay out what `tune` works on in a new `folder`: texts with labels (n,) in 0..C-1; `keep` comes back with it.
-
-        Raises what `open` does, and InvalidDocument.
-        """
-        tunings.read(self._opened(model)[1], folder, texts, labels, keep)
-
-    def tune(
-        self,
-        model: ModelFiles,
-        folder: Path,
-        settings: TuneSettings,
-        *,
-        checkpoint_s: float,
-        on_progress: Callable[[TuneProgress], None],
-        cancel: threading.Event | None = None,
-    ) -> State:
-        """Tune the top layers of a model on the corpus in `folder`: what changed, by layer and weight, float16.
-
-        Checkpoints are kept in the folder: the same call again goes on from them. Raises what `open` does,
-        InvalidSetting, NotEnoughData, EngineDied when the worker ends under it, JobCancelled.
-        """
-        facts, opened = self._opened(model)
-        with self._call(cancel) as call:
-            return tunings.run(call, opened, facts.layers, folder, settings, checkpoint_s, on_progress)
+    @property
+    def tunings(self) -> Tunings:
+        """Tuning of language models."""
+        return Tunings(self._opened, self._call)
 
     def status(self) -> EngineStatus:
         hello = self._pool.hello.header if self._pool.hello is not None else {}

@@ -7,6 +7,7 @@ Everything is in one folder, so that the same call, made again after a crash, go
 from __future__ import annotations
 
 import itertools
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +21,11 @@ from reexd.engine.embedding import OpenModel
 from reexd.engine.pool import error_of
 from reexd.engine.schedule import Unit
 from reexd.engine.tasks import State
+from reexd.engine.tokens import Window
 from reexd.engine.tuning import corpus
 from reexd.engine.tuning.settings import TuneSettings
+from reexd.errors import InvalidSetting
+from reexd.records import ModelFacts, ModelFiles
 
 _READ_TEXTS = 2048  # tokenised at once
 _OUTSTANDING_UNITS = 64
@@ -36,16 +40,58 @@ class TuneProgress:
     record: dict | None  # of the epoch that has just ended
 
 
-def read(opened: OpenModel, folder: Path, texts: Sequence[str], labels: np.ndarray, keep: State) -> None:
-    """See `Engine.read_corpus`."""
-    windows = []
-    for start in range(0, len(texts), _READ_TEXTS):
-        windows.extend(opened.reader.read(texts[start : start + _READ_TEXTS], start))
-    corpus.write_windows(folder, windows, labels, keep)
+class Tunings:
+    """What an engine does with models to be tuned; `opened` and `call` are the engine's own."""
+
+    def __init__(
+        self,
+        opened: Callable[[ModelFiles], tuple[ModelFacts, OpenModel]],
+        call: Callable[[threading.Event | None], Call],
+    ) -> None:
+        self._opened = opened
+        self._call = call
+
+    def read(
+        self, model: ModelFiles, folder: Path, texts: Sequence[str], labels: np.ndarray, keep: State
+    ) -> None:
+        """Lay out what `run` works on in `folder`: texts with labels (n,) in 0..C-1; `keep` comes back with it.
+
+        Raises what `Engine.open` does, and InvalidDocument.
+        """
+        _, opened = self._opened(model)
+        windows: list[Window] = []
+        for start in range(0, len(texts), _READ_TEXTS):
+            windows.extend(opened.reader.read(texts[start : start + _READ_TEXTS], start))
+        corpus.write_windows(folder, windows, labels, keep)
+
+    def run(
+        self,
+        model: ModelFiles,
+        folder: Path,
+        settings: TuneSettings,
+        *,
+        checkpoint_s: float,
+        on_progress: Callable[[TuneProgress], None],
+        cancel: threading.Event | None = None,
+    ) -> State:
+        """Tune the top layers of a model on the corpus in `folder`: what changed, by layer and weight, float16.
+
+        Checkpoints are kept in the folder: the same call again goes on from them. Raises what `Engine.open` does,
+        InvalidSetting, NotEnoughData, EngineDied when the worker ends under it, JobCancelled.
+        """
+        facts, opened = self._opened(model)
+        if opened.pooling.layers > settings.layers:
+            raise InvalidSetting(
+                f"pooling {opened.pooling} reads {opened.pooling.layers} layers, so that at least as many are tuned;"
+                f" received {settings.layers}",
+                name="layers",
+            )
+        with self._call(cancel) as call:
+            return _run(call, opened, facts.layers, folder, settings, checkpoint_s, on_progress)
 
 
 def kept_with_corpus(folder: Path) -> State | None:
-    """What `Engine.read_corpus` was given to keep; None unless it came to its end."""
+    """What `Tunings.read` was given to keep; None unless it came to its end."""
     return corpus.kept(folder)
 
 
@@ -54,7 +100,7 @@ def write_adapter(folder: Path, changes: Mapping[str, np.ndarray]) -> None:
     states.save(folder, State(changes, {}))
 
 
-def run(
+def _run(
     call: Call,
     opened: OpenModel,
     layers: int,
@@ -63,7 +109,7 @@ def run(
     checkpoint_s: float,
     on_progress: Callable[[TuneProgress], None],
 ) -> State:
-    """Fill the cache, tune, and return the changes; see `Engine.tune`. `layers`: of the whole model."""
+    """Fill the cache, tune, and return the changes. `layers`: of the whole model."""
     if states.complete(folder / corpus.RESULT):
         return states.load(folder / corpus.RESULT)
     documents = len(corpus.windows(folder)["labels"])

@@ -87,7 +87,7 @@ class Tune:
         kept = kept_with_corpus(folder)
         assert kept is not None
         settings = _settings(facts, kept, running.request)
-        result = self._engine.tune(
+        result = self._engine.tunings.run(
             files,
             folder,
             settings,
@@ -127,7 +127,9 @@ class Tune:
         )
         files, _ = self._embed.model(project)
         folder.mkdir(mode=0o700, parents=True)
-        self._engine.read_corpus(files, folder, [texts[at] for at in training], states.labels[training], keep)
+        self._engine.tunings.read(
+            files, folder, [texts[at] for at in training], states.labels[training], keep
+        )
 
     def _view(self, project: Project, folder: Path, changes: Mapping[str, np.ndarray]) -> View:
         digest = adapters.digest(changes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import shutil
 
 import mlx.core as mx
@@ -58,14 +59,44 @@ def run(tiny, made, resume=None, *, stop_after: int = 0, **changes):
     return found
 
 
-@pytest.mark.parametrize("pooling", ["mean", "max+first", "mean@2"])
-def test_the_gradient_is_the_slope_of_the_loss(tiny, pooling):
-    """Along random directions, by central differences."""
+# What the configurations of all architectures ask for, between them.
+CONFIG = {
+    "vocab_size": 50,
+    "max_position_embeddings": 64,
+    **dict.fromkeys(["hidden_size", "dim"], 32),
+    **dict.fromkeys(["num_hidden_layers", "n_layers"], 3),
+    **dict.fromkeys(["num_attention_heads", "n_heads"], 4),
+    **dict.fromkeys(["intermediate_size", "hidden_dim"], 64),
+    "relative_attention": True,
+    "position_buckets": 8,
+    "pos_att_type": ["c2p", "p2c"],
+    "share_att_key": True,
+    "norm_rel_ebd": "layer_norm",
+    "position_biased_input": False,
+    "local_attention": 8,
+}
+
+
+@pytest.mark.parametrize("architecture", models.ARCHITECTURES)
+def test_every_architecture_can_be_tuned(architecture):
+    module = importlib.import_module(f"reexd.engine.models.{models.ARCHITECTURES[architecture].file}")
+    mx.random.seed(0)
+    model = module.Model(module.ModelArgs.from_dict({**CONFIG, "model_type": architecture}))
+    assert_slope(model, "mean")
+
+
+@pytest.mark.parametrize("pooling", ["max+first", "mean@2"])
+def test_under_any_pooling(tiny, pooling):
+    assert_slope(copied(tiny.model), pooling)
+
+
+def assert_slope(model, pooling: str) -> None:
+    """The gradient is the slope of the loss along random directions, by central differences."""
     rng = np.random.default_rng(1)
     settings = dataclasses.replace(SETTINGS, layers=2, dropout=0.0)
-    network = Network(copied(tiny.model), parse(pooling), settings)
+    network = Network(model, parse(pooling), settings)
     lengths = np.array([9, 7, 4])
-    x = rng.standard_normal((3, 9, tiny.hidden_size)).astype(np.float32)
+    x = rng.standard_normal((3, 9, 32)).astype(np.float32)
     inputs = Inputs(x, lengths, np.array([0, 1, 0]), lengths)
     vector = network.weights()
     vector[network.leaves[-2].begin :] = rng.standard_normal(len(vector) - network.leaves[-2].begin)
@@ -183,9 +214,11 @@ def test_through_a_worker_into_a_fused_model(shared_engine, tiny_bert, tiny_mode
     told = []
 
     def tuned():
-        return shared_engine.tune(tiny_bert, folder, SETTINGS, checkpoint_s=0.0, on_progress=told.append)
+        return shared_engine.tunings.run(
+            tiny_bert, folder, SETTINGS, checkpoint_s=0.0, on_progress=told.append
+        )
 
-    shared_engine.read_corpus(tiny_bert, folder, texts, labels, keep)
+    shared_engine.tunings.read(tiny_bert, folder, texts, labels, keep)
     kept = kept_with_corpus(folder)
     assert np.array_equal(kept.arrays["numbers"], np.arange(60))
     assert kept.facts == {"note": 1}
@@ -213,6 +246,12 @@ def test_through_a_worker_into_a_fused_model(shared_engine, tiny_bert, tiny_mode
     model.load_weights(list(tuned_weights.items()))
     (window,) = TextReader.open(tiny_bert.folder, 64).read(texts[1:2])
     assert np.allclose(after[1], np.array(model(mx.array(window.ids)[None])[0].mean(axis=0)), atol=1e-5)
+
+
+def test_what_is_pooled_is_tuned(shared_engine, tiny_bert, tmp_path):
+    two = dataclasses.replace(tiny_bert, pooling="mean@2")
+    with pytest.raises(InvalidSetting, match="reads 2 layers"):
+        shared_engine.tunings.run(two, tmp_path, SETTINGS, checkpoint_s=1.0, on_progress=print)
 
 
 def test_changes_of_another_model_are_refused(shared_engine, tiny_bert, tmp_path):
