@@ -43,6 +43,7 @@ class Arrival:
     name: str
     source: Source
     pins: BuiltinModel | None
+    recorded: dict[str, str]  # digests of the same model when it was pulled before, by file
     endpoint: str | None
     offline: bool
     size_max_bytes: int
@@ -184,18 +185,27 @@ class Arrival:
         return written.files(target)
 
     def _judge(self, digests: dict[str, str], declared: dict[str, str]) -> None:
-        """The bytes against this build's pins, else against what the source declared. Raises ModelCorrupt."""
+        """The bytes against this build's pins; else against an earlier pull's and what the source declared.
+
+        Raises ModelCorrupt.
+        """
         pinned = self.pins.digests if self.pins else {}
-        expected = pinned or {name: digest for name, digest in declared.items() if name in digests}
+        said = {name: digest for name, digest in declared.items() if name in digests}
+        expected = pinned or said | self.recorded
         for name, digest in expected.items():
             if digests.get(name) != digest:
                 found = digests.get(name, "no such file")
                 raise ModelCorrupt(
                     f"{self.source}: {name}: expected SHA-256 {digest}, got {found}. Nothing was installed. "
-                    "Try again, or pull from another source.",
+                    f"{self._way_out()}",
                     model=self.name,
                     file=name,
                 )
+
+    def _way_out(self) -> str:
+        if self.recorded:
+            return f"To take it as another model: reexctl models delete {self.name}, then pull it again."
+        return "Try again, or pull from another source."
 
     def _manifest(
         self, fetched: Fetched, staged: Path, digests: dict[str, str], sizes: dict[str, int]

@@ -128,6 +128,7 @@ class Registry:
         cancel: threading.Event | None,
     ) -> ModelFiles:
         failures: list[ReexError] = []
+        recorded = self._recorded(name)
         for number, source in enumerate(sources, 1):
             last = number == len(sources)
             try:
@@ -136,6 +137,7 @@ class Registry:
                     name=name,
                     source=source,
                     pins=pins,
+                    recorded=recorded,
                     endpoint=self._endpoint,
                     offline=self._offline,
                     size_max_bytes=SIZE_MAX_BYTES,
@@ -188,6 +190,14 @@ class Registry:
                 f"Remove {self._folder / name} first, or pull a copy of the folder under another name.",
                 model=name,
             )
+
+    def _recorded(self, name: str) -> dict[str, str]:
+        """Digests of a damaged model's last pull; nothing where they cannot be read or nobody pulled it."""
+        try:
+            written = self._installed.manifest(name)
+        except (ModelCorrupt, InvalidInput):
+            return {}
+        return dict(written.digests) if written is not None and written.pulled_at else {}
 
     def _intact(self, name: str, progress: Progress) -> ModelFiles | None:
         if not (self._folder / name).is_dir():

@@ -11,12 +11,14 @@ from reexd.weights import gguf, safetensors
 from reexd.weights.tensor import Tensor, corrupt
 
 _PACKED = "U32"  # in which MLX's quantised checkpoints keep several parameters in one element
+# Hidden states are taken before it, and some files repeat the embedding under this name.
+_UNEMBEDDING = ("lm_head.weight", "output.weight")
 _FLOATS = ("F64", "F32", "F16", "BF16")
 
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    parameters: int
+    parameters: int  # those that are read into memory
     stored_bytes: int  # of the weight files
     dtype: str  # of most parameters, as the file writes it: F32, BF16, Q4_1; `4-bit` for MLX's quantised ones
 
@@ -35,7 +37,7 @@ def measure(folder: Path) -> Measure:
         kinds = Counter()
         for file in files:
             for tensor in gguf.read(file).tensors:
-                kinds[tensor.dtype] += tensor.size
+                kinds[tensor.dtype] += 0 if tensor.name in _UNEMBEDDING else tensor.size
     if not files:
         raise corrupt(folder, "expected safetensors or GGUF, found none")
     (dtype, _), *_ = kinds.most_common(1) or [("", 0)]
@@ -57,7 +59,9 @@ def _kind(tensor: Tensor, bits: int) -> str:
 
 
 def _parameters(tensor: Tensor, bits: int) -> int:
-    """Parameters of the model: positions and other integers are none, nor are the scales of packed ones."""
+    """Parameters that are read: positions and other integers are none, nor are the scales of packed ones."""
+    if tensor.name in _UNEMBEDDING:
+        return 0
     if bits and tensor.dtype == _PACKED:
         return tensor.size * 32 // bits
     if bits and tensor.name.endswith((".scales", ".biases")):

@@ -214,6 +214,11 @@ def test_an_unpinned_model_is_held_to_what_its_first_pull_brought(models, hub, m
     (files.folder / "tokenizer.json").write_bytes(b"{" * len(FILES["tokenizer.json"]))
     with pytest.raises(ModelCorrupt, match=r"tokenizer\.json"):
         registry.verify("tiny")
+    hub.files = FILES | {"tokenizer.json": b'{"version": "2.0"}'}
+    with pytest.raises(ModelCorrupt, match=r"tokenizer\.json.*models delete tiny"):
+        registry.pull("tiny")
+    hub.files = dict(FILES)
+    assert registry.pull("tiny") == files
 
 
 def write_parts(index, files, count=3):
