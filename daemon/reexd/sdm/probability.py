@@ -123,9 +123,8 @@ def probabilities(
 
 def _between(knots: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Shifts (3, n) and documents (n,) at scores (n,): linear between knots, constant beyond the outermost."""
-    after = (
-        np.searchsorted(knots[:, 0], score).clip(1, len(knots) - 1) if len(knots) > 1 else np.zeros(1, int)
-    )
+    last = len(knots) - 1
+    after = np.searchsorted(knots[:, 0], score).clip(min(1, last), last)
     before = np.maximum(after - 1, 0)
     left, right = knots[before], knots[after]
     width = right[:, 0] - left[:, 0]

@@ -126,8 +126,7 @@ def test_any_rows_give_ordered_and_bounded_probabilities(
     found = ask(parts, asked, classes)
     assert (found.lower >= 0).all() and (found.upper <= 1).all()
     assert (found.lower <= found.value + 1e-12).all()
-    far = sdm.fit_nearness(rows(seed, count, classes, skill)["d0"])(asked["d0"]) < 0.02
-    assert (found.value <= found.upper + 1e-12)[~far].all()
+    assert (found.value <= found.upper + 1e-12).all()
     assert (found.documents >= 0).all() and (found.documents <= count).all()
 
 
