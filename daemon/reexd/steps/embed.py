@@ -104,6 +104,10 @@ class Embed:
             return None
         return reading if time.monotonic() - reading.checked_at < CHECKED_S else None
 
+    def tuned_as(self, project: Project, record: Classifier) -> View:
+        """The project with its language model tuned as that of a version was, if it was."""
+        return viewed(project, adapter=self._adapters.of(project.name, record))
+
     def for_version(self, project: str, record: Classifier, numbers: np.ndarray) -> None:
         """Make sure documents have the hidden states that a version reads; of an imported one, those that there are.
 

@@ -110,6 +110,9 @@ class Train:
         fitted = time.monotonic()
         running.report("calibrate", 0, 1)
         durations = {"embed_s": embedded - started, "fit_s": fitted - embedded}
+        if pool.sides is not None:
+            tuned_s = min(pool.sides.report["seconds"], embedded - started)
+            durations = {**durations, "tune_s": tuned_s, "embed_s": embedded - started - tuned_s}
         record = self._calibrate.run(
             project,
             environment,
@@ -138,7 +141,7 @@ class Train:
 
     def _embed_and_freeze(self, running: RunningJob, project: Project, environment: Environment) -> Pool:
         """Embed the pool, then everything else of the project; freeze what the pool is then."""
-        parent = self._check_parent(running, project, environment)
+        parent, project = self._check_parent(running, project, environment)
         tuned = self._tune.run(running, project, environment) if running.request.get("tune") else None
         project = project if tuned is None else tuned.view
         pool = self._embed_pool(running, project, environment, parent, tuned)
@@ -153,16 +156,22 @@ class Train:
         )
         return pool
 
-    def _check_parent(self, running: RunningJob, project: Project, environment: Environment) -> int | None:
-        """The version that the job continues, if it does. Raises ClassifierNotFound, Unready."""
+    def _check_parent(
+        self, running: RunningJob, project: Project, environment: Environment
+    ) -> tuple[int | None, Project]:
+        """The version that the job continues, if it does, and the project with its language model as that version's.
+
+        Raises ClassifierNotFound, Unready.
+        """
         name = running.request.get(PARENT)
         if name is None:
-            return None
+            return None, project
         with environment.read() as txn:
             record = _parent(txn, name)
             continuation.check(txn, project, record, None)
-        continuation.check_representation(project, record, self._embed.model(project)[1])
-        return record.version
+        view = self._embed.tuned_as(project, record)
+        continuation.check_representation(view, record, self._embed.model(view)[1])
+        return record.version, view
 
     def _embed_pool(
         self,

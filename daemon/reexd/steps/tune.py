@@ -8,6 +8,7 @@ resumed job ends in the same model, whatever happens to the documents meanwhile.
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,7 @@ class Tune:
 
     def run(self, running: RunningJob, project: Project, environment: Environment) -> Tuned:
         """From the last checkpoint. Raises NotEnoughData, InvalidSetting, JobCancelled, EngineDied."""
+        started = time.monotonic()
         running.report("tune", 0, 1)
         files, facts = self._embed.model(project)
         folder = self._work / running.job.name
@@ -98,7 +100,12 @@ class Tune:
         view = self._view(project, folder, result.arrays)
         space = self._embed.space(view)
         environment.write(lambda txn: adapters.put(txn, space, result.arrays))
-        report = {"settings": settings.to_dict(), "layers": facts.layers, **result.facts}
+        report = {
+            "settings": settings.to_dict(),
+            "layers": facts.layers,
+            "seconds": time.monotonic() - started,  # of this attempt
+            **result.facts,
+        }
         arrays = kept.arrays
         return Tuned(
             view, Sides(arrays["documents"], arrays["revisions"], arrays["roles"], report), result.arrays

@@ -85,6 +85,24 @@ def test_a_tuned_version_among_others(fresh, new_project, corpus, fast):
     environment.close()
 
 
+def test_a_training_goes_on_over_the_tuned_states(served, project, corpus, fast):
+    """`--continue` keeps the tuned layers; documents that came since are embedded with them."""
+    served.upload(project, corpus(30), "train")
+    served.train(project, **TUNED)
+    before = answers(served, project, "weak growth in april")
+    served.upload(project, corpus(5, seed=7), "train")
+    result = served.train(project, continue_from="", epochs=1, shuffles=1).result
+    assert result["parent"] == "v1"
+    assert result["documents"] == 105
+    after = answers(served, project, "weak growth in april")
+    assert after.classifier == "v2"
+    assert np.allclose(
+        after.logits, before.logits, atol=0.2
+    )  # one epoch from the same weights over the same states
+    served.client.delete_classifier(project, "v1")
+    assert np.allclose(answers(served, project, "weak growth in april").logits, after.logits, atol=1e-5)
+
+
 def test_killed_in_mid_tuning_it_resumes_to_the_same_version(fresh, served, new_project, daemons, corpus):
     long = {**TUNED, "tune_epochs": 12}
     whole = new_project(served)
