@@ -76,8 +76,8 @@ BENCHES = {
     ),
     "embedding": Bench(
         "bench.embedding",
-        2,
-        "Documents embedded per CPU second at least equal sentence-transformers on torch.",
+        15,
+        "Documents embedded per CPU second: 1.15 times sentence-transformers on torch, 75 % of the bare products.",
         script=True,
     ),
     "latency": Bench(
