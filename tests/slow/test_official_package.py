@@ -11,7 +11,6 @@ import importlib.util
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -26,16 +25,12 @@ from reexd.interchange.portable_model import PortableModel, Representation, exem
 from reexd.interchange.sdmdataset import DatasetRow, PortableDataset, read_dataset, write_dataset
 from reexd.interchange.sdmkitmodel import read_model, write_model
 
-PEER = os.environ.get("REEX_PEER_PYTHON", "")
 STORED = Path(__file__).resolve().parent.parent / "reexd" / "interchange" / "official"
 CLASSES = ("first", "second", "third")
 WIDTH = 12
 FINGERPRINT = "synthetic-1"
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(not PEER, reason="REEX_PEER_PYTHON names no interpreter with reexpress_sdm"),
-]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -47,19 +42,6 @@ def scoring() -> ModuleType:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
-
-
-@pytest.fixture(scope="module")
-def peer() -> Callable[..., dict]:
-    """Runs one command of the official package; returns the JSON that it prints."""
-
-    def run(*arguments: str | Path) -> dict:
-        command = [PEER, "-m", "reexpress_sdm", *map(str, arguments)]
-        ended = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
-        assert ended.returncode == 0, f"{command}\n{ended.stdout}\n{ended.stderr}"
-        return json.loads(ended.stdout) if ended.stdout.strip().startswith("{") else {}
-
-    return run
 
 
 def drawn(name: str, count: int, seed: int, *, foreign: int = 0, width: int = WIDTH) -> PortableDataset:

@@ -13,14 +13,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from reexd.errors import InvalidInput
 from reexd.interchange.strict_json import identity
 from reexd.records import OUT_OF_DISTRIBUTION, Classifier, ClassifierArrays
-from reexd.sdm import Q_OFFSET, AdaptorWeights, Calibration, CalibrationRows, Normalization
+from reexd.sdm import Q_OFFSET, AdaptorWeights, Calibration, CalibrationRows, Normalization, Region
+from reexd.sdm.regions import NEVER
 
 ALPHA_RESOLUTIONS = (
     0.05,
@@ -33,6 +34,7 @@ ALPHA_RESOLUTIONS = (
 UNREACHED_MAX = 1e-5  # |W x + b - h'| as a share of the support's radius; float32 rounding leaves 1e-6
 
 METADATA = "reex"  # our own key in a manifest's metadata
+LEFT_OUT = "leftOut"  # within it: the classes that each region admits nothing of, by its alpha
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,9 @@ def from_classifier(
             f"expected {len(arrays.calibration_labels)} calibration ids; received {len(calibration_ids)}"
         )
     rows = calibration_rows(arrays.calibration_table, arrays.calibration_labels, len(record.classes))
-    calibration = Calibration(arrays.distance_cdfs, arrays.q_prime_cdfs, record.regions, rows=rows)
+    calibration = Calibration(
+        arrays.distance_cdfs, arrays.q_prime_cdfs, _reachable(record.regions), rows=rows
+    )
     return PortableModel(
         model_id=model_id,
         created_at=record.created_at,
@@ -178,6 +182,7 @@ def from_classifier(
                 "prompt": record.prompt,
                 "hiddenSize": record.hidden_size,
                 "attributeCount": record.attribute_count,
+                LEFT_OUT: _left_out(record.regions),
                 "training": json.loads(record.training_json or "{}"),
             }
         },
@@ -224,7 +229,7 @@ def to_classifier(
         mean=model.normalization.mean,
         standard_deviation=model.normalization.standard_deviation,
         neighbors_max=model.neighbors_max,
-        regions=calibration.regions,
+        regions=_restored(calibration.regions, model.metadata),
         training_json=json.dumps(
             {"imported": {"model_id": model.model_id, "producer": " ".join(model.producer)}}
         ),
@@ -289,6 +294,38 @@ def _named(ids: Sequence[str], documents: np.ndarray) -> tuple[str, ...]:
         seen.add(identity(name))
         names.append(name)
     return tuple(names)
+
+
+def _reachable(regions: Sequence[Region]) -> tuple[Region, ...]:
+    """The format's thresholds end at 1: a class that a region leaves out gets that, the highest it can say."""
+    return tuple(
+        replace(region, thresholds=tuple(min(each, 1.0) for each in region.thresholds)) for region in regions
+    )
+
+
+def _left_out(regions: Sequence[Region]) -> dict[str, list[int]]:
+    found = {}
+    for region in regions:
+        if labels := [label for label, each in enumerate(region.thresholds) if each > 1.0]:
+            found[repr(region.alpha)] = labels
+    return found
+
+
+def _restored(regions: Sequence[Region], metadata: Mapping[str, object]) -> tuple[Region, ...]:
+    """The regions of a model that went out from here, as they were; those of any other stay as they are."""
+    own = metadata.get(METADATA)
+    left_out = own.get(LEFT_OUT) if isinstance(own, dict) else None
+    if not isinstance(left_out, dict):
+        return tuple(regions)
+    found = []
+    for region in regions:
+        labels = left_out.get(repr(region.alpha))
+        labels = labels if isinstance(labels, list) else []
+        thresholds = tuple(
+            NEVER if label in labels and each == 1.0 else each for label, each in enumerate(region.thresholds)
+        )
+        found.append(replace(region, thresholds=thresholds))
+    return tuple(found)
 
 
 def _resolution(alphas: Sequence[float]) -> float:

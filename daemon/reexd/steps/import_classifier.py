@@ -129,7 +129,7 @@ class ImportClassifier:
         environment = self._catalogue.open(project)
         with environment.read() as txn:
             links = _links(txn, spaces.find(txn, source.fingerprint), model, source.attribute_count)
-        report = json.dumps(_report(model, links, source))
+        report = json.dumps(_report(model, imported, links, source))
 
         def work(txn: Txn) -> Classifier:
             if documents.generation(txn) != links.generation:
@@ -167,6 +167,17 @@ def _count(described: dict, width: int) -> int:
     """How many of the features are attributes, as far as the model says so."""
     count = described.get("attributeCount")
     return count if type(count) is int and 0 <= count < width else 0
+
+
+def _settings(model: PortableModel) -> dict:
+    """How a model that went out from here was calibrated, as far as it says so: what a recalibration goes on with."""
+    described = model.metadata.get(METADATA)
+    training = described.get("training") if isinstance(described, dict) else None
+    told = training.get("settings") if isinstance(training, dict) else None
+    wanted = {"certified": bool, "pooled_classes_min": int}
+    if not isinstance(told, dict):
+        return {}
+    return {name: told[name] for name, kind in wanted.items() if type(told.get(name)) is kind}
 
 
 def _links(txn: Txn, space: Space | None, model: PortableModel, attribute_count: int) -> Links:
@@ -268,11 +279,11 @@ def _ids(imported: ImportedClassifier) -> tuple[str, ...]:
     return (*imported.support_ids, *imported.calibration_ids)
 
 
-def _report(model: PortableModel, links: Links, source: Source) -> dict:
+def _report(model: PortableModel, imported: ImportedClassifier, links: Links, source: Source) -> dict:
     """The training record of an imported version: what is known of it."""
     total, here = len(links.numbers), int((links.numbers >= 0).sum())
     known = model.support_labels[model.support_labels >= 0]
-    calibration = model.calibration
+    calibration = replace(model.calibration, regions=imported.record.regions)
     if calibration.rows is not None:
         report = calibration_report(calibration, model.classes)
         rows = np.bincount(calibration.rows.labels, minlength=len(model.classes)).tolist()
@@ -297,6 +308,7 @@ def _report(model: PortableModel, links: Links, source: Source) -> dict:
             "created_at": model.created_at,
             "representation": asdict(model.representation),
         },
+        "settings": _settings(model),
         "documents": total,
         "documents_here": here,
         "support_rows": np.bincount(known, minlength=len(model.classes)).tolist(),
