@@ -47,7 +47,7 @@ def read_model(
         reader=reader,
         pooling=pooling,
         hidden_size=told["hidden_size"],
-        unit_tokens=_unit_tokens(told, config, settings, engine),
+        unit_tokens=_unit_tokens(told["multiplied"], settings, engine),
         interactive_tokens=settings.interactive_tokens,
     )
     facts = ModelFacts(
@@ -66,10 +66,9 @@ def read_model(
     return facts, opened
 
 
-def _unit_tokens(told: dict, config: dict, settings: EngineSettings, engine: EngineStatus) -> int:
+def _unit_tokens(multiplied: int, settings: EngineSettings, engine: EngineStatus) -> int:
     """Padded tokens that take one unit of time: two operations per parameter that is multiplied."""
-    looked_up = (config["vocab_size"] + config["max_position_embeddings"]) * told["hidden_size"]
-    per_token = 2 * max(1, told["parameters"] - looked_up)
+    per_token = 2 * max(1, multiplied)
     operations = numerics.operations_per_s(engine.backend, engine.blas_fast) * settings.unit_s
     return int(min(_UNIT_TOKENS_MAX, max(1, operations // per_token)))
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 _PROBE = "a"
+_WINDOW_MAX_TOKENS = 1024  # some models would read eight times that: seconds per unit, and scores by the gigabyte
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,9 +106,10 @@ class TextReader:
 def window_tokens(folder: Path, positions: int, stated: int = 0) -> int:
     """The longest sequence the model is meant to read: what is stated or its files say, whichever is least.
 
-    `positions`: the most that its architecture can. Raises ModelCorrupt.
+    `positions`: the most that its architecture can. Never more than 1,024: a longer text is read in windows.
+    Raises ModelCorrupt.
     """
-    limits = [positions]
+    limits = [positions, _WINDOW_MAX_TOKENS]
     if stated:
         limits.append(stated)
     elif (path := folder / "sentence_bert_config.json").is_file():

@@ -97,6 +97,7 @@ class Worker:
                 "hidden_size": loaded.hidden_size,
                 "layers": loaded.layers,
                 "parameters": loaded.parameters,
+                "multiplied": loaded.multiplied,
                 "size_bytes": loaded.size_bytes,
                 "reads_prompts": loaded.model.reads_prompts,
             }

@@ -47,6 +47,7 @@ class Loaded:
     hidden_size: int
     layers: int
     parameters: int
+    multiplied: int  # parameters that each token is multiplied with: all but those that are looked up
     size_bytes: int
 
 
@@ -57,6 +58,7 @@ def load(folder: Path, digests: dict[str, str]) -> Loaded:
     or do not fit together, InvalidSetting for an architecture this build does not know.
     """
     import mlx.core as mx
+    import mlx.nn as nn
     from mlx.utils import tree_flatten
 
     from reexd.engine.models import safetensors
@@ -80,12 +82,15 @@ def load(folder: Path, digests: dict[str, str]) -> Loaded:
     model.eval()
     leaves = [value for _, value in tree_flatten(model.parameters())]
     mx.eval(leaves)
+    parameters = sum(leaf.size for leaf in leaves)
+    tables = [each.weight.size for _, each in model.named_modules() if isinstance(each, nn.Embedding)]
     return Loaded(
         model=model,
         architecture=architecture,
         hidden_size=args.hidden_size,
         layers=args.num_hidden_layers,
-        parameters=sum(leaf.size for leaf in leaves),
+        parameters=parameters,
+        multiplied=parameters - sum(tables),
         size_bytes=sum(leaf.nbytes for leaf in leaves),
     )
 
