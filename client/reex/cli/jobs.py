@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Long work: training and downloads.")
 
-UNITS = {"embed": "documents", "fit": "epochs"}
+UNITS = {"tune": "documents read", "embed": "documents", "fit": "epochs"}
 # A job outlives the daemon: how long a watcher waits for the next one, and how often it looks.
 RETURN_WAIT_S = 30.0
 RETURN_INTERVAL_S = 0.5

@@ -112,7 +112,7 @@ class Train:
         durations = {"embed_s": embedded - started, "fit_s": fitted - embedded}
         if pool.sides is not None:
             tuned_s = min(pool.sides.report["seconds"], embedded - started)
-            durations = {**durations, "tune_s": tuned_s, "embed_s": embedded - started - tuned_s}
+            durations = {"tune_s": tuned_s, **durations, "embed_s": embedded - started - tuned_s}
         record = self._calibrate.run(
             project,
             environment,
