@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # After a training, and of each project in a list of several; `status NAME` shows all.
 WARNINGS_SHOWN = 4
+_CLASSES_SHOWN = 10
 _ORIGINS = {"add": "added to", "continue": "continues", "recalibrate": "recalibrated from"}
 
 
@@ -34,6 +35,19 @@ def ended(client: Client, job: Job) -> None:
     if spent:
         output.line(f"  time       {spent}")
     output.note(f'next: reexctl evaluate {job.project} --split test    reexctl query {job.project} "TEXT"')
+
+
+def _confidence(record: Mapping[str, Any]) -> None:
+    """On how many documents the probability rests, and which classes no prediction set can exclude."""
+    if "probability_documents" not in record:
+        return
+    said = f"fitted to {record['probability_documents']:,} documents that were not trained on"
+    if always := record.get("set_uncalibrated_classes"):
+        named = ", ".join(always[:_CLASSES_SHOWN]) + (", ..." if len(always) > _CLASSES_SHOWN else "")
+        said += (
+            f"; too few of {safe(named)} to leave them out of a set at coverage {record['set_coverage']:g}"
+        )
+    output.line(f"  probable   {said}")
 
 
 def _classifier(found: ClassifierSummary, project_name: str, warnings_shown: int | None) -> None:
@@ -61,6 +75,7 @@ def _classifier(found: ClassifierSummary, project_name: str, warnings_shown: int
             f"  region     alpha {region['alpha']:g}: {region['calibration_admitted']:,} calibration documents, "
             f"{output.percent(region['calibration_accuracy'])} right{bounds}"
         )
+    _confidence(record)
     if not found.regions:
         output.styled("  NO RELIABILITY REGION: every answer of this version is rejected", "bold red")
     for warning in found.warnings[:warnings_shown]:

@@ -62,6 +62,21 @@ def test_show_asks_for_the_live_one_unless_told(held, reexctl):
     assert [request.name for _, request in held.requests] == ["", "v3"]
 
 
+def test_show_says_what_the_probability_rests_on(held, reexctl):
+    told = RECORD | {
+        "probability_documents": 1234,
+        "set_coverage": 0.9,
+        "set_uncalibrated_classes": ["rare", *(f"rarer{number}" for number in range(20))],
+    }
+    found = version(3, training_json=json.dumps(told))
+    held.answers["GetClassifier"] = lambda request, context: classifiers_pb2.GetClassifierResponse(
+        classifier=found
+    )
+    out = reexctl("classifiers", "show", "s").out
+    assert "fitted to 1,234 documents that were not trained on" in out
+    assert "too few of rare, rarer0" in out and "rarer19" not in out and "at coverage 0.9" in out
+
+
 def test_compare_puts_two_versions_side_by_side(held, reexctl):
     def figures(name: str, correct: int) -> classifiers_pb2.ComparedClassifier:
         region = evaluation_pb2.RegionEvaluation(alpha=0.9, admitted=4, admitted_share=0.4, accuracy=1.0)
