@@ -100,6 +100,7 @@ def test_selections_filter_and_order_by_every_index(filled: Environment, samples
             region_alpha=float(rng.choice([0.0, 0.9, 0.95])),
             reliability=words[rng.integers(0, 5)],
             role=int(rng.integers(0, 3)),
+            probability=float(rng.random()) if number % 2 else None,
         )
         for number in range(12)
     ]
@@ -110,7 +111,7 @@ def test_selections_filter_and_order_by_every_index(filled: Environment, samples
         Index.RELIABILITY: lambda p: words.index(p.reliability),
         Index.Q: lambda p: p.q,
         Index.D: lambda p: p.d,
-        Index.PROBABILITY: lambda p: p.sdm[p.prediction],
+        Index.PROBABILITY: lambda p: p.sdm[p.prediction] if p.probability is None else p.probability,
         Index.ROLE: lambda p: p.role,
     }
     with filled.read() as txn:
