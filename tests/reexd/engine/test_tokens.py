@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from reexd.engine.tokens import TextReader
+from reexd.engine.tokens import TextReader, window_tokens
 from reexd.errors import InvalidDocument, ModelCorrupt
 
 WINDOW = 16
@@ -66,3 +66,11 @@ def test_a_broken_tokenizer_is_named(tmp_path):
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(ModelCorrupt, match=r"tokenizer\.json"):
         TextReader.open(tmp_path, WINDOW)
+
+
+@pytest.mark.parametrize(
+    ("positions", "stated", "window"), [(512, 0, 77), (512, 300, 300), (64, 300, 64), (8192, 8192, 1024)]
+)
+def test_the_window_is_the_least_of_what_is_said(tmp_path, positions, stated, window):
+    (tmp_path / "sentence_bert_config.json").write_text('{"max_seq_length": 77}')
+    assert window_tokens(tmp_path, positions, stated) == window

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from reex import errors
@@ -105,3 +107,31 @@ def test_a_replaced_text_is_found_by_its_new_words_alone(served, project, tiny_m
     (only,) = served.client.search(project, positive).results
     assert only.similarity < 0.9
     assert served.client.search(project, other).results[0].similarity == pytest.approx(1, abs=1e-5)
+
+
+def test_questions_and_documents_have_prefixes_of_their_own(
+    served, new_project, models_folder, tiny_models, tmp_path
+):
+    """A model whose files say that questions begin with one word and documents with another."""
+    folder = tiny_models.write_tiny_bert(tmp_path / "tiny-asks").folder
+    prompts = {"prompts": {"query": "giraffe ", "passage": "violin "}}
+    (folder / "config_sentence_transformers.json").write_text(json.dumps(prompts))
+    Registry(models_folder).pull(str(folder))
+    project = new_project(served)
+    documents = {"asked": "office", "nearest": "soup office"}
+    served.upload(project, [{"id": name, "document": text} for name, text in documents.items()], "train")
+    plain = served.client.search(project, "giraffe office").results
+    served.client.update_project(project, model="tiny-asks")
+    prefixed = {each.id: each.similarity for each in served.client.search(project, "office").results}
+    # What the plain model says of the same words written out.
+    served.client.update_project(project, model="tiny")
+    served.upload(
+        project,
+        [{"id": f"{i}-written", "document": f"violin {text}"} for i, text in documents.items()],
+        "out",
+    )
+    written = {each.id: each.similarity for each in served.client.search(project, "giraffe office").results}
+    for name in documents:
+        assert prefixed[name] == pytest.approx(written[f"{name}-written"], abs=1e-5)
+        assert prefixed[name] != pytest.approx({each.id: each.similarity for each in plain}[name], abs=1e-3)
+    Registry(models_folder).delete("tiny-asks")
