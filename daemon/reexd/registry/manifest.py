@@ -17,11 +17,12 @@ from pathlib import Path
 from reexd.errors import InvalidSetting, ModelCorrupt
 from reexd.pooling import parse
 from reexd.records import ModelFiles
+from reexd.registry.selection import PLAIN_NAME
 
 FILE_NAME = "reex.json"
 FORMAT = 1
 
-_RELATIVE = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)?")
+_RELATIVE = re.compile(rf"{PLAIN_NAME.pattern}(/{PLAIN_NAME.pattern})?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ A name that is not listed here is never copied, so pickles, code and stray links
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ OPTIONAL = (
     "LICENSE.txt",
     "NOTICE",
 )
+PLAIN_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 SAFETENSORS, GGUF = ".safetensors", ".gguf"
 WEIGHTS_SUFFIXES = (SAFETENSORS, GGUF)
 
@@ -64,6 +66,13 @@ def select(names: Iterable[str], where: str, file: str = "") -> list[str]:
     if missing:
         raise InvalidInput(
             f"{where}: expected {', '.join(missing)} beside the weights, found none.", source=where
+        )
+    unfit = sorted(name for name in weights if not PLAIN_NAME.fullmatch(name))
+    if unfit:
+        raise InvalidInput(
+            f"{where}: expected weight files named with A-Z a-z 0-9 . _ - and beginning with a letter or digit, "
+            f"got {unfit[0][:200]!r}. Pull a folder in which it is renamed.",
+            source=where,
         )
     return sorted(weights | present.intersection(REQUIRED + OPTIONAL))
 

