@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 _PROBE = "a"
-_WINDOW_MAX_TOKENS = 1024  # some models would read eight times that: seconds per unit, and scores by the gigabyte
+_WINDOW_MAX_TOKENS = 2048  # some models would read many times that, in units that others wait for
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,7 +106,7 @@ class TextReader:
 def window_tokens(folder: Path, positions: int, stated: int = 0) -> int:
     """The longest sequence the model is meant to read: what is stated or its files say, whichever is least.
 
-    `positions`: the most that its architecture can. Never more than 1,024: a longer text is read in windows.
+    `positions`: the most that its architecture can. Never more than 2,048: a longer text is read in windows.
     Raises ModelCorrupt.
     """
     limits = [positions, _WINDOW_MAX_TOKENS]

@@ -93,6 +93,17 @@ def test_attention_survives_large_scores():
     assert np.allclose(np.array(kernels.attention(q, k, v, None))[0, 0, :, 0], [1.0, 37.0], atol=1e-5)
 
 
+@pytest.mark.parametrize("shape", [(2, 1, 1, 33), (1, 3, 33, 33), (2, 3, 33, 33)])
+def test_attention_in_parts_is_the_same(monkeypatch, shape):
+    rng = np.random.default_rng(0)
+    q, k, v = (mx.array(rng.standard_normal((2, 3, 33, 4)).astype(np.float32)) for _ in range(3))
+    mask = mx.array(rng.standard_normal(shape).astype(np.float32))
+    whole = [np.array(kernels.attention(q, k, v, each)) for each in (None, mask)]
+    monkeypatch.setattr(kernels, "_SCORES_MAX", 2 * 3 * 33 * 7)  # seven rows at a time, and five
+    for each, expected in zip((None, mask), whole, strict=True):
+        assert np.abs(np.array(kernels.attention(q, k, v, each)) - expected).max() < 1e-6
+
+
 @pytest.mark.skipif(not GOLDEN.is_file(), reason="the reference vectors are not beside this checkout")
 def test_reference_hidden_states(minilm):
     """Mean and first token of the reference implementation within 1e-4; it truncates, so long texts are

@@ -69,7 +69,7 @@ def test_a_broken_tokenizer_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("positions", "stated", "window"), [(512, 0, 77), (512, 300, 300), (64, 300, 64), (8192, 8192, 1024)]
+    ("positions", "stated", "window"), [(512, 0, 77), (512, 300, 300), (64, 300, 64), (8192, 8192, 2048)]
 )
 def test_the_window_is_the_least_of_what_is_said(tmp_path, positions, stated, window):
     (tmp_path / "sentence_bert_config.json").write_text('{"max_seq_length": 77}')

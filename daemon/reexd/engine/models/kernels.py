@@ -18,6 +18,7 @@ _ERFC = (1.0, 0.0705230784, 0.0422820123, 0.0092705272, 0.0001520143, 0.00027656
 _HALF_ERFC = tuple(a * 2.0 ** (1 / 16 - i / 2) for i, a in enumerate(_ERFC))
 _EXP_FLOOR = -20.0  # exp(-20) = 2e-9: below the rounding of a sum that holds a 1
 _MASKED = -1e9
+_SCORES_MAX = 16 << 20  # scores held at once, 64 MB: only texts of more than a thousand tokens have more
 
 
 def on_metal() -> bool:
@@ -112,14 +113,29 @@ def merged(x: mx.array) -> mx.array:
 
 
 def attention(q: mx.array, k: mx.array, v: mx.array, mask: mx.array | None) -> mx.array:
-    """softmax(q k^T + mask) v, with q already scaled: (n, h, t, d) x3 -> (n, h, t, d)."""
+    """softmax(q k^T + mask) v, with q already scaled: (n, h, t, d) x3 -> (n, h, t, d).
+
+    `mask`: what is added to the scores (n, h, t, t), or anything that spreads to that shape.
+    """
     if on_metal():
         return mx.fast.scaled_dot_product_attention(q, k, v, scale=1.0, mask=mask)
-    scores = q @ k.swapaxes(-1, -2)  # (n, h, t, d) x (n, h, d, t) -> (n, h, t, t)
+    n, h, t, _ = q.shape
+    rows = max(1, _SCORES_MAX // (n * h * t))
+    if rows >= t:
+        return _attended(q, k, v, mask)
+    masks = [
+        mask if mask is None or mask.shape[-2] == 1 else mask[..., i : i + rows, :] for i in range(0, t, rows)
+    ]
+    parts = [_attended(q[:, :, i * rows : (i + 1) * rows], k, v, part) for i, part in enumerate(masks)]
+    return mx.concatenate(parts, axis=2)
+
+
+def _attended(q: mx.array, k: mx.array, v: mx.array, mask: mx.array | None) -> mx.array:
+    scores = q @ k.swapaxes(-1, -2)  # (n, h, r, d) x (n, h, d, t) -> (n, h, r, t)
     if mask is not None:
         scores = scores + mask
     shares = _exp_nonpositive(scores - mx.max(scores, axis=-1, keepdims=True))
-    # The division follows the product: (t, d) quotients instead of (t, t).
+    # The division follows the product: (r, d) quotients instead of (r, t).
     return (shares @ v) / (shares @ mx.ones((shares.shape[-1], 1)))
 
 
