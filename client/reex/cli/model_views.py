@@ -11,22 +11,24 @@ from reex.cli.output import Column, safe
 if TYPE_CHECKING:
     from reex.models import FileCheck, Model, ModelDetails, ModelUse
 
+ABSENT = "not installed"
+
 
 def models(records: Iterable[Model], as_json: bool) -> None:
-    columns = [Column("model"), Column("state"), Column("parameters", right=True), Column("disk", right=True)]
-    columns += [Column("memory", right=True), Column("hidden", right=True), Column("window", right=True)]
-    columns += [Column("licence"), Column("description", long=True)]
+    """The list fits 80 columns; widths and windows are in `model`."""
+    columns = [Column("model"), Column("state"), Column("params", right=True), Column("disk", right=True)]
+    columns += [Column("memory", right=True), Column("licence"), Column("description", long=True)]
 
     def row(each: Model) -> list[str]:
+        state = _state(each)
         shown = [
             each.name,
-            _state(each),
+            "-" if state == ABSENT else state,
             _count(each.parameters),
             _size(each.size_bytes),
-            _size(each.memory_bytes),
         ]
-        shown += [str(each.hidden_size or "-"), str(each.window_tokens or "-"), each.licence]
-        return [safe(cell) for cell in [*shown, each.problem or each.description]]
+        shown += [_size(each.memory_bytes), each.licence, each.problem or each.description]
+        return [safe(cell) for cell in shown]
 
     views.listed(records, columns, row, as_json, "no models are known")
 
@@ -87,7 +89,7 @@ def _state(each: Model) -> str:
     if each.problem:
         return "damaged"
     if not each.installed:
-        return "not installed"
+        return ABSENT
     return "loaded" if each.loaded else "installed"
 
 

@@ -42,7 +42,7 @@ class BuiltinModel:
 
 _MINILM = BuiltinModel(
     name="minilm",
-    description="all-MiniLM-L6-v2: small English encoder, 6 layers",
+    description="small English encoder: all-MiniLM-L6-v2, 6 layers",
     licence="Apache-2.0",
     architecture="bert",
     parameters=22_713_216,
@@ -64,7 +64,7 @@ _MINILM = BuiltinModel(
 
 _MPNET = BuiltinModel(
     name="mpnet",
-    description="all-mpnet-base-v2: base English encoder, 12 layers",
+    description="base English encoder: all-mpnet-base-v2, 12 layers",
     licence="Apache-2.0",
     architecture="mpnet",
     parameters=109_486_464,
@@ -86,7 +86,7 @@ _MPNET = BuiltinModel(
 
 _E5 = BuiltinModel(
     name="e5-small",
-    description="multilingual-e5-small: small encoder for about a hundred languages, 12 layers",
+    description="small multilingual encoder: multilingual-e5-small, 12 layers, about a hundred languages",
     licence="MIT",
     architecture="bert",
     parameters=117_653_760,
@@ -100,7 +100,7 @@ _E5 = BuiltinModel(
 
 _SMOLLM2 = BuiltinModel(
     name="smollm2-135m",
-    description="SmolLM2-135M-Instruct: very small English decoder, 30 layers",
+    description="tiny English decoder: SmolLM2-135M-Instruct, 30 layers",
     licence="Apache-2.0",
     architecture="llama",
     parameters=134_515_008,
@@ -113,7 +113,7 @@ _SMOLLM2 = BuiltinModel(
 
 _SMOLLM2_Q4 = BuiltinModel(
     name="smollm2-135m-q4",
-    description="SmolLM2-135M-Instruct in 4 bits (GGUF): the decoder that a package index alone can serve",
+    description="tiny English decoder in 4 bits: SmolLM2-135M-Instruct as GGUF, which a package index can serve",
     licence="Apache-2.0",
     architecture="llama",
     parameters=134_515_008,
@@ -131,7 +131,7 @@ _SMOLLM2_Q4 = BuiltinModel(
 
 _QWEN3_06B = BuiltinModel(
     name="qwen3-0.6b",
-    description="Qwen3-0.6B: small multilingual decoder, 28 layers",
+    description="small multilingual decoder: Qwen3-0.6B, 28 layers",
     licence="Apache-2.0",
     architecture="qwen3",
     parameters=596_049_920,
@@ -144,7 +144,7 @@ _QWEN3_06B = BuiltinModel(
 
 _QWEN3_4B = BuiltinModel(
     name="qwen3-4b",
-    description="Qwen3-4B-Instruct-2507: multilingual decoder, 36 layers; for Metal or a large machine",
+    description="large multilingual decoder: Qwen3-4B-Instruct-2507, 36 layers; for Metal or a large machine",
     licence="Apache-2.0",
     architecture="qwen3",
     parameters=4_022_468_096,
