@@ -86,6 +86,11 @@ BENCHES = {
         "`query` end to end: the forward pass and at most 3 ms; p99 while training at most five times idle p99."
         " Uploads per second.",
     ),
+    "loop-lag": Bench(
+        "bench.loop_lag",
+        5,
+        "The daemon's event loop lags at most 50 ms while 20,000 rows are evaluated.",
+    ),
     "start-up": Bench(
         "bench.start_up", 0.5, "`reexctl --help` costs what Typer costs, and at most 100 ms more."
     ),
