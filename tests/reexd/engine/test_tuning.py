@@ -13,13 +13,13 @@ from mlx.utils import tree_flatten
 from reexd.engine import models
 from reexd.engine.client import State, kept_with_corpus, write_adapter
 from reexd.engine.tokens import TextReader
-from reexd.engine.tuning import batches
+from reexd.engine.tuning import batches, corpus
 from reexd.engine.tuning.adamw import AdamW, Segment
 from reexd.engine.tuning.adapters import copied
 from reexd.engine.tuning.network import Inputs, Network
 from reexd.engine.tuning.settings import TuneSettings, held_out, layers_tuned, row_weights
 from reexd.engine.tuning.tune import Corpus, tune
-from reexd.errors import InvalidSetting, ModelCorrupt, NotEnoughData
+from reexd.errors import InvalidSetting, ModelCorrupt, NotEnoughData, StorageFull
 from reexd.pooling import parse
 from reexd.records import AdapterFiles
 
@@ -252,6 +252,22 @@ def test_what_is_pooled_is_tuned(shared_engine, tiny_bert, tmp_path):
     two = dataclasses.replace(tiny_bert, pooling="mean@2")
     with pytest.raises(InvalidSetting, match="reads 2 layers"):
         shared_engine.tunings.run(two, tmp_path, SETTINGS, checkpoint_s=1.0, on_progress=print)
+
+
+def test_a_cache_that_does_not_fit_is_refused_at_once(tmp_path):
+    with pytest.raises(StorageFull, match="GB are free"):
+        corpus.create_states(tmp_path, 10**12, 768)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_large_cache_is_kept_in_half_precision(tmp_path, monkeypatch):
+    monkeypatch.setattr(corpus, "_FLOAT32_MAX_BYTES", 1000)
+    for name, tokens, dtype in (("small", 30, np.float32), ("large", 40, np.float16)):
+        (tmp_path / name).mkdir()
+        corpus.create_states(tmp_path / name, tokens, 8)
+        corpus.lower_states(tmp_path / name, writable=True)[-1] = 2.5
+        found = corpus.lower_states(tmp_path / name)
+        assert (found.shape, found.dtype, found[-1, 0]) == ((tokens, 8), dtype, 2.5)
 
 
 def test_changes_of_another_model_are_refused(shared_engine, tiny_bert, tmp_path):

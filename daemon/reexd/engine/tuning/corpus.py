@@ -6,6 +6,8 @@ Owns their names and layout. On disk and memory-mapped: a corpus is bounded by i
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,9 +16,11 @@ import numpy as np
 from reexd.engine import states
 from reexd.engine.tasks import State
 from reexd.engine.tokens import Window
+from reexd.errors import StorageFull
 
 WINDOWS, RESULT = "windows", "result"  # states in the folder; the first is there once it is complete
 _STATES, _FILLED = "states.npy", "filled.json"
+_LEFT_BYTES = 256 << 20  # that stay free for checkpoints and everything else
 _FLOAT32_MAX_BYTES = 2 << 30  # above it the lower layers' outputs are kept in half precision
 
 
@@ -55,13 +59,25 @@ def windows(folder: Path) -> dict[str, np.ndarray]:
 
 
 def create_states(folder: Path, tokens: int, width: int) -> None:
-    """Make the file of the lower layers' outputs, (tokens, width), unless it is there."""
+    """Make the file of the lower layers' outputs, (tokens, width), unless it is there. Raises StorageFull.
+
+    Its space is taken at once: a page that finds none when a worker writes to it would end the worker.
+    """
     path = folder / _STATES
     if path.exists():
         return
     dtype = np.float32 if tokens * width * 4 <= _FLOAT32_MAX_BYTES else np.float16
+    size = tokens * width * np.dtype(dtype).itemsize
+    if shutil.disk_usage(folder).free < size + _LEFT_BYTES:
+        raise StorageFull(
+            f"the cache of a tuning takes {size / 1e9:.1f} GB below {folder.parent}, where"
+            f" {shutil.disk_usage(folder).free / 1e9:.1f} GB are free; make room, or tune on fewer documents"
+        )
     blank = folder / f"{_STATES}.new"
     np.lib.format.open_memmap(blank, mode="w+", dtype=dtype, shape=(tokens, width)).flush()
+    if hasattr(os, "posix_fallocate"):  # not on macOS
+        with blank.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, blank.stat().st_size)
     blank.rename(path)
 
 
