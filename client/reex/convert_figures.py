@@ -186,5 +186,6 @@ def drift(message: evaluation_pb2.MeasureDriftResponse) -> figures.DriftReport:
         calibration_class_shares=tuple(message.calibration_class_shares),
         class_shares=tuple(message.class_shares),
         added_since_calibration=message.added_since_calibration,
+        not_scored_count=message.not_scored_count,
         stale=message.stale,
     )

@@ -192,4 +192,5 @@ class DriftReport(Record):
     calibration_class_shares: tuple[float, ...]  # by predicted class
     class_shares: tuple[float, ...]
     added_since_calibration: int  # support documents that the calibration documents did not meet
+    not_scored_count: int  # attributes that do not fit the version; in no figure above
     stale: str

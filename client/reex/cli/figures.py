@@ -54,9 +54,13 @@ def _beside(figures: Evaluation) -> None:
             f"{figures.out_of_distribution_admitted:,} were admitted at alpha 0.9 or higher "
             f"(95 % interval {_bounds(figures.out_of_distribution_interval)})"
         )
-    if figures.not_scored_count:
+    _not_scored(figures.not_scored_count)
+
+
+def _not_scored(count: int) -> None:
+    if count:
         output.styled(
-            f"{figures.not_scored_count:,} documents have attributes that do not fit the version: not scored",
+            f"{count:,} documents have attributes that do not fit the version, or no vector that it reads: not scored",
             "yellow",
         )
 
@@ -225,6 +229,7 @@ def drift(figures: DriftReport, classes: Sequence[str], as_json: bool) -> None:
     output.line(f"what to do: {safe(figures.advice)}")
     if figures.stale:
         output.styled(f"stale: {safe(figures.stale)}", "yellow")
+    _not_scored(figures.not_scored_count)
     if figures.quantities:
         output.line()
         columns = [Column("quantity"), Column("median", right=True), Column("in calibration", right=True)]

@@ -261,7 +261,7 @@ class DriftAdmission(_message.Message):
     def __init__(self, alpha: _Optional[float] = ..., calibration: _Optional[_Union[Share, _Mapping]] = ..., arriving: _Optional[_Union[Share, _Mapping]] = ...) -> None: ...
 
 class MeasureDriftResponse(_message.Message):
-    __slots__ = ("split", "classifier", "n", "calibration_count", "verdict", "summary", "advice", "quantities", "difference_detectable", "admission", "calibration_zero_similarity", "zero_similarity", "calibration_class_shares", "class_shares", "added_since_calibration", "stale")
+    __slots__ = ("split", "classifier", "n", "calibration_count", "verdict", "summary", "advice", "quantities", "difference_detectable", "admission", "calibration_zero_similarity", "zero_similarity", "calibration_class_shares", "class_shares", "added_since_calibration", "stale", "not_scored_count")
     SPLIT_FIELD_NUMBER: _ClassVar[int]
     CLASSIFIER_FIELD_NUMBER: _ClassVar[int]
     N_FIELD_NUMBER: _ClassVar[int]
@@ -278,6 +278,7 @@ class MeasureDriftResponse(_message.Message):
     CLASS_SHARES_FIELD_NUMBER: _ClassVar[int]
     ADDED_SINCE_CALIBRATION_FIELD_NUMBER: _ClassVar[int]
     STALE_FIELD_NUMBER: _ClassVar[int]
+    NOT_SCORED_COUNT_FIELD_NUMBER: _ClassVar[int]
     split: str
     classifier: str
     n: int
@@ -294,4 +295,5 @@ class MeasureDriftResponse(_message.Message):
     class_shares: _containers.RepeatedScalarFieldContainer[float]
     added_since_calibration: int
     stale: str
-    def __init__(self, split: _Optional[str] = ..., classifier: _Optional[str] = ..., n: _Optional[int] = ..., calibration_count: _Optional[int] = ..., verdict: _Optional[_Union[DriftVerdict, str]] = ..., summary: _Optional[str] = ..., advice: _Optional[str] = ..., quantities: _Optional[_Iterable[_Union[DriftQuantity, _Mapping]]] = ..., difference_detectable: _Optional[float] = ..., admission: _Optional[_Iterable[_Union[DriftAdmission, _Mapping]]] = ..., calibration_zero_similarity: _Optional[_Union[Share, _Mapping]] = ..., zero_similarity: _Optional[_Union[Share, _Mapping]] = ..., calibration_class_shares: _Optional[_Iterable[float]] = ..., class_shares: _Optional[_Iterable[float]] = ..., added_since_calibration: _Optional[int] = ..., stale: _Optional[str] = ...) -> None: ...
+    not_scored_count: int
+    def __init__(self, split: _Optional[str] = ..., classifier: _Optional[str] = ..., n: _Optional[int] = ..., calibration_count: _Optional[int] = ..., verdict: _Optional[_Union[DriftVerdict, str]] = ..., summary: _Optional[str] = ..., advice: _Optional[str] = ..., quantities: _Optional[_Iterable[_Union[DriftQuantity, _Mapping]]] = ..., difference_detectable: _Optional[float] = ..., admission: _Optional[_Iterable[_Union[DriftAdmission, _Mapping]]] = ..., calibration_zero_similarity: _Optional[_Union[Share, _Mapping]] = ..., zero_similarity: _Optional[_Union[Share, _Mapping]] = ..., calibration_class_shares: _Optional[_Iterable[float]] = ..., class_shares: _Optional[_Iterable[float]] = ..., added_since_calibration: _Optional[int] = ..., stale: _Optional[str] = ..., not_scored_count: _Optional[int] = ...) -> None: ...

@@ -175,6 +175,7 @@ def _drift(report: DriftReport) -> evaluation_pb2.MeasureDriftResponse:
         calibration_class_shares=report.calibration_class_shares,
         class_shares=report.class_shares,
         added_since_calibration=report.added_since_calibration,
+        not_scored_count=report.not_scored_count,
         stale=report.stale,
     )
 

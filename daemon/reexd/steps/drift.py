@@ -72,6 +72,7 @@ class DriftReport:
     calibration_class_shares: list[float]
     class_shares: list[float]
     added_since_calibration: int
+    not_scored_count: int
     stale: str
 
 
@@ -110,8 +111,10 @@ class Drift:
         """
         if last < 0:
             raise InvalidInput(f"`last` is a number of documents, 0 for all; received {last}")
-        answers, found = None, []
+        answers, passed_over = None, 0
+        found: list[Prediction] = []
         for answers in self._predict.split(project, split, neighbors=0, last=last):
+            passed_over += answers.passed_over
             found += [record for record in answers.predictions if not record.role]
         if answers is None:
             raise SplitNotFound(
@@ -146,6 +149,7 @@ class Drift:
             calibration_class_shares=calibration.class_shares(class_count),
             class_shares=arriving.class_shares(class_count),
             added_since_calibration=added,
+            not_scored_count=passed_over,
             stale=answers.stale,
         )
 

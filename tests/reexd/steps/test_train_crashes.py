@@ -17,7 +17,14 @@ from reexd.store.environment import Environment
 
 LONG = {"epochs": 10_000, "patience": 0, "shuffles": 1, "exemplar_size": 32, "learning_rate": 0.001}
 # Long enough to be killed within; the patience is off, so that every run has the same length.
-MEDIUM = {"epochs": 200, "patience": 0, "shuffles": 2, "exemplar_size": 32, "learning_rate": 0.001}
+MEDIUM = {
+    "epochs": 200,
+    "patience": 0,
+    "shuffles": 2,
+    "exemplar_size": 32,
+    "learning_rate": 0.001,
+    "ensemble": True,
+}
 
 
 def weights(job) -> str:
@@ -80,7 +87,9 @@ def uninterrupted(served, new_project, corpus):
     return served.train(project, **MEDIUM)
 
 
-def test_killed_in_mid_fit_it_resumes_to_the_same_weights(fresh, new_project, daemons, corpus, uninterrupted):
+def test_killed_in_mid_fit_it_resumes_to_the_same_weights(
+    served, fresh, new_project, daemons, corpus, uninterrupted
+):
     daemon = fresh(checkpoint_s="0.1")
     project = new_project(daemon)
     daemon.upload(project, corpus(30), "train")
@@ -97,6 +106,15 @@ def test_killed_in_mid_fit_it_resumes_to_the_same_weights(fresh, new_project, da
     # It went on from a checkpoint: the shuffle that was kept has epochs from before the kill in its history.
     history = status(daemon, project).classifier.training["history"]
     assert [record["epoch"] for record in history] == list(range(1, len(history) + 1))
+    # So did the other shuffles, which the version keeps as members of its ensemble.
+    assert ended.result["shuffles"] == uninterrupted.result["shuffles"]
+    texts = [line["document"] for line in corpus(10, seed=3)]
+    found = [
+        [each.ensemble for each in client.query(name, texts)]
+        for client, name in ((daemon.client, project), (served.client, uninterrupted.project))
+    ]
+    assert found[0] == found[1]
+    assert {each.size for each in found[0]} == {2}
 
 
 def test_killed_while_embedding_it_goes_on_where_it_was(fresh, new_project, daemons, corpus, fast):
