@@ -14,6 +14,7 @@ Symbols of "act" (arXiv 2509.12760v5) and where they are computed; docs/calibrat
     G_c               class CDFs of q'                            calibrate                        sdm.md 8
     alpha'            rungs of the ladder                         ladder_alphas                    sdm.md 9b
     q'_min, psi       a region                                    fit_region, fit_regions          act Alg. 1
+    psi, left out     a rung certified class by class             fit_certified_region             docs/calibration.md
     M(x)              membership                                  region_accepts, region_alphas    act Eq. 9
     n_c               effective sample sizes                      effective_sample_sizes           act A.5
     eps               DKW error of d                              dkw_errors, distance_bands       act A.5
@@ -27,6 +28,7 @@ Beside the article: `evaluation` (counts with exact intervals), `drift` (are new
 
 from reexd.sdm.activation import Q_OFFSET, log_sdm_activation, sdm_activation
 from reexd.sdm.calibration import Calibration, CalibrationRows, calibrate
+from reexd.sdm.certification import Lack, Verdict, certified_rows_min, fit_certified_region, left_out
 from reexd.sdm.conformal import class_conformity, conformity, set_rows_min, set_thresholds
 from reexd.sdm.digest import feature_digest
 from reexd.sdm.distance import class_distances, distance_cdfs, distance_quantiles, pool_small_cdfs
@@ -44,7 +46,7 @@ from reexd.sdm.evaluation import (
     probability_fit,
     set_coverage,
 )
-from reexd.sdm.explanation import Block, blocked_rungs, explain_regions
+from reexd.sdm.explanation import Block, blocked_rungs, certificates, explain_regions
 from reexd.sdm.initialization import AdaptorWeights, epoch_permutation, initial_weights
 from reexd.sdm.intervals import clopper_pearson
 from reexd.sdm.loss import balanced_loss, class_balanced_mean, loss_gradient, sdm_losses
@@ -87,6 +89,7 @@ __all__ = [
     "Cell",
     "ConditionalAccuracy",
     "Evidence",
+    "Lack",
     "Magnitude",
     "Nearness",
     "Normalization",
@@ -99,12 +102,15 @@ __all__ = [
     "SetCoverage",
     "Similarity",
     "TwoSampleTest",
+    "Verdict",
     "admission",
     "agreement",
     "balanced_loss",
     "best_iteration",
     "blocked_rungs",
     "calibrate",
+    "certificates",
+    "certified_rows_min",
     "check_split",
     "class_balanced_mean",
     "class_conformity",
@@ -121,6 +127,7 @@ __all__ = [
     "evidence",
     "explain_regions",
     "feature_digest",
+    "fit_certified_region",
     "fit_magnitude",
     "fit_nearness",
     "fit_normalization",
@@ -134,6 +141,7 @@ __all__ = [
     "is_out_of_distribution",
     "iteration_seed",
     "ladder_alphas",
+    "left_out",
     "log_odds",
     "log_sdm_activation",
     "loss_gradient",

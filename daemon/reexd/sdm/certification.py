@@ -3,7 +3,7 @@
 Owns: the certificate of a class, the search for the cut, and what a class lacks. Must not know: how it is told.
 
 Algorithm 1 wants every class at one cut of q', so that of 150 classes one noisy or small one blocks a rung for all.
-Here a class that cannot keep the promise at a rung gets the threshold infinity: no document is admitted under its name
+Here a class that cannot keep the promise at a rung gets the threshold NEVER: no document is admitted under its name
 at that rung, and lower rungs may still take it. A class c is certified at alpha and cut t when, among calibration rows
 with q' >= t that no higher rung accepted,
 
@@ -19,14 +19,13 @@ that they count as mistakes of the classes they are taken for.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
-from reexd.sdm.regions import Region, tail_allowance
+from reexd.sdm.regions import NEVER, Region, tail_allowance
 
 MARGIN = 0.5  # standard errors of a count; measured in tests/slow/test_coverage.py
 CUTS_MAX = 64
@@ -84,20 +83,26 @@ def fit_certified_region(
 
     sdm (n, C), q' (n,), labels, predictions (n,) of the candidates alone. "Most" is the mean over classes of the share
     of the class's candidates that are admitted rightly, so that a small class weighs as much as a large one; of
-    equal cuts the lowest. At most CUTS_MAX cuts are tried, at quantiles of q'. Thresholds of classes left out are
-    infinite.
+    equal cuts the lowest.
     """
     if labels.size == 0:
         return None
     search = _Candidates(sdm, labels, predictions, alpha)
     totals = np.maximum(np.bincount(labels, minlength=sdm.shape[1]), 1)
     best, found = 0.0, None
-    for cut in np.unique(np.quantile(q_prime, np.linspace(0.0, 1.0, CUTS_MAX), method="higher")):
+    for cut in _cuts(q_prime):
         thresholds, admitted, wrong, _ = search.at(q_prime >= cut)
-        worth = float(((admitted - wrong) * np.isfinite(thresholds) / totals).mean())
+        worth = float(((admitted - wrong) * (thresholds < NEVER) / totals).mean())
         if worth > best:
             best, found = worth, Region(alpha, float(cut), tuple(map(float, thresholds)))
     return found
+
+
+def _cuts(q_prime: np.ndarray) -> np.ndarray:
+    """At most CUTS_MAX values of q', ascending, the candidates they keep a geometric sequence down to one: rungs lie
+    where few are left."""
+    kept = np.geomspace(q_prime.size, 1, CUTS_MAX).round().astype(np.int64)
+    return np.unique(np.sort(q_prime)[q_prime.size - kept])
 
 
 def verdicts(
@@ -148,10 +153,10 @@ class _Candidates:
         starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
         allowed = fall_short(self._alpha, counts)
         enough = (allowed >= 0) & (counts > 0)
-        thresholds = np.full(self._classes, np.inf, dtype=np.float32)
+        thresholds = np.full(self._classes, NEVER, dtype=np.float32)
         thresholds[enough] = self.own[chosen[(starts + allowed)[enough]]]
-        reached = thresholds >= np.float32(self._alpha)
-        thresholds[~reached] = np.inf
+        reached = enough & (thresholds >= np.float32(self._alpha))
+        thresholds[~reached] = NEVER
         named = kept & (self._named >= thresholds[self._predictions])
         admitted = np.bincount(self._predictions[named], minlength=self._classes)
         mistaken = named & (self._predictions != self._labels)
@@ -167,7 +172,7 @@ class _Candidates:
             else None
             for label in range(self._classes)
         ]
-        thresholds[imprecise] = np.inf
+        thresholds[imprecise] = NEVER
         return thresholds, admitted, wrong, lacks
 
 
@@ -202,4 +207,4 @@ def closest(
 
 def left_out(region: Region) -> tuple[int, ...]:
     """The classes that a region admits no document under."""
-    return tuple(label for label, threshold in enumerate(region.thresholds) if math.isinf(threshold))
+    return tuple(label for label, threshold in enumerate(region.thresholds) if threshold > 1.0)

@@ -118,17 +118,19 @@ def _certified_notes(calibration: Calibration, rows: CalibrationRows, names: lis
             notes.append(
                 f"no region at alpha {alpha:g}, for no class can be certified; the nearest: {listed}"
             )
+    certified: set[int] = set()
     found = certificates(calibration)
     for region, each in zip(calibration.regions, found, strict=True):
-        out = sorted((verdict for verdict in each if verdict.lack), key=lambda verdict: -verdict.candidates)
+        certified |= {verdict.label for verdict in each if not verdict.lack}
+        out = [verdict for verdict in each if verdict.label not in certified]
         if out:
+            out.sort(key=lambda verdict: -verdict.candidates)
             listed = _joined([_lacking(verdict, region.alpha, names) for verdict in out])
-            certified = calibration.class_count - len(out)
             notes.append(
-                f"alpha {region.alpha:g} admits only documents predicted as one of {certified} certified classes"
-                f" of {calibration.class_count}; left out: {listed}"
+                f"{len(certified)} of {calibration.class_count} classes are certified at alpha {region.alpha:g} or "
+                f"higher; the others are not admitted there: {listed}"
             )
-    never = [names[label] for label in range(len(names)) if found and all(each[label].lack for each in found)]
+    never = [names[label] for label in range(len(names)) if found and label not in certified]
     if never:
         notes.append(f"no document is admitted as {_listed(never)} at any alpha: no rung certifies it")
     return notes

@@ -19,6 +19,7 @@ from reexd.sdm.rescaled_similarity import is_out_of_distribution
 ALPHA_RESOLUTION = 0.05
 ALPHA_RESOLUTION_MIN = 5e-5  # bounds the ladder to fewer than 10,000 rungs
 PROBABILITY_SUM_TOLERANCE = 1e-5
+NEVER = 2.0  # a threshold that no probability reaches
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Region:
 
     alpha: float  # in (0.5, 1)
     q_prime_min: float
-    thresholds: tuple[float, ...]  # psi_c, one per class; infinite for a class that the rung leaves out
+    thresholds: tuple[float, ...]  # psi_c, one per class; NEVER for a class that the rung leaves out
 
 
 # (sdm, q', labels, predictions, alpha) of candidates -> a region or None

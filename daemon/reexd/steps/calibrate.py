@@ -114,6 +114,7 @@ def calibrate(fitted: Fitted, class_count: int, settings: FitSettings) -> sdm.Ca
         found["calibration_d0"],
         class_count,
         pooled_classes_min=settings.pooled_classes_min,
+        certified=settings.certified,
     )
 
 
@@ -132,6 +133,8 @@ def calibration_report(calibration: sdm.Calibration, classes: Sequence[str]) -> 
     assert rows is not None
     assigned = sdm.region_alphas(rows.q_prime, rows.sdm, rows.predictions, calibration.regions)
     alphas = [region.alpha for region in calibration.regions]
+    none = [()] * len(alphas)
+    certificates = sdm.certificates(calibration) if calibration.certified else none
     rungs = sdm.admission(rows.predictions, rows.labels, assigned, alphas, calibration.class_count)
     return {
         "regions": [
@@ -139,6 +142,7 @@ def calibration_report(calibration: sdm.Calibration, classes: Sequence[str]) -> 
                 "alpha": region.alpha,
                 "q_prime_min": region.q_prime_min,
                 "thresholds": list(region.thresholds),
+                "classes": _verdicts(certificate, classes),
                 "calibration_admitted": rung.admitted,
                 "calibration_share": rung.share,
                 "calibration_share_interval": rung.share_interval,
@@ -147,7 +151,7 @@ def calibration_report(calibration: sdm.Calibration, classes: Sequence[str]) -> 
                 "by_label": spread.accuracies(rung.accuracy.by_label),
                 "by_prediction": spread.accuracies(rung.accuracy.by_prediction),
             }
-            for region, rung in zip(calibration.regions, rungs, strict=True)
+            for region, rung, certificate in zip(calibration.regions, rungs, certificates, strict=True)
         ],
         "calibration": _whole(rows, calibration.class_count),
         "pooled_classes": [classes[label] for label in calibration.pooled_classes],
@@ -168,6 +172,21 @@ def _whole(rows: sdm.CalibrationRows, class_count: int) -> dict:
         "balanced_accuracy": found.balanced(),
         "by_label": spread.accuracies(found.by_label),
         "by_prediction": spread.accuracies(found.by_prediction),
+    }
+
+
+def _verdicts(certificate: Sequence[sdm.Verdict], classes: Sequence[str]) -> dict[str, dict]:
+    """What each class shows at a rung that may leave classes out; `lack` says why it is left out."""
+    return {
+        classes[each.label]: {
+            "lack": each.lack.value if each.lack else None,
+            "candidates": each.candidates,
+            "reaching": each.reaching,
+            "admitted": each.admitted,
+            "wrong": each.wrong,
+            "expected_coverage": round(each.coverage, 4),
+        }
+        for each in certificate
     }
 
 

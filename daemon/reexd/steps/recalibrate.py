@@ -53,10 +53,14 @@ class Recalibrate:
         for side in sides:
             _check(project, record, side.labels)
         report = inherited(record)
-        pooled_min = report.get("settings", {}).get("pooled_classes_min", 0)
+        settings = report.get("settings", {})
+        rules = {
+            "pooled_classes_min": settings.get("pooled_classes_min", 0),
+            "certified": settings.get("certified", False),
+        }
         handles = [loaded.handle, *(each.handle for each in loaded.members)]
         calibrations = [
-            self._calibration(project, record, handle, side, pooled_min)
+            self._calibration(project, record, handle, side, rules)
             for handle, side in zip(handles, sides, strict=True)
         ]
         calibration, chosen = calibrations[0], sides[0].chosen
@@ -80,7 +84,7 @@ class Recalibrate:
         return environment.write(work)
 
     def _calibration(
-        self, project: str, record: Classifier, handle: MatchHandle, side: _Side, pooled_classes_min: int
+        self, project: str, record: Classifier, handle: MatchHandle, side: _Side, rules: dict
     ) -> sdm.Calibration:
         """F_c, G_c and regions from matching a side's documents again. Raises Outdated, Unready."""
         self._embed.for_version(project, record, side.numbers)
@@ -98,7 +102,7 @@ class Recalibrate:
             matches.q,
             matches.d0,
             len(record.classes),
-            pooled_classes_min=pooled_classes_min,
+            **rules,
         )
 
 

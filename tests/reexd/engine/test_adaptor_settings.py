@@ -17,6 +17,7 @@ def test_official_settings_are_the_package_s() -> None:
     assert (settings.exemplar_size, settings.neighbors_max, settings.shuffles) == (1000, 2048, 1)
     assert (settings.balanced, settings.stratified, settings.patience) == (False, False, 0)
     assert settings.pooled_classes_min == 0
+    assert (settings.regression_start, settings.certified) == (False, False)
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def test_every_size_gets_enough_steps_and_a_bounded_batch(class_rows: list[int])
     rows = settings.training_share * sum(class_rows)
     steps = settings.epochs * -(-rows // settings.batch_size)
     assert steps >= 120
-    assert steps * settings.learning_rate >= 0.09  # fewer rows, larger steps
+    assert steps * settings.learning_rate >= 0.04  # fewer rows, larger steps
     assert 16 <= settings.batch_size <= 256
     assert settings.balanced
     assert settings.stratified
