@@ -75,7 +75,8 @@ def load(folder: Path, digests: dict[str, str]) -> Loaded:
     try:
         args = module.ModelArgs.from_dict(config)
         model = module.Model(args)
-        weights = model.sanitize({name: value.astype(mx.float32) for name, value in tensors.items()})
+        # Taken out one by one, so that what was converted is not held beside what it became.
+        weights = model.sanitize({name: tensors.pop(name).astype(mx.float32) for name in list(tensors)})
         model.load_weights(list(weights.items()), strict=True)
     except (ValueError, TypeError, KeyError) as error:
         raise ModelCorrupt(f"{folder.name}: config.json and weights do not fit together: {error}") from error
