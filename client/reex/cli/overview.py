@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 # After a training, and of each project in a list of several; `status NAME` shows all.
 WARNINGS_SHOWN = 4
 _CLASSES_SHOWN = 10
-_ORIGINS = {"add": "added to", "continue": "continues", "recalibrate": "recalibrated from"}
+_ORIGINS = {
+    "add": "added to",
+    "continue": "continues",
+    "import": "imported",
+    "recalibrate": "recalibrated from",
+    "train": "",
+}
 
 
 def ended(client: Client, job: Job) -> None:
@@ -53,10 +59,10 @@ def _confidence(record: Mapping[str, Any]) -> None:
 def _classifier(found: ClassifierSummary, project_name: str, warnings_shown: int | None) -> None:
     record = found.training
     title = "live" if found.live else "version"
-    origin = f", {_ORIGINS.get(found.origin, safe(found.origin))} {found.parent}" if found.parent else ""
-    output.line(
-        f"  {title:<9}  {found.name}, {views.when(found.create_time)}, model {safe(found.model)}{origin}"
-    )
+    made = f"{_ORIGINS.get(found.origin, safe(found.origin))} {found.parent}".strip()
+    facts = [found.name, views.when(found.create_time)]
+    facts += [f"model {safe(found.model)}" if found.model else "vectors of no model here"]
+    output.line(f"  {title:<9}  {', '.join([*facts, *filter(None, [made])])}")
     output.line(f"  documents  {found.support_count:,} support, {found.calibration_count:,} calibration")
     best = (record.get("history") or [{}])[record.get("best_epoch", 0) - 1]
     if "balanced_calibration_accuracy" in best:

@@ -1,9 +1,8 @@
 """Import: a `.sdmkitmodel` as the next version of a project. It scores from then on like any version trained here.
 
-Owns: whose hidden states its vectors are, and which of its documents the project holds. A row of the model is such a
-document when the project has its id and that document's hidden state gives the model's numbers: then it is recognised
-in evaluations, and its vector stored once. The other rows bring theirs (see interchange.portable_model), and are
-foreign.
+Owns: whose hidden states its vectors are, and how it is stored. Rows that are documents of the project (see `links`)
+are recognised in evaluations, and their vectors stored once. The others bring theirs (interchange.portable_model), and
+are foreign.
 """
 
 from __future__ import annotations
@@ -18,10 +17,8 @@ from reexd.errors import InvalidInput
 from reexd.interchange import sdmkitmodel
 from reexd.interchange.portable_model import (
     METADATA,
-    UNREACHED_MAX,
     ImportedClassifier,
     PortableModel,
-    exemplars,
     to_classifier,
 )
 from reexd.records import Classifier, ClassifierArrays, Project, Role
@@ -30,8 +27,9 @@ from reexd.steps.confidence import with_confidence
 from reexd.steps.derive import Derive, Outdated
 from reexd.steps.embed import Embed
 from reexd.steps.export import IMPORTED
+from reexd.steps.links import Links, find_links
 from reexd.steps.staging import Arriving, Room
-from reexd.store import attributes, classifiers, documents, foreign, hidden_states, references, spaces
+from reexd.store import attributes, classifiers, documents, foreign, hidden_states, spaces
 from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Txn
 from reexd.store.spaces import Space
@@ -47,17 +45,6 @@ class Source:
     model: str
     pooling: str
     prompt: str
-
-
-@dataclass(frozen=True, eq=False)
-class Links:
-    """Which rows of a model are documents of the project: N of the support, then those of calibration."""
-
-    generation: int  # of the documents when this was found
-    numbers: np.ndarray  # (N + n,) int64, -1 - place for a foreign one
-    revisions: np.ndarray  # (N + n,) int64
-    rows: np.ndarray  # (N + n,) int64 hidden states, -1 for a foreign one
-    attributes: np.ndarray  # (N + n, attribute_count) float32
 
 
 class ImportClassifier:
@@ -128,7 +115,7 @@ class ImportClassifier:
     ) -> Classifier:
         environment = self._catalogue.open(project)
         with environment.read() as txn:
-            links = _links(txn, spaces.find(txn, source.fingerprint), model, source.attribute_count)
+            links = find_links(txn, spaces.find(txn, source.fingerprint), model, source.attribute_count)
         report = json.dumps(_report(model, imported, links, source))
 
         def work(txn: Txn) -> Classifier:
@@ -169,70 +156,24 @@ def _count(described: dict, width: int) -> int:
     return count if type(count) is int and 0 <= count < width else 0
 
 
-def _settings(model: PortableModel) -> dict:
-    """How a model that went out from here was calibrated, as far as it says so: what a recalibration goes on with."""
+def _told(model: PortableModel) -> tuple[dict, tuple[int, ...]]:
+    """How a model that went out from here was calibrated, and its classes of the pooled F_c, as far as it says so.
+
+    It is what warnings are worded by and a recalibration goes on with; nothing is scored by it.
+    """
     described = model.metadata.get(METADATA)
     training = described.get("training") if isinstance(described, dict) else None
-    told = training.get("settings") if isinstance(training, dict) else None
-    wanted = {"certified": bool, "pooled_classes_min": int}
-    if not isinstance(told, dict):
-        return {}
-    return {name: told[name] for name, kind in wanted.items() if type(told.get(name)) is kind}
-
-
-def _links(txn: Txn, space: Space | None, model: PortableModel, attribute_count: int) -> Links:
-    ids = (*model.support_ids, *model.calibration_ids)
-    numbers = -1 - np.arange(len(ids))
-    links = Links(
-        documents.generation(txn),
-        numbers,
-        np.zeros(len(ids), np.int64),
-        np.full(len(ids), -1, np.int64),
-        np.zeros((len(ids), attribute_count), np.float32),
+    if not isinstance(training, dict):
+        return {}, ()
+    told, named = training.get("settings"), training.get("pooled_classes")
+    wanted = {"certified": bool, "pooled_classes_min": int} if isinstance(told, dict) else {}
+    settings = {name: told[name] for name, kind in wanted.items() if type(told.get(name)) is kind}
+    pooled = (
+        [model.classes.index(name) for name in named if name in model.classes]
+        if isinstance(named, list)
+        else []
     )
-    if space is None:
-        return links
-    named = [documents.find(txn, id) for id in ids]
-    at = np.array([place for place, number in enumerate(named) if number is not None], np.int64)
-    found = np.array([named[place] for place in at], np.int64)
-    rows = references.rows(txn, space, found)
-    own = attributes.matrix(txn, found)[:, :attribute_count]
-    usable = (rows >= 0) & ~np.isnan(own).any(axis=1) & (own.shape[1] == attribute_count)
-    at, found, rows, own = at[usable], found[usable], rows[usable], own[usable]
-    if not len(at):
-        return links
-    made = exemplars(
-        model.weights,
-        model.normalization,
-        np.concatenate([hidden_states.gather(txn, space, rows), own], axis=1),
-    )
-    same = _same(model, at, made)
-    # A document that supports the model does not calibrate it as well, whatever its ids say.
-    twice = np.isin(found, found[same & (at < len(model.support_ids))]) & (at >= len(model.support_ids))
-    same &= ~twice
-    at = at[same]
-    links.numbers[at], links.rows[at], links.attributes[at] = found[same], rows[same], own[same]
-    links.revisions[at] = documents.states(txn, found[same]).revisions
-    return links
-
-
-def _same(model: PortableModel, at: np.ndarray, made: np.ndarray) -> np.ndarray:
-    """(k,) bool: whether rows `at` of the model are those whose exemplars, (k, M), were made here.
-
-    Support rows bring their exemplars, calibration rows their logits.
-    """
-    count = len(model.support_ids)
-    same = np.zeros(len(at), bool)
-    radius = float(np.linalg.norm(model.exemplars - model.weights.projection_bias, axis=1).max())
-    support = at < count
-    gaps = np.linalg.norm(made[support] - model.exemplars[at[support]], axis=1)
-    same[support] = gaps <= UNREACHED_MAX * radius
-    if model.calibration.rows is not None and not support.all():
-        logits = made[~support] @ model.weights.classifier_weight.T + model.weights.classifier_bias
-        theirs = model.calibration.rows.logits[at[~support] - count]
-        largest = np.maximum(1.0, np.abs(theirs).max(axis=1))
-        same[~support] = np.abs(logits - theirs).max(axis=1) <= UNREACHED_MAX * largest
-    return same
+    return settings, tuple(pooled)
 
 
 def _stored(txn: Txn, space: Space, imported: ImportedClassifier, links: Links) -> np.ndarray:
@@ -283,7 +224,13 @@ def _report(model: PortableModel, imported: ImportedClassifier, links: Links, so
     """The training record of an imported version: what is known of it."""
     total, here = len(links.numbers), int((links.numbers >= 0).sum())
     known = model.support_labels[model.support_labels >= 0]
-    calibration = replace(model.calibration, regions=imported.record.regions)
+    settings, pooled = _told(model)
+    calibration = replace(
+        model.calibration,
+        regions=imported.record.regions,
+        certified=settings.get("certified", False),
+        pooled_classes=pooled,
+    )
     if calibration.rows is not None:
         report = calibration_report(calibration, model.classes)
         rows = np.bincount(calibration.rows.labels, minlength=len(model.classes)).tolist()
@@ -308,7 +255,7 @@ def _report(model: PortableModel, imported: ImportedClassifier, links: Links, so
             "created_at": model.created_at,
             "representation": asdict(model.representation),
         },
-        "settings": _settings(model),
+        "settings": settings,
         "documents": total,
         "documents_here": here,
         "support_rows": np.bincount(known, minlength=len(model.classes)).tolist(),

@@ -9,7 +9,7 @@ import numpy as np
 
 from reexd import sdm
 from reexd.engine.client import Engine, Matches
-from reexd.errors import InvalidInput
+from reexd.errors import InvalidInput, Unready
 from reexd.records import Document
 from reexd.steps import ensemble
 from reexd.steps.answers import Answers, Assembly, TextInput
@@ -61,6 +61,7 @@ class Predict:
         with self._catalogue.open(project).read() as txn:
             numbers = documents.numbers(txn, split)[-last:]  # -0 is the beginning
             missing = predictions.missing(txn, loaded.record.version, split)
+            _check_vectors(txn, loaded, numbers, split)
         return self._batches(project, loaded, numbers, missing, neighbors, coverage)
 
     def _batches(
@@ -167,3 +168,16 @@ def features(vectors: np.ndarray, sources: Sequence[Document | TextInput], count
 def check_neighbors(neighbors: int, most: int) -> None:
     if not 0 <= neighbors <= most:
         raise InvalidInput(f"neighbors lies between 0 and {most}; received {neighbors}")
+
+
+def _check_vectors(txn: Txn, loaded: Loaded, numbers: np.ndarray, split: str) -> None:
+    """A version that reads vectors of no model here answers for documents that brought theirs; some must have."""
+    record = loaded.record
+    if record.model or not len(numbers):
+        return
+    if (references.rows(txn, spaces.get(txn, record.space), numbers) < 0).all():
+        raise Unready(
+            f"classifier {record.name} reads vectors of {record.fingerprint!r}, and no document of split {split!r} has"
+            " one; upload documents with theirs, as a .sdmdataset",
+            split=split,
+        )
