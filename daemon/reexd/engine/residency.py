@@ -94,7 +94,6 @@ class OpenModels:
             measured,
             backend=hello.get("backend", ""),
             workers=len(self._pool.statuses()),
-            cache_max_bytes=self._settings.cache_max_bytes,
         )
 
     def loaded(self) -> tuple[LoadedModel, ...]:
