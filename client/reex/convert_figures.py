@@ -59,6 +59,7 @@ def _part(message: evaluation_pb2.PartEvaluation) -> figures.PartEvaluation:
     return figures.PartEvaluation(
         accuracy=_accuracy(message.accuracy),
         balanced_accuracy=message.balanced_accuracy if message.accuracy.n else NAN,
+        balanced_interval=_interval(message.balanced_interval),
         regions=tuple(map(_region, message.regions)),
     )
 
@@ -96,6 +97,7 @@ def evaluation(message: evaluation_pb2.EvaluateResponse) -> figures.Evaluation:
         accuracy=message.accuracy if message.n else NAN,
         interval=_interval(message.interval),
         balanced_accuracy=message.balanced_accuracy if message.n else NAN,
+        balanced_interval=_interval(message.balanced_interval),
         confusion=tuple(tuple(row.counts) for row in message.confusion),
         classes=tuple(map(_class, message.classes)),
         regions=tuple(map(_region, message.regions)),

@@ -63,6 +63,7 @@ class PartEvaluation(Record):
 
     accuracy: Accuracy
     balanced_accuracy: float
+    balanced_interval: Interval
     regions: tuple[RegionEvaluation, ...]
 
 
@@ -110,6 +111,7 @@ class Evaluation(Record):
     accuracy: float
     interval: Interval
     balanced_accuracy: float
+    balanced_interval: Interval  # the classes' combined
     confusion: tuple[tuple[int, ...], ...]  # rows: true class; columns: predicted class
     classes: tuple[ClassEvaluation, ...]
     regions: tuple[RegionEvaluation, ...]  # highest alpha first

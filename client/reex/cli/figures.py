@@ -37,7 +37,8 @@ def evaluation(figures: Evaluation, as_json: bool) -> None:
         return
     output.styled(
         f"accuracy {percent(figures.accuracy)} ({figures.correct:,} of {figures.n:,}, 95 % interval "
-        f"{_bounds(figures.interval)}), balanced accuracy {percent(figures.balanced_accuracy)}",
+        f"{_bounds(figures.interval)}), balanced accuracy {percent(figures.balanced_accuracy)} "
+        f"({_bounds(figures.balanced_interval)})",
         "bold",
     )
     _probabilities(figures)

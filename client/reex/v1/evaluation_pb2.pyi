@@ -91,14 +91,16 @@ class RegionEvaluation(_message.Message):
     def __init__(self, alpha: _Optional[float] = ..., admitted: _Optional[int] = ..., admitted_share: _Optional[float] = ..., correct: _Optional[int] = ..., accuracy: _Optional[float] = ..., interval: _Optional[_Union[Interval, _Mapping]] = ..., share_interval: _Optional[_Union[Interval, _Mapping]] = ..., by_label: _Optional[_Iterable[_Union[Accuracy, _Mapping]]] = ..., by_prediction: _Optional[_Iterable[_Union[Accuracy, _Mapping]]] = ...) -> None: ...
 
 class PartEvaluation(_message.Message):
-    __slots__ = ("accuracy", "balanced_accuracy", "regions")
+    __slots__ = ("accuracy", "balanced_accuracy", "regions", "balanced_interval")
     ACCURACY_FIELD_NUMBER: _ClassVar[int]
     BALANCED_ACCURACY_FIELD_NUMBER: _ClassVar[int]
     REGIONS_FIELD_NUMBER: _ClassVar[int]
+    BALANCED_INTERVAL_FIELD_NUMBER: _ClassVar[int]
     accuracy: Accuracy
     balanced_accuracy: float
     regions: _containers.RepeatedCompositeFieldContainer[RegionEvaluation]
-    def __init__(self, accuracy: _Optional[_Union[Accuracy, _Mapping]] = ..., balanced_accuracy: _Optional[float] = ..., regions: _Optional[_Iterable[_Union[RegionEvaluation, _Mapping]]] = ...) -> None: ...
+    balanced_interval: Interval
+    def __init__(self, accuracy: _Optional[_Union[Accuracy, _Mapping]] = ..., balanced_accuracy: _Optional[float] = ..., regions: _Optional[_Iterable[_Union[RegionEvaluation, _Mapping]]] = ..., balanced_interval: _Optional[_Union[Interval, _Mapping]] = ...) -> None: ...
 
 class ProbabilityEvaluation(_message.Message):
     __slots__ = ("kind", "n", "calibration_error", "brier", "bins")
@@ -149,7 +151,7 @@ class ConfusionRow(_message.Message):
     def __init__(self, counts: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class EvaluateResponse(_message.Message):
-    __slots__ = ("split", "classifier", "n", "correct", "accuracy", "interval", "balanced_accuracy", "confusion", "classes", "regions", "support_count", "calibration_count", "unseen_count", "unlabelled_count", "out_of_distribution_count", "out_of_distribution_admitted", "duplicate_count", "accuracy_without_duplicates", "stale", "not_scored_count", "support", "calibration", "without_duplicates", "probability", "prediction_sets", "ensemble_size", "ensemble_regions", "out_of_distribution_interval")
+    __slots__ = ("split", "classifier", "n", "correct", "accuracy", "interval", "balanced_accuracy", "confusion", "classes", "regions", "support_count", "calibration_count", "unseen_count", "unlabelled_count", "out_of_distribution_count", "out_of_distribution_admitted", "duplicate_count", "accuracy_without_duplicates", "stale", "not_scored_count", "support", "calibration", "without_duplicates", "probability", "prediction_sets", "ensemble_size", "ensemble_regions", "out_of_distribution_interval", "balanced_interval")
     SPLIT_FIELD_NUMBER: _ClassVar[int]
     CLASSIFIER_FIELD_NUMBER: _ClassVar[int]
     N_FIELD_NUMBER: _ClassVar[int]
@@ -178,6 +180,7 @@ class EvaluateResponse(_message.Message):
     ENSEMBLE_SIZE_FIELD_NUMBER: _ClassVar[int]
     ENSEMBLE_REGIONS_FIELD_NUMBER: _ClassVar[int]
     OUT_OF_DISTRIBUTION_INTERVAL_FIELD_NUMBER: _ClassVar[int]
+    BALANCED_INTERVAL_FIELD_NUMBER: _ClassVar[int]
     split: str
     classifier: str
     n: int
@@ -206,7 +209,8 @@ class EvaluateResponse(_message.Message):
     ensemble_size: int
     ensemble_regions: _containers.RepeatedCompositeFieldContainer[RegionEvaluation]
     out_of_distribution_interval: Interval
-    def __init__(self, split: _Optional[str] = ..., classifier: _Optional[str] = ..., n: _Optional[int] = ..., correct: _Optional[int] = ..., accuracy: _Optional[float] = ..., interval: _Optional[_Union[Interval, _Mapping]] = ..., balanced_accuracy: _Optional[float] = ..., confusion: _Optional[_Iterable[_Union[ConfusionRow, _Mapping]]] = ..., classes: _Optional[_Iterable[_Union[ClassEvaluation, _Mapping]]] = ..., regions: _Optional[_Iterable[_Union[RegionEvaluation, _Mapping]]] = ..., support_count: _Optional[int] = ..., calibration_count: _Optional[int] = ..., unseen_count: _Optional[int] = ..., unlabelled_count: _Optional[int] = ..., out_of_distribution_count: _Optional[int] = ..., out_of_distribution_admitted: _Optional[int] = ..., duplicate_count: _Optional[int] = ..., accuracy_without_duplicates: _Optional[float] = ..., stale: _Optional[str] = ..., not_scored_count: _Optional[int] = ..., support: _Optional[_Union[PartEvaluation, _Mapping]] = ..., calibration: _Optional[_Union[PartEvaluation, _Mapping]] = ..., without_duplicates: _Optional[_Union[PartEvaluation, _Mapping]] = ..., probability: _Optional[_Union[ProbabilityEvaluation, _Mapping]] = ..., prediction_sets: _Optional[_Union[PredictionSetEvaluation, _Mapping]] = ..., ensemble_size: _Optional[int] = ..., ensemble_regions: _Optional[_Iterable[_Union[RegionEvaluation, _Mapping]]] = ..., out_of_distribution_interval: _Optional[_Union[Interval, _Mapping]] = ...) -> None: ...
+    balanced_interval: Interval
+    def __init__(self, split: _Optional[str] = ..., classifier: _Optional[str] = ..., n: _Optional[int] = ..., correct: _Optional[int] = ..., accuracy: _Optional[float] = ..., interval: _Optional[_Union[Interval, _Mapping]] = ..., balanced_accuracy: _Optional[float] = ..., confusion: _Optional[_Iterable[_Union[ConfusionRow, _Mapping]]] = ..., classes: _Optional[_Iterable[_Union[ClassEvaluation, _Mapping]]] = ..., regions: _Optional[_Iterable[_Union[RegionEvaluation, _Mapping]]] = ..., support_count: _Optional[int] = ..., calibration_count: _Optional[int] = ..., unseen_count: _Optional[int] = ..., unlabelled_count: _Optional[int] = ..., out_of_distribution_count: _Optional[int] = ..., out_of_distribution_admitted: _Optional[int] = ..., duplicate_count: _Optional[int] = ..., accuracy_without_duplicates: _Optional[float] = ..., stale: _Optional[str] = ..., not_scored_count: _Optional[int] = ..., support: _Optional[_Union[PartEvaluation, _Mapping]] = ..., calibration: _Optional[_Union[PartEvaluation, _Mapping]] = ..., without_duplicates: _Optional[_Union[PartEvaluation, _Mapping]] = ..., probability: _Optional[_Union[ProbabilityEvaluation, _Mapping]] = ..., prediction_sets: _Optional[_Union[PredictionSetEvaluation, _Mapping]] = ..., ensemble_size: _Optional[int] = ..., ensemble_regions: _Optional[_Iterable[_Union[RegionEvaluation, _Mapping]]] = ..., out_of_distribution_interval: _Optional[_Union[Interval, _Mapping]] = ..., balanced_interval: _Optional[_Union[Interval, _Mapping]] = ...) -> None: ...
 
 class MeasureDriftRequest(_message.Message):
     __slots__ = ("project", "split", "last")

@@ -47,6 +47,7 @@ def _message(record: Evaluation) -> evaluation_pb2.EvaluateResponse:
         accuracy=whole.marginal.accuracy or 0.0,
         interval=convert.interval(whole.marginal.interval),
         balanced_accuracy=headline.balanced_accuracy,
+        balanced_interval=convert.interval(whole.balanced_interval()),
         confusion=[evaluation_pb2.ConfusionRow(counts=row) for row in record.confusion],
         classes=[
             _class(label, name, recall, precision)
@@ -111,6 +112,7 @@ def _part(record: Part) -> evaluation_pb2.PartEvaluation:
     return evaluation_pb2.PartEvaluation(
         accuracy=_accuracy(record.accuracy.marginal),
         balanced_accuracy=record.balanced_accuracy,
+        balanced_interval=convert.interval(record.accuracy.balanced_interval()),
         regions=[region(row, by_class=False) for row in record.regions],
     )
 

@@ -5,6 +5,7 @@ Owns: counting. Must not know: which rows trained the classifier; the caller pas
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -45,6 +46,22 @@ class ConditionalAccuracy:
         """Mean accuracy over the true classes that have rows; None when none has."""
         found = [cell.accuracy for cell in self.by_label if cell.accuracy is not None]
         return sum(found) / len(found) if found else None
+
+    def balanced_interval(self) -> tuple[float, float]:
+        """Of `balanced`, 95 %: (0, 1) when no class has rows.
+
+        The classes' Clopper-Pearson intervals combined by the square-and-add method, which is exact for one class and
+        errs on the wide side for more (Zou and Donner, Statistics in Medicine 27, 2008).
+        """
+        found = [cell for cell in self.by_label if cell.count]
+        if not found:
+            return 0.0, 1.0
+        centre = math.fsum(cell.correct / cell.count for cell in found) / len(found)
+        below = math.fsum((cell.correct / cell.count - cell.interval[0]) ** 2 for cell in found)
+        above = math.fsum((cell.interval[1] - cell.correct / cell.count) ** 2 for cell in found)
+        return max(0.0, centre - math.sqrt(below) / len(found)), min(
+            1.0, centre + math.sqrt(above) / len(found)
+        )
 
     def label_min(self) -> float | None:
         """Smallest accuracy over true classes; None unless every class has rows."""

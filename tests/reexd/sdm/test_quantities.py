@@ -173,3 +173,19 @@ def test_probabilities_against_being_right() -> None:
     assert sdm.probability_fit(np.empty(0), np.empty(0, bool)) is None
     with pytest.raises(ValueError, match="probabilities"):
         sdm.probability_fit(np.array([1.1]), np.array([True]))
+
+
+def test_the_interval_of_a_balanced_accuracy() -> None:
+    """Exact for one class; over several it covers at least as often as it says."""
+    labels = np.zeros(20, np.int64)
+    one = sdm.conditional_accuracy(np.r_[labels[:17], np.ones(3, np.int64)], labels, labels == 0, 1 + 1)
+    assert one.balanced_interval() == pytest.approx(sdm.clopper_pearson(17, 20))
+    assert sdm.conditional_accuracy(labels, labels, labels > 0, 2).balanced_interval() == (0.0, 1.0)
+    generator = np.random.default_rng(0)
+    counts, shares = np.array([20, 50, 100]), np.array([0.9, 0.75, 0.97])
+    held = 0
+    for correct in generator.binomial(counts, shares, (500, 3)).tolist():
+        cells = tuple(sdm.Cell(n, k) for n, k in zip(counts.tolist(), correct, strict=True))
+        low, high = sdm.ConditionalAccuracy(sdm.Cell(170, sum(correct)), cells, cells).balanced_interval()
+        held += low <= shares.mean() <= high
+    assert held / 500 >= 0.95

@@ -56,6 +56,14 @@ def test_the_figures_of_an_evaluation_agree_with_the_predictions(trained):
             assert count == sum((answer.label, answer.prediction) == (label, predicted) for answer in known)
     recalls = [row.recall for row in evaluation.classes]
     assert evaluation.balanced_accuracy == pytest.approx(sum(recalls) / 3)
+    assert (
+        evaluation.balanced_interval.lower
+        < evaluation.balanced_accuracy
+        <= evaluation.balanced_interval.upper
+    )
+    for row in evaluation.classes:
+        assert row.recall_interval.lower <= row.recall <= row.recall_interval.upper
+        assert row.precision_interval.lower <= row.precision <= row.precision_interval.upper
     assert [row.name for row in evaluation.classes] == ["negative", "neutral", "positive"]
     assert evaluation.regions
     for region in evaluation.regions:
