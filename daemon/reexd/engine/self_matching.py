@@ -47,13 +47,15 @@ class SelfMatching:
         self._bad = int(np.count_nonzero(~good))
         # Of the good rows of each class, by place.
         self._bounds = self._bad + np.searchsorted(self._taken_for[self._bad :], np.arange(class_count + 1))
-        centred = exemplars[self._order] - exemplars.mean(axis=0, dtype=np.float64).astype(np.float32)
+        self._columns = np.empty((count, width + 2), dtype=np.float32)  # s, |s|^2 / 2, 1
+        centred = self._columns[:, :width]
+        centre = exemplars.mean(axis=0, dtype=np.float64).astype(np.float32)
+        np.subtract(exemplars[self._order], centre, out=centred)
         halves = 0.5 * np.einsum("nr,nr->n", centred, centred, dtype=np.float64)
         norms = np.sqrt(2.0 * halves)
         # As in `Support`, with |q|^2 / 2 in the sum.
         self._slack = (ROUNDING * (norms + norms.max()) ** 2).astype(np.float32)
-        self._columns = np.empty((count, width + 2), dtype=np.float32)  # s, |s|^2 / 2, 1
-        self._columns[:, :width], self._columns[:, width], self._columns[:, width + 1] = centred, halves, 1.0
+        self._columns[:, width], self._columns[:, width + 1] = halves, 1.0
         self._to_bad = np.full(count, np.inf, dtype=np.float32)
         self._nearest = np.full(count, np.inf, dtype=np.float32)
         self._sure = np.zeros(count, dtype=np.int64)

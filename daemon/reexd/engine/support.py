@@ -77,14 +77,14 @@ class Support:
         self._bounds = np.searchsorted(segment[self._order], np.arange(class_count + 1))
         self._rows = np.ascontiguousarray(exemplars[self._order], dtype=np.float32)  # (N, R)
         self._centre = self._rows.mean(axis=0, dtype=np.float64).astype(np.float32)
-        centred = self._rows - self._centre
+        self._folded = -(-count // GROUPS)
+        padded = np.zeros((self._folded * GROUPS, width + 1), dtype=np.float32)
+        centred = padded[:count, :width]
+        np.subtract(self._centre, self._rows, out=centred)  # with the sign of - q.s
         halves = 0.5 * np.einsum("nr,nr->n", centred, centred, dtype=np.float64)
         if not np.isfinite(halves).all():
             raise ValueError("exemplars must be finite and their squared norms representable")
         self._radius = float(np.sqrt(2.0 * halves.max()))
-        self._folded = -(-count // GROUPS)
-        padded = np.zeros((self._folded * GROUPS, width + 1), dtype=np.float32)
-        padded[:count, :width] = -centred
         padded[:count, width] = halves
         padded[count:, width] = np.inf  # never near; the queries' last component is 1
         self._columns = mx.array(padded).T  # (R + 1, N padded)

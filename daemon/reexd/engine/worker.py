@@ -186,6 +186,10 @@ def _described(error: Exception) -> dict:
     return {"type": "ReexError", "message": f"{type(error).__name__}: {error}", "metadata": {}}
 
 
+# Buffers beyond these go back to glibc, which keeps their pages for whoever asks next, NumPy too: as fast, and less.
+CACHE_CPU_MAX_BYTES = 32 << 20
+
+
 def prepare(settings: dict) -> Frame:
     """Set the process up, in the order the libraries need; what was found is the first frame it sends."""
     os.nice(settings["niceness"])
@@ -198,8 +202,8 @@ def prepare(settings: dict) -> Frame:
 
     from reexd.engine.models import kernels
 
-    mx.set_cache_limit(settings["cache_max_bytes"])
     metal = kernels.on_metal()
+    mx.set_cache_limit(min(settings["cache_max_bytes"], sys.maxsize if metal else CACHE_CPU_MAX_BYTES))
     if not metal:
         mx.disable_compile()  # it would run a C++ compiler, and load what it left in a folder that all can write
     return Frame(

@@ -241,6 +241,7 @@ class _Run:
     def finish(self) -> Iterator[Event]:
         """Match the calibration split under the best weights, as scoring will (sdm.md 7, last line)."""
         weights = self.best
+        del self.x, self.target, self.weight  # what follows needs as much memory again
         training, calibration = (self.features[index] for index in self.index)
         matcher = Matcher(
             weights, self.normalization, training, self.labels[0], neighbors_max=self.settings.neighbors_max

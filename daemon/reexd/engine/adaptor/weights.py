@@ -9,6 +9,8 @@ import numpy as np
 
 from reexd.sdm import AdaptorWeights, Normalization
 
+MAPPED_ROWS = 4096  # at a time
+
 
 class Projection:
     """A classifier's maps from hidden states, in their shortest exact form.
@@ -35,14 +37,22 @@ class Projection:
 
     def logits(self, x: np.ndarray) -> np.ndarray:
         """x (n, D) -> z' (n, C) float32. ValueError when an element is not finite."""
-        logits = (x @ self._logit_map + self._logit_bias).astype(np.float32)
+        logits = _mapped(x, self._logit_map, self._logit_bias)
         if not np.isfinite(logits).all():
             raise ValueError("the adaptor produced a non-finite logit")
         return logits
 
     def exemplars(self, x: np.ndarray) -> np.ndarray:
         """x (n, D) -> exemplars in matching space, (n, R) float32."""
-        return (x @ self._exemplar_map).astype(np.float32)
+        return _mapped(x, self._exemplar_map)
+
+
+def _mapped(x: np.ndarray, matrix: np.ndarray, bias: np.ndarray | float = 0.0) -> np.ndarray:
+    """x (n, D) through a float64 map, (n, K) float32; no more than some rows are held in float64 at a time."""
+    found = np.empty((len(x), matrix.shape[1]), dtype=np.float32)
+    for start in range(0, len(x), MAPPED_ROWS):
+        found[start : start + MAPPED_ROWS] = x[start : start + MAPPED_ROWS] @ matrix + bias
+    return found
 
 
 def matching_map(projection_weight: np.ndarray) -> np.ndarray:
