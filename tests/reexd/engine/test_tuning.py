@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import math
 import shutil
 
 import mlx.core as mx
@@ -12,6 +13,7 @@ import pytest
 from mlx.utils import tree_flatten
 from reexd.engine import models
 from reexd.engine.client import State, kept_with_corpus, write_adapter
+from reexd.engine.models import kernels
 from reexd.engine.tokens import TextReader
 from reexd.engine.tuning import batches, corpus
 from reexd.engine.tuning.adamw import AdamW, Segment
@@ -147,6 +149,21 @@ def test_it_learns_and_keeps_the_best_epoch(tiny, made):
     assert {array.dtype for array in arrays.values()} == {np.dtype(np.float16)}
     assert {name.split(".")[0] for name in arrays} == {"1"}  # the top one of two layers
     assert max(np.abs(array).max() for array in arrays.values()) > 0
+
+
+def test_slopes_are_numbers_where_the_approximation_overflows():
+    """Outliers of 20 and more occur in front of the activation of ordinary checkpoints."""
+    x = np.concatenate([np.linspace(-60, 60, 1001), [0.0, 1e-7, -1e-7]]).astype(np.float32)
+    gelu = kernels.activation("gelu")
+    slopes = np.array(mx.grad(lambda v: gelu(v).sum())(mx.array(x)))
+    share = np.array([math.erfc(-each / math.sqrt(2)) / 2 for each in x.astype(float)])
+    density = np.exp(-(x.astype(float) ** 2) / 2) / math.sqrt(2 * math.pi)
+    assert np.abs(slopes - (share + x * density)).max() < 2e-6
+
+
+def test_a_loss_that_is_no_number_ends_it_at_once(tiny, made):
+    with pytest.raises(InvalidSetting, match="non-finite in step 2"):
+        run(tiny, made, learning_rate=1e30, warmup_share=0.0)
 
 
 def test_patience_ends_it_early(tiny, made):

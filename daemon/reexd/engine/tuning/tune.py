@@ -132,12 +132,6 @@ class _Run:
             self.done += 1
             yield self._facts()
         training_loss = self.total_loss / len(self.rows)
-        if not math.isfinite(training_loss):
-            raise InvalidSetting(
-                f"the loss of tuning became non-finite in epoch {number + 1}; use a learning rate below"
-                f" {settings.learning_rate:g}",
-                name="learning_rate",
-            )
         record = {"epoch": number + 1, "training_loss": training_loss, **self._measure()}
         record["best"] = record["held_loss"] < self.best_loss
         if record["best"]:
@@ -171,6 +165,12 @@ class _Run:
                 add=place > 0,
             )
         norm = math.sqrt(float(np.dot(gradient, gradient))) / len(batch)
+        if not math.isfinite(loss + norm):
+            raise InvalidSetting(
+                f"the loss of tuning became non-finite in step {step + 1}; use a learning rate below"
+                f" {self.settings.learning_rate:g}",
+                name="learning_rate",
+            )
         scale = min(1.0, self.settings.norm_max / max(norm, 1e-12)) / len(batch)
         self.adam.update(gradient, scale, self._rate(step), self.settings.weight_decay)
         return loss
