@@ -52,8 +52,12 @@ class Calibrate:
             **spread.report(fitted.outcomes, calibrations, fitted.number),
             "ensemble_size": len(fitted.outcomes) if together else 0,
         }
-        others = [each for number, each in enumerate(fitted.outcomes) if number != fitted.number]
-        arrays = with_confidence(_arrays(pool, fitted, calibration), others, pool.documents)
+        others = [
+            (pool.documents[fitted.shuffle(each).calibration], calibrations[each].rows)
+            for each in shuffles
+            if each != fitted.number
+        ]
+        arrays = with_confidence(_arrays(pool, fitted, calibration), others)
         report |= confidence_report(arrays, project.classes)
 
         def work(txn: Txn) -> Classifier:
@@ -170,6 +174,7 @@ def _whole(rows: sdm.CalibrationRows, class_count: int) -> dict:
         "accuracy": found.marginal.accuracy,
         "interval": found.marginal.interval,
         "balanced_accuracy": found.balanced(),
+        "balanced_interval": found.balanced_interval(),
         "by_label": spread.accuracies(found.by_label),
         "by_prediction": spread.accuracies(found.by_prediction),
     }

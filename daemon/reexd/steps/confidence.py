@@ -15,7 +15,6 @@ from dataclasses import replace
 import numpy as np
 
 from reexd import sdm
-from reexd.engine.tasks import State
 from reexd.errors import InvalidInput
 from reexd.records import ClassifierArrays, Prediction
 
@@ -90,16 +89,15 @@ def check_coverage(coverage: float) -> None:
 
 
 def with_confidence(
-    arrays: ClassifierArrays, others: Sequence[State] = (), pool_documents: np.ndarray | None = None
+    arrays: ClassifierArrays, others: Sequence[tuple[np.ndarray, sdm.CalibrationRows | None]] = ()
 ) -> ClassifierArrays:
     """The arrays of a version with a probability fitted to its calibration table and its evidence.
 
-    `others` are the outcomes of the shuffles that were not kept, which become its evidence; `pool_documents` are the
-    documents of the pool that their row numbers mean. Without them the evidence stays what it is.
+    `others` are the documents (n,) and calibration rows of each shuffle that was not kept, which become its evidence;
+    without them the evidence stays what it is.
     """
     if others:
-        assert pool_documents is not None
-        arrays = replace(arrays, **_evidence_of(others, pool_documents))
+        arrays = replace(arrays, **_evidence_of(others))
     if not len(arrays.calibration_labels):
         return arrays
     logits, q, d0 = _calibration_rows(arrays)
@@ -141,17 +139,16 @@ def _calibration_rows(arrays: ClassifierArrays) -> tuple[np.ndarray, np.ndarray,
     return table[:, -len(arrays.distance_cdfs) :], table[:, 1], table[:, 2]
 
 
-def _evidence_of(outcomes: Sequence[State], pool_documents: np.ndarray) -> dict[str, np.ndarray]:
-    """The evidence arrays of a version from the calibration rows of the shuffles beside it."""
-    documents, tables = [], []
-    for outcome in outcomes:
-        found = outcome.arrays
-        labels, logits = found["calibration_labels"], found["calibration_logits"]
-        numbers = pool_documents[found["calibration_index"]]
-        rows = sdm.evidence(numbers, labels, logits, found["calibration_q"], found["calibration_d0"])
-        documents.append(numbers)
-        tables.append(np.column_stack([labels, logits.argmax(axis=1), rows.q, rows.nearness, rows.magnitude]))
+def _evidence_of(
+    others: Sequence[tuple[np.ndarray, sdm.CalibrationRows | None]],
+) -> dict[str, np.ndarray]:
+    tables = []
+    for documents, rows in others:
+        assert rows is not None
+        found = sdm.evidence(documents, rows.labels, rows.logits, rows.q, rows.d0)
+        columns = [rows.labels, rows.predictions, found.q, found.nearness, found.magnitude]
+        tables.append(np.column_stack(columns))
     return {
-        "evidence_documents": np.concatenate(documents),
+        "evidence_documents": np.concatenate([documents for documents, _ in others]),
         "evidence_table": np.concatenate(tables).astype(np.float32),
     }

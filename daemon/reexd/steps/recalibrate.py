@@ -1,8 +1,9 @@
 """Recalibrate: F_c, G_c and the regions of the live classifier fitted again to its present support, as a new version.
 
 The calibration documents are those of the version that are still there as they were, under their present labels. The
-probability of being right is fitted anew with them; what other shuffles of the training said of documents that are
-still there, their weights gone, stays in its evidence.
+probability of being right is fitted anew with them and with those of the other members of an ensemble; without one,
+what the other shuffles of the training said of documents that are still there stays in its evidence: their weights are
+gone.
 """
 
 from __future__ import annotations
@@ -65,7 +66,10 @@ class Recalibrate:
         ]
         calibration, chosen = calibrations[0], sides[0].chosen
         arrays = _recalibrated(parent, chosen, sides[0].labels, calibration)
-        arrays = with_confidence(_with_evidence(arrays, evidence))
+        measured = [
+            (side.numbers, found.rows) for side, found in zip(sides[1:], calibrations[1:], strict=True)
+        ]
+        arrays = with_confidence(_with_evidence(arrays, evidence), measured)
         report |= calibration_report(calibration, record.classes)
         report |= confidence_report(arrays, record.classes) | {
             "calibration_rows": np.bincount(sides[0].labels, minlength=class_count).tolist(),
