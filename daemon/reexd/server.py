@@ -102,7 +102,9 @@ logger = logging.getLogger(__name__)
 
 STEP_THREADS = 64  # a waiting call holds one; queries beyond that wait their turn in the executor
 HOUSEKEEPING_INTERVAL_S = 3_600.0
-SWITCH_INTERVAL_S = 0.0005  # a step that computes gives the loop its turn after so long, instead of Python's 5 ms
+SWITCH_INTERVAL_S = (
+    0.0005  # a step that computes gives the loop its turn after so long, instead of Python's 5 ms
+)
 
 
 @dataclass(frozen=True)
@@ -204,7 +206,7 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
     room = Room(paths.scratch, settings.exchange_size_max_bytes)
     interchange = InterchangeSteps(
         Export(catalogue, embed, room, facts.version),
-        ImportClassifier(catalogue, embed, derive, room),
+        ImportClassifier(catalogue, embed, derive, room, settings.document_size_max_bytes),
         ImportDocuments(catalogue, embed, upload, room),
         classifiers,
     )
@@ -268,7 +270,7 @@ async def _serve(parts: Parts, held: Claim, settings: Settings) -> None:
     server = grpc.aio.server(
         interceptors=[TranslateErrors()],
         options=[
-            ("grpc.max_receive_message_length", 4 * settings.document_size_max_bytes),
+            ("grpc.max_receive_message_length", _message_max_bytes(settings)),
             ("grpc.so_reuseport", 0),
         ],
     )
@@ -299,6 +301,11 @@ async def _serve(parts: Parts, held: Claim, settings: Settings) -> None:
     await asyncio.to_thread(parts.jobs.stop, settings.drain_s)
     await server.stop(settings.drain_s)
     logger.info("stopped")
+
+
+def _message_max_bytes(settings: Settings) -> int:
+    """Room for the largest document as it is sent, and for a full chunk of smaller ones or of a file."""
+    return max(4 * settings.document_size_max_bytes, 2 * settings.chunk_size_max_bytes)
 
 
 async def _hourly(housekeeping: Housekeeping) -> None:

@@ -13,28 +13,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from reexd.errors import InvalidInput
+from reexd.interchange.portable_regions import LEFT_OUT, left_out, reachable, resolution, restored
 from reexd.interchange.strict_json import identity
 from reexd.records import OUT_OF_DISTRIBUTION, Classifier, ClassifierArrays
-from reexd.sdm import Q_OFFSET, AdaptorWeights, Calibration, CalibrationRows, Normalization, Region
-from reexd.sdm.regions import NEVER
+from reexd.sdm import Q_OFFSET, AdaptorWeights, Calibration, CalibrationRows, Normalization
 
-ALPHA_RESOLUTIONS = (
-    0.05,
-    0.025,
-    0.02,
-    0.01,
-    0.005,
-    0.001,
-)  # tried in this order for a record that names none
+_ROWS_AT_ONCE = 4_096
 UNREACHED_MAX = 1e-5  # |W x + b - h'| as a share of the support's radius; float32 rounding leaves 1e-6
 
 METADATA = "reex"  # our own key in a manifest's metadata
-LEFT_OUT = "leftOut"  # within it: the classes that each region admits nothing of, by its alpha
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +94,23 @@ def hidden_states(model: PortableModel) -> np.ndarray:
     shortest of many where M < D.
     """
     weight = model.weights.projection_weight.astype(np.float64)  # (M, D)
-    shifted = model.exemplars.astype(np.float64) - model.weights.projection_bias  # (N, M)
-    x = np.linalg.lstsq(weight, shifted.T, rcond=None)[0].T  # (N, D)
+    inverse = np.linalg.pinv(weight, rcond=max(weight.shape) * np.finfo(np.float64).eps).T  # (M, D)
     mean, deviation = model.normalization.mean, model.normalization.standard_deviation
-    with np.errstate(over="ignore"):
-        vectors = (x * deviation + mean).astype(np.float32)
-    if not np.isfinite(vectors).all():
-        raise InvalidInput("expected exemplars that hidden states can reach; received ones beyond Float32")
-    reached = exemplars(model.weights, model.normalization, vectors)
-    unreached = np.linalg.norm(reached - model.exemplars, axis=1)
-    radius = float(np.linalg.norm(shifted, axis=1).max())
+    count = len(model.exemplars)
+    vectors, unreached = np.empty((count, weight.shape[1]), np.float32), np.empty(count)
+    radius = 0.0
+    for start in range(0, count, _ROWS_AT_ONCE):  # in float64 all of them may be gigabytes
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        shifted = model.exemplars[rows].astype(np.float64) - model.weights.projection_bias
+        with np.errstate(over="ignore"):
+            vectors[rows] = shifted @ inverse * deviation + mean
+        if not np.isfinite(vectors[rows]).all():
+            raise InvalidInput(
+                "expected exemplars that hidden states can reach; received ones beyond Float32"
+            )
+        reached = exemplars(model.weights, model.normalization, vectors[rows])
+        unreached[rows] = np.linalg.norm(reached - model.exemplars[rows], axis=1)
+        radius = max(radius, float(np.linalg.norm(shifted, axis=1).max()))
     if radius > 0.0 and unreached.max() > UNREACHED_MAX * radius:
         worst = int(unreached.argmax())
         raise InvalidInput(
@@ -151,9 +150,7 @@ def from_classifier(
             f"expected {len(arrays.calibration_labels)} calibration ids; received {len(calibration_ids)}"
         )
     rows = calibration_rows(arrays.calibration_table, arrays.calibration_labels, len(record.classes))
-    calibration = Calibration(
-        arrays.distance_cdfs, arrays.q_prime_cdfs, _reachable(record.regions), rows=rows
-    )
+    calibration = Calibration(arrays.distance_cdfs, arrays.q_prime_cdfs, reachable(record.regions), rows=rows)
     return PortableModel(
         model_id=model_id,
         created_at=record.created_at,
@@ -165,7 +162,7 @@ def from_classifier(
         ),
         normalization=Normalization(record.mean, record.standard_deviation),
         neighbors_max=record.neighbors_max,
-        alpha_resolution=_resolution([region.alpha for region in record.regions]),
+        alpha_resolution=resolution([region.alpha for region in record.regions]),
         exemplars=exemplars,
         support_ids=_named(support_ids, arrays.support_documents),
         support_labels=np.where(
@@ -182,7 +179,7 @@ def from_classifier(
                 "prompt": record.prompt,
                 "hiddenSize": record.hidden_size,
                 "attributeCount": record.attribute_count,
-                LEFT_OUT: _left_out(record.regions),
+                LEFT_OUT: left_out(record.regions),
                 "training": json.loads(record.training_json or "{}"),
             }
         },
@@ -229,7 +226,7 @@ def to_classifier(
         mean=model.normalization.mean,
         standard_deviation=model.normalization.standard_deviation,
         neighbors_max=model.neighbors_max,
-        regions=_restored(calibration.regions, model.metadata),
+        regions=restored(calibration.regions, model.metadata.get(METADATA)),
         training_json=json.dumps(
             {"imported": {"model_id": model.model_id, "producer": " ".join(model.producer)}}
         ),
@@ -294,46 +291,3 @@ def _named(ids: Sequence[str], documents: np.ndarray) -> tuple[str, ...]:
         seen.add(identity(name))
         names.append(name)
     return tuple(names)
-
-
-def _reachable(regions: Sequence[Region]) -> tuple[Region, ...]:
-    """The format's thresholds end at 1: a class that a region leaves out gets that, the highest it can say."""
-    return tuple(
-        replace(region, thresholds=tuple(min(each, 1.0) for each in region.thresholds)) for region in regions
-    )
-
-
-def _left_out(regions: Sequence[Region]) -> dict[str, list[int]]:
-    found = {}
-    for region in regions:
-        if labels := [label for label, each in enumerate(region.thresholds) if each > 1.0]:
-            found[repr(region.alpha)] = labels
-    return found
-
-
-def _restored(regions: Sequence[Region], metadata: Mapping[str, object]) -> tuple[Region, ...]:
-    """The regions of a model that went out from here, as they were; those of any other stay as they are."""
-    own = metadata.get(METADATA)
-    left_out = own.get(LEFT_OUT) if isinstance(own, dict) else None
-    if not isinstance(left_out, dict):
-        return tuple(regions)
-    found = []
-    for region in regions:
-        labels = left_out.get(repr(region.alpha))
-        labels = labels if isinstance(labels, list) else []
-        thresholds = tuple(
-            NEVER if label in labels and each == 1.0 else each for label, each in enumerate(region.thresholds)
-        )
-        found.append(replace(region, thresholds=thresholds))
-    return tuple(found)
-
-
-def _resolution(alphas: Sequence[float]) -> float:
-    """The coarsest spacing of rungs that has all of these."""
-    for resolution in ALPHA_RESOLUTIONS:
-        steps = [(1.0 - alpha) / resolution for alpha in alphas]
-        if all(abs(step - round(step)) * resolution < 1e-9 for step in steps):
-            return resolution
-    raise InvalidInput(
-        f"expected rungs that are multiples of {ALPHA_RESOLUTIONS[-1]}; received {list(alphas)}"
-    )

@@ -48,11 +48,14 @@ class Source:
 
 
 class ImportClassifier:
-    def __init__(self, catalogue: Catalogue, embed: Embed, derive: Derive, room: Room) -> None:
+    def __init__(
+        self, catalogue: Catalogue, embed: Embed, derive: Derive, room: Room, document_size_max_bytes: int
+    ) -> None:
         self._catalogue = catalogue
         self._embed = embed
         self._derive = derive
         self._room = room
+        self._document_size_max_bytes = document_size_max_bytes
 
     def open(self, project: str) -> Arriving:
         """Room for the files of one model; the caller closes it. Raises ProjectNotFound."""
@@ -68,6 +71,7 @@ class ImportClassifier:
         model = sdmkitmodel.read_model(arrived.path)
         record = self._catalogue.get(project)
         _check_classes(record, model)
+        self._check_texts(model)
         source = self._source(record, model, assume_model)
         imported = to_classifier(
             replace(model, representation=replace(model.representation, fingerprint=source.fingerprint)),
@@ -78,6 +82,16 @@ class ImportClassifier:
             attribute_count=source.attribute_count,
         )
         return self._derive.run(project, lambda: self._attempt(project, model, imported, source))
+
+    def _check_texts(self, model: PortableModel) -> None:
+        """They come with answers, many at a time: as long as a document may be, and no longer. Raises InvalidInput."""
+        most = self._document_size_max_bytes
+        for id, text in zip(model.support_ids, model.support_texts, strict=True):
+            if max(len(id.encode()), len((text or "").encode())) > most:
+                raise InvalidInput(
+                    f"expected support documents of at most {most:,} bytes; received {id!r:.80} with more; raise the"
+                    " daemon's setting document_size_max_bytes, or export the model without texts"
+                )
 
     def _source(self, project: Project, model: PortableModel, assume_model: bool) -> Source:
         """Raises InvalidInput when the widths cannot be, ModelMissing."""

@@ -51,7 +51,9 @@ class Small:
 
 @pytest.fixture(scope="module")
 def small(daemons, models_folder) -> Iterator[Small]:
-    with daemons.Daemon(models_folder, exchange_size_max_bytes=str(1 << 20)) as daemon:
+    with daemons.Daemon(
+        models_folder, exchange_size_max_bytes=str(1 << 20), document_size_max_bytes="4096"
+    ) as daemon:
         daemon.client.create_project("p", CLASSES, model="tiny")
         with grpc.insecure_channel(daemon.target) as channel:
             yield Small(daemon, interchange_pb2_grpc.InterchangeServiceStub(channel))
@@ -78,7 +80,7 @@ def test_a_bomb_is_cut_off_at_the_limit(small):
     def endless() -> Iterator[tuple[str, bytes]]:
         while len(sent) < 10_000:
             sent.append(1)
-            yield "support.f32", bytes(1 << 18)
+            yield "support.f32", bytes(1 << 13)
 
     error = small.refused(endless())
     assert error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
@@ -128,6 +130,20 @@ def test_what_scores_differently_here_is_refused(small, files):
     manifest["configuration"]["qOffset"] = 2.5
     error = small.refused((files | {"manifest.json": json.dumps(manifest).encode()}).items())
     assert "qOffset" in error.details()
+
+
+def test_a_text_longer_than_any_document_is_refused(small, files):
+    """It would come with every answer that is near it."""
+    manifest = json.loads(files["manifest.json"])
+    lines = [json.loads(line) for line in files["support.jsonl"].splitlines()]
+    lines[7]["document"] = "x" * 5_000
+    changed = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+    del manifest["checksums"]
+    sent = files | {"manifest.json": json.dumps(manifest).encode(), "support.jsonl": changed}
+    error = small.refused(sent.items())
+    assert error.code() is grpc.StatusCode.INVALID_ARGUMENT
+    assert lines[7]["id"] in error.details()
+    assert "document_size_max_bytes" in error.details()
 
 
 def test_a_stream_that_says_nothing_or_breaks_off_leaves_nothing(small, files):
