@@ -59,7 +59,7 @@ def test_the_result_is_the_training_record(trained):
 
 def test_same_seed_same_weights_other_seed_others(served, new_project, corpus, fast):
     jobs = []
-    for seed in (3, 3, 4):
+    for seed in (3, 3, 5):  # of two shuffles each: the second of seed 3 is the first of seed 4
         project = new_project(served)
         served.upload(project, corpus(20), "train")
         jobs.append(served.train(project, **{**fast, "shuffles": 2}, seed=seed))
