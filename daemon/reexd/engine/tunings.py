@@ -37,7 +37,9 @@ class TuneProgress:
 
     done: int
     total: int
-    record: dict | None  # of the epoch that has just ended
+    epoch: int = 0  # from 1; 0 while the lower layers are run
+    training_loss: float = 0.0  # of the epoch so far
+    record: dict | None = None  # of the epoch that has just ended
 
 
 class Tunings:
@@ -117,7 +119,7 @@ def _run(
     lower = round(documents * (layers - settings.layers) / (3 * settings.layers))
 
     def told(share: float) -> None:
-        on_progress(TuneProgress(round(lower * share), lower + documents * settings.epochs, None))
+        on_progress(TuneProgress(round(lower * share), lower + documents * settings.epochs))
 
     _fill(call, opened, folder, settings.layers, checkpoint_s, told)
     request = {"model": opened.spec, "pooling": str(opened.pooling), "tune": settings.to_dict()}
@@ -133,7 +135,15 @@ def _run(
         facts = frame.header["facts"]
         share = facts["done"] / facts["total"]
         done = lower + round(share * documents * settings.epochs)
-        on_progress(TuneProgress(done, lower + documents * settings.epochs, facts.get("record")))
+        on_progress(
+            TuneProgress(
+                done,
+                lower + documents * settings.epochs,
+                facts["epoch"],
+                facts["training_loss"],
+                facts.get("record"),
+            )
+        )
 
 
 def _fill(

@@ -180,16 +180,18 @@ def _settings(facts: ModelFacts, kept: State, requested: Mapping[str, object]) -
 
 
 class _Told:
-    """Progress in documents read, with what the last epoch came to."""
+    """Progress in documents read, with the loss of the present epoch and what the last one came to."""
 
     def __init__(self, running: RunningJob) -> None:
         self._running = running
-        self._message = ""
+        self._last = ""
 
     def progress(self, progress: TuneProgress) -> None:
         if record := progress.record:
-            self._message = (
-                f"epoch {record['epoch']}: held-out loss {record['held_loss']:.4f},"
+            self._last = (
+                f"; after epoch {record['epoch']} held-out loss {record['held_loss']:.4f},"
                 f" accuracy {record['held_accuracy']:.3f}"
             )
-        self._running.report("tune", progress.done, progress.total, self._message)
+        now = f"epoch {progress.epoch}: training loss {progress.training_loss:.4f}"
+        message = "lower layers" if not progress.epoch else f"{now}{self._last}"
+        self._running.report("tune", progress.done, progress.total, message)

@@ -166,6 +166,19 @@ def test_a_loss_that_is_no_number_ends_it_at_once(tiny, made):
         run(tiny, made, learning_rate=1e30, warmup_share=0.0)
 
 
+def test_progress_tells_epoch_and_loss(tiny, made):
+    told = [facts for kind, (facts, _) in run(tiny, made) if kind == "progress"]
+    done = [facts["done"] for facts in told]
+    assert done == sorted(done)
+    assert done[-1] == told[-1]["total"] == 2 * 54
+    assert {facts["epoch"] for facts in told} == {1, 2}
+    ended = [facts for facts in told if "record" in facts]
+    assert [facts["training_loss"] for facts in ended] == [
+        facts["record"]["training_loss"] for facts in ended
+    ]
+    assert all(facts["training_loss"] > 0 for facts in told)
+
+
 def test_patience_ends_it_early(tiny, made):
     _, (facts, _) = run(tiny, made, epochs=50, learning_rate=0.05, patience=1)[-1]
     assert facts["stopped_early"]

@@ -142,13 +142,17 @@ class _Run:
         self.done, self.total_loss = 0, 0.0
         waited = number + 1 - self.best_epoch
         self.finished = number + 1 >= settings.epochs or 0 < settings.patience <= waited
-        yield {**self._facts(), "record": dict(record)}
+        told = {"epoch": number + 1, "training_loss": training_loss}
+        yield {**self._facts(), **told, "record": dict(record)}
 
     def _facts(self) -> dict[str, Any]:
-        documents = len(self.history) * len(self.rows) + min(
-            self.done * self.settings.batch_size, len(self.rows)
-        )
-        return {"done": documents, "total": self.settings.epochs * len(self.rows)}
+        read = min(self.done * self.settings.batch_size, len(self.rows))
+        return {
+            "done": len(self.history) * len(self.rows) + read,
+            "total": self.settings.epochs * len(self.rows),
+            "epoch": len(self.history) + 1,
+            "training_loss": self.total_loss / max(1, read),  # of the present epoch so far
+        }
 
     def _step(self, batch: np.ndarray) -> float:
         """One update; returns the weighted loss summed over its documents."""
