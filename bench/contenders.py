@@ -105,7 +105,8 @@ def package(job: Job, learning_rate: float = PACKAGE_LEARNING_RATE) -> tuple[dic
 
     torch.set_num_threads(1)
     job.begin()
-    half = len(job.labels) // 2
+    # It pools both halves and shuffles them itself, but wants every class in each; the sets are sorted by class.
+    halves = np.array_split(np.random.default_rng(job.seed).permutation(len(job.labels)), 2)
     configuration = TrainingConfig(
         number_of_classes=job.class_count,
         exemplar_dimension=EXEMPLARS,
@@ -115,10 +116,7 @@ def package(job: Job, learning_rate: float = PACKAGE_LEARNING_RATE) -> tuple[dic
     )
     result = train_iterations(
         configuration,
-        job.features[:half],
-        job.labels[:half],
-        job.features[half:],
-        job.labels[half:],
+        *(values for half in halves for values in (job.features[half], job.labels[half])),
         backend_options={"device": "cpu"},
     )
     model = SDMModel(result.artifact, device="cpu")
