@@ -31,6 +31,7 @@ class Model(Record):
     window_tokens: int  # longer texts are read in overlapping windows
     memory_bytes: int  # an estimate for all engine workers together
     loaded: bool
+    readable: bool  # this release opens models of its architecture
     revision: str
     pull_time: datetime | None
     problem: str  # why an installed model cannot be used

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from reex.models import FileCheck, Model, ModelDetails, ModelUse
 
 ABSENT = "not installed"
+UNREADABLE = "unreadable"  # whole as it may be
 
 
 def models(records: Iterable[Model], as_json: bool) -> None:
@@ -38,6 +39,7 @@ def model(found: ModelDetails, as_json: bool) -> None:
         output.object_line(found.to_dict())
         return
     each = found.model
+    unread = "" if each.readable else ", which this release does not open"
     stored = f", stored as {each.dtype}" if each.dtype else ""
     workers = f"{found.workers} worker{'s' * (found.workers != 1)}"
     memory = f"{_size(each.memory_bytes)}: {_size(found.worker_memory_bytes)} in each of {workers}"
@@ -47,7 +49,7 @@ def model(found: ModelDetails, as_json: bool) -> None:
             ("", safe(each.description)),
             ("state", _state(each)),
             ("problem", safe(each.problem)),
-            ("architecture", safe(each.architecture)),
+            ("architecture", safe(each.architecture) + unread),
             ("parameters", f"{each.parameters:,}{safe(stored)}" if each.parameters else ""),
             ("hidden size", str(each.hidden_size or "")),
             ("pooling", safe(each.pooling)),
@@ -88,6 +90,8 @@ def verified(name: str, checks: Sequence[FileCheck], as_json: bool) -> None:
 def _state(each: Model) -> str:
     if each.problem:
         return "damaged"
+    if not each.readable:
+        return UNREADABLE
     if not each.installed:
         return ABSENT
     return "loaded" if each.loaded else "installed"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reexd.engine import asking, fits, numerics, states
+from reexd.engine import asking, fits, models, numerics, states
 from reexd.engine.adaptor.settings import FitSettings, choose, official
 from reexd.engine.asking import Question, joined, match_header, match_units
 from reexd.engine.call import Call
@@ -137,6 +137,10 @@ class Engine:
     def unload(self, name: str) -> bool:
         """Drop a model's weights in every worker and give the memory back; False when it was not loaded."""
         return self._running().unload(name)
+
+    def reads(self, architecture: str) -> bool:
+        """Whether models of this type (Hugging Face's `model_type`) can be opened here."""
+        return architecture in models.ARCHITECTURES
 
     def needs(self, parameters: int, stored_bytes: int) -> Needs:
         """The memory that a model of so many parameters, stored in so many bytes, would take."""

@@ -26,6 +26,7 @@ def read_model(
 ) -> tuple[ModelFacts, OpenModel]:
     """See `Engine.open`; `residency` remembers the answer, and has seen that the model fits."""
     pooling = parse(model.pooling)
+    _refuse_gguf(model)
     digests = _verified_digests(model)
     config = models.read_config(model.folder)
     window = window_tokens(model.folder, models.positions(config), model.window_tokens)
@@ -71,6 +72,15 @@ def _unit_tokens(multiplied: int, settings: EngineSettings, engine: EngineStatus
     per_token = 2 * max(1, multiplied)
     operations = numerics.operations_per_s(engine.backend, engine.blas_fast) * settings.unit_s
     return int(min(_UNIT_TOKENS_MAX, max(1, operations // per_token)))
+
+
+def _refuse_gguf(model: ModelFiles) -> None:
+    if not (model.folder / "config.json").exists() and any(name.endswith(".gguf") for name in model.digests):
+        raise InvalidSetting(
+            f"model {model.name} is a GGUF file, which this release checks and keeps but does not open. Choose one "
+            "with safetensors: reexctl models list",
+            model=model.name,
+        )
 
 
 def _verified_digests(model: ModelFiles) -> dict[str, str]:

@@ -107,6 +107,7 @@ def _model(state: ModelState) -> models_pb2.Model:
         window_tokens=known.window_tokens or facts.window_tokens,
         memory_bytes=state.needs.total if facts.parameters else 0,
         loaded=state.loaded,
+        readable=state.readable,
         revision=known.revision,
         pull_time=convert.timestamp(known.pulled_at),
         problem=known.problem,

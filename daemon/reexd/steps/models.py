@@ -20,6 +20,7 @@ class ModelState:
     known: KnownModel
     needs: Needs
     loaded: bool
+    readable: bool  # its type is one that the engine opens
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,12 @@ class Models:
 
     def _state(self, known: KnownModel) -> ModelState:
         loaded = any(model.name == known.name for model in self._engine.status().models)
-        return ModelState(known, self._engine.needs(known.facts.parameters, known.facts.stored_bytes), loaded)
+        return ModelState(
+            known,
+            self._engine.needs(known.facts.parameters, known.facts.stored_bytes),
+            loaded,
+            self._engine.reads(known.facts.architecture),
+        )
 
     def _uses(self, name: str) -> list[ModelUse]:
         uses = []

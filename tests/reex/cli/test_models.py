@@ -24,8 +24,10 @@ MINILM = models_pb2.Model(
     window_tokens=256,
     memory_bytes=340_700_000,
     loaded=True,
+    readable=True,
 )
-ABSENT = models_pb2.Model(name="big", parameters=4_022_468_096, size_bytes=8_044_936_192)
+FOREIGN = models_pb2.Model(name="foreign", architecture="mamba", installed=True)
+ABSENT = models_pb2.Model(name="big", readable=True, parameters=4_022_468_096, size_bytes=8_044_936_192)
 BROKEN = models_pb2.Model(name="broken", problem="reex.json: cannot be read\x1b[31m")
 
 
@@ -83,6 +85,13 @@ def test_show_says_whose_digests_these_are(held, reexctl, fields, said):
 
 def check(name: str, problem: str = "") -> models_pb2.FileCheck:
     return models_pb2.FileCheck(file=models_pb2.ModelFile(name=name, size_bytes=612), problem=problem)
+
+
+def test_show_says_when_a_type_is_not_opened(held, reexctl):
+    held.answers["GetModel"] = lambda request, context: models_pb2.GetModelResponse(model=FOREIGN)
+    shown = reexctl("models", "show", "foreign").out
+    assert "mamba, which this release does not open" in shown
+    assert "unreadable" in shown
 
 
 def test_verify_ends_with_one_and_the_name_of_the_file(held, reexctl):

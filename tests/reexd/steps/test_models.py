@@ -2,9 +2,10 @@
 
 import json
 import shutil
+import struct
 
 import pytest
-from reex.errors import Conflict, ModelMissing, ModelTooLarge, NotFound
+from reex.errors import Conflict, InvalidSetting, ModelMissing, ModelTooLarge, NotFound
 from reexd.registry import Registry
 
 
@@ -44,6 +45,7 @@ def test_a_built_in_model_says_what_it_needs_before_it_is_there(served):
     found = served.client.get_model("qwen3-0.6b")
     assert (found.model.installed, found.model.licence, found.files) == (False, "Apache-2.0", ())
     assert found.model.memory_bytes > 4 * found.model.parameters > 2e9
+    assert served.client.get_model("e5-small").model.readable
     for use in (served.client.load_model, served.client.verify_model):
         with pytest.raises(ModelMissing, match="reexctl models pull"):
             use("qwen3-0.6b")
@@ -60,6 +62,31 @@ def test_load_and_unload(own):
     assert own.client.unload_model("tiny-wide")
     assert loaded() == []
     assert not own.client.unload_model("tiny-wide")
+
+
+def test_a_model_of_a_type_that_is_not_read_says_so(own):
+    config = own.models / "tiny-wide" / "config.json"
+    config.write_text(config.read_text().replace('"bert"', '"mamba"'))
+    (own.models / "tiny-wide" / "reex.json").unlink()
+    found = own.client.get_model("tiny-wide").model
+    assert (found.architecture, found.installed, found.readable) == ("mamba", True, False)
+    with pytest.raises(InvalidSetting, match="'mamba'"):
+        own.client.load_model("tiny-wide")
+
+
+def test_a_gguf_file_is_described_and_not_opened(own):
+    folder = own.models / "small-gguf"
+    folder.mkdir()
+    key, value = b"general.architecture", b"llama"
+    head = b"GGUF" + struct.pack("<IQQ", 3, 1, 1) + struct.pack("<Q", len(key)) + key
+    head += struct.pack("<IQ", 8, len(value)) + value
+    head += struct.pack("<Q1sIQIQ", 1, b"w", 1, 32, 8, 0)
+    (folder / "small.gguf").write_bytes(head + bytes(-len(head) % 32) + bytes(34))
+    found = own.client.get_model("small-gguf").model
+    assert (found.architecture, found.parameters, found.dtype) == ("llama", 32, "Q8_0")
+    assert (found.pooling, found.installed) == ("mean+last", True)
+    with pytest.raises(InvalidSetting, match="GGUF"):
+        own.client.load_model("small-gguf")
 
 
 def test_verify_names_each_file_that_differs(own):
@@ -97,5 +124,5 @@ def test_a_model_that_does_not_fit_is_refused_before_it_is_read(own):
     manifest = json.loads((vast / "reex.json").read_text())
     manifest["sizes"]["model.safetensors"] = 8 + len(header) + size
     (vast / "reex.json").write_text(json.dumps(manifest | {"name": "vast"}))
-    with pytest.raises(ModelTooLarge, match=r"takes 1099\.\d GB in each of 2 workers.*GB are available"):
+    with pytest.raises(ModelTooLarge, match=r"takes 1374\.\d GB in each of 2 workers.*GB are available"):
         own.client.load_model("vast")
