@@ -156,16 +156,16 @@ class SetCoverage:
     full_count: int  # sets of all classes
 
 
-def set_coverage(sets: Sequence[Sequence[int]], labels: np.ndarray, class_count: int) -> SetCoverage | None:
-    """Sets of n rows, each of classes among `class_count`, against labels (n,); None when n = 0.
+def set_coverage(
+    held: np.ndarray, sizes: np.ndarray, labels: np.ndarray, class_count: int
+) -> SetCoverage | None:
+    """Whether the set of each of n rows holds its label, (n,) bool, and how many of the classes, (n,); None when n = 0.
 
-    A label outside these classes is one that no set can hold, and is counted in `covered` alone.
+    A label, (n,), outside the classes is one that no set can hold: it is counted in `covered` alone.
     """
-    labels = np.asarray(labels)
+    held, sizes, labels = np.asarray(held, bool), np.asarray(sizes), np.asarray(labels)
     if not labels.size:
         return None
-    held = np.array([label in each for label, each in zip(labels.tolist(), sets, strict=True)])
-    sizes = np.array([len(each) for each in sets])
     known = labels < class_count
     counts = np.bincount(labels[known], minlength=class_count)
     correct = np.bincount(labels[known & held], minlength=class_count)

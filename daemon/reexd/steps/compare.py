@@ -83,7 +83,7 @@ class Compare:
 
     def _columns(self, project: str, split: str, version: int) -> Columns:
         batches = self._predict.split(project, split, neighbors=0, version=version)
-        return Columns.of(record for answers in batches for record in answers.predictions)
+        return Columns.joined(answers.predictions for answers in batches)
 
 
 def _ordered(columns: Columns, chosen: np.ndarray) -> Columns:

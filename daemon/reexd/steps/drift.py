@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 
 import numpy as np
@@ -112,10 +112,10 @@ class Drift:
         if last < 0:
             raise InvalidInput(f"`last` is a number of documents, 0 for all; received {last}")
         answers, passed_over = None, 0
-        found: list[Prediction] = []
+        sides = [_arriving([])]  # a batch each: a split may hold many documents
         for answers in self._predict.split(project, split, neighbors=0, last=last):
             passed_over += answers.passed_over
-            found += [record for record in answers.predictions if not record.role]
+            sides.append(_arriving(record for record in answers.predictions if not record.role))
         if answers is None:
             raise SplitNotFound(
                 f"split {split!r} of project {project!r} holds no documents;"
@@ -124,7 +124,7 @@ class Drift:
                 split=split,
             )
         loaded = answers.loaded
-        calibration, arriving = self._calibration(project, loaded), _arriving(found)
+        calibration, arriving = self._calibration(project, loaded), _joined(sides)
         enough = min(len(calibration), len(arriving)) >= DOCUMENTS_MIN
         quantities = _quantities(calibration, arriving) if enough else []
         alphas = sorted({region.alpha for region in loaded.record.regions}, reverse=True)
@@ -178,6 +178,11 @@ def _arriving(found: Iterable[Prediction]) -> _Side:
     # Single precision, as the calibration table keeps them: the same value must tie.
     kinds = (np.int64, np.float32, np.float32, np.int64, np.float64)
     return _Side(*(np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)))
+
+
+def _joined(sides: list[_Side]) -> _Side:
+    names = [field.name for field in fields(_Side)]
+    return _Side(*(np.concatenate([getattr(side, name) for side in sides]) for name in names))
 
 
 def _quantities(calibration: _Side, arriving: _Side) -> list[Quantity]:

@@ -6,7 +6,7 @@ Support and calibration documents are counted beside it, each by themselves: wha
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -15,6 +15,7 @@ from reexd import sdm
 from reexd.errors import SplitNotFound
 from reexd.records import OUT_OF_DISTRIBUTION, Prediction, Role
 from reexd.sdm import Admission, Cell, ConditionalAccuracy, ProbabilityFit, SetCoverage
+from reexd.steps.answers import Answers
 from reexd.steps.predict import Predict
 from reexd.store.catalogue import Catalogue
 
@@ -63,33 +64,26 @@ class Evaluation:
 
 @dataclass(frozen=True)
 class Columns:
-    """What a version answered, one entry per document that it scored."""
+    """What a version answered, one entry per document that it scored: a split may hold many, each with many classes."""
 
     documents: np.ndarray  # (n,) int64
     labels: np.ndarray  # (n,) int64
     predictions: np.ndarray  # (n,) int64
     region_alphas: np.ndarray  # (n,) float64
-    ensemble_alphas: np.ndarray  # (n,) float64
     roles: np.ndarray  # (n,) int64
     probabilities: np.ndarray  # (n,) float64, of being right
+    calibrated: np.ndarray  # (n,) bool: the probability is calibrated
+    coverages: np.ndarray  # (n,) float64, promised by the prediction set; 0.0 when there is none
+    set_sizes: np.ndarray  # (n,) int64
+    held: np.ndarray  # (n,) bool: the set holds the label
+    ensemble_sizes: np.ndarray  # (n,) int64
+    ensemble_alphas: np.ndarray  # (n,) float64
 
     @classmethod
-    def of(cls, found: Iterable[Prediction]) -> Columns:
-        rows = [
-            (
-                each.document,
-                each.label,
-                each.prediction,
-                each.region_alpha,
-                each.ensemble_region_alpha,
-                each.role,
-                _probability(each),
-            )
-            for each in found
-        ]
-        kinds = (np.int64, np.int64, np.int64, np.float64, np.float64, np.int64, np.float64)
-        columns = zip(*rows, strict=True) if rows else [()] * len(kinds)
-        return cls(*(np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)))
+    def joined(cls, batches: Iterable[Iterable[Prediction]]) -> Columns:
+        """Of the answers of a split as they come: no more than one batch of them is kept."""
+        parts = [_columns(batch) for batch in batches] or [_columns([])]
+        return cls(*map(np.concatenate, zip(*parts, strict=True)))
 
     def where(self, chosen: np.ndarray) -> Columns:
         """Those marked or numbered by `chosen`."""
@@ -100,6 +94,47 @@ class Columns:
         return self.labels == self.predictions
 
 
+def _columns(batch: Iterable[Prediction]) -> list[np.ndarray]:
+    rows = [
+        (
+            each.document,
+            each.label,
+            each.prediction,
+            each.region_alpha,
+            each.role,
+            _probability(each),
+            each.probability is not None,
+            each.coverage,
+            len(each.prediction_set),
+            each.label in each.prediction_set,
+            each.ensemble_size,
+            each.ensemble_region_alpha,
+        )
+        for each in batch
+    ]
+    whole, real, flag = np.int64, np.float64, np.bool_
+    kinds = (whole, whole, whole, real, whole, real, flag, real, whole, flag, whole, real)
+    columns = zip(*rows, strict=True) if rows else [()] * len(kinds)
+    return [np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
+
+
+class _Read:
+    """The predictions of each batch of answers, and what is kept of the answers beside them."""
+
+    def __init__(self, batches: Iterable[Answers]) -> None:
+        self._batches = batches
+        self.last: Answers | None = None
+        self.duplicates: list[bool] = []
+        self.passed_over = 0
+
+    def __iter__(self) -> Iterator[list[Prediction]]:
+        for answers in self._batches:
+            self.last = answers
+            self.duplicates += answers.duplicates
+            self.passed_over += answers.passed_over
+            yield answers.predictions
+
+
 class Evaluate:
     def __init__(self, catalogue: Catalogue, predict: Predict) -> None:
         self._catalogue = catalogue
@@ -107,24 +142,20 @@ class Evaluate:
 
     def split(self, project: str, split: str) -> Evaluation:
         """Score what is not scored yet, then count. Raises NotTrained, SplitNotFound when the split is empty."""
-        found: list[Prediction] = []
-        marks: list[bool] = []
-        answers, passed_over = None, 0
-        for answers in self._predict.split(project, split, neighbors=0):
-            passed_over += answers.passed_over
-            found += answers.predictions
-            marks += answers.duplicates
-        if answers is None:
+        read = _Read(self._predict.split(project, split, neighbors=0))
+        columns = Columns.joined(read)
+        last = read.last
+        if last is None:
             raise SplitNotFound(
                 f"split {split!r} of project {project!r} holds no documents;"
                 f" upload some with `reexctl upload {project} FILE --split {split}`",
                 project=project,
                 split=split,
             )
-        record = answers.loaded.record
+        record = last.loaded.record
         # A class that was added after this version was trained has documents, hence a row, and no predictions.
         classes = record.classes + self._catalogue.get(project).classes[len(record.classes) :]
-        columns, duplicates = Columns.of(found), np.array(marks, bool)
+        duplicates = np.array(read.duplicates, bool)
         alphas = sorted({region.alpha for region in record.regions}, reverse=True)
 
         def part(chosen: np.ndarray) -> Part:
@@ -132,17 +163,17 @@ class Evaluate:
 
         unseen = columns.roles == 0
         known = columns.where(unseen & (columns.labels >= 0))
-        ensemble = max((each.ensemble_size for each in found), default=0)
+        ensemble = int(columns.ensemble_sizes.max(initial=0))
         return Evaluation(
             split=split,
             version=record.version,
             classes=classes,
             headline=part(unseen),
             confusion=_confusion(known, len(classes)),
-            probability_kind="softmax" if any(each.probability is None for each in found) else "calibrated",
+            probability_kind="calibrated" if known.calibrated.all() else "softmax",
             probability=sdm.probability_fit(known.probabilities, known.right),
-            promised=max((each.coverage for each in found), default=0.0),
-            prediction_sets=_sets(found, len(record.classes)),
+            promised=float(columns.coverages.max(initial=0.0)),
+            prediction_sets=_sets(known, len(record.classes)),
             ensemble_size=ensemble,
             ensemble_regions=_ensemble_regions(known, len(classes)) if ensemble else (),
             support=part(columns.roles == Role.SUPPORT),
@@ -154,8 +185,8 @@ class Evaluate:
             unlabelled_count=int(np.count_nonzero(unseen & (columns.labels == -1))),
             out_of_distribution=admitted_outside(columns.where(unseen)),
             duplicate_count=int(np.count_nonzero(duplicates & unseen)),
-            not_scored_count=passed_over,
-            stale=answers.stale,
+            not_scored_count=read.passed_over,
+            stale=last.stale,
         )
 
 
@@ -183,10 +214,9 @@ def _probability(record: Prediction) -> float:
     return 1.0 / math.fsum(math.exp(logit - top) for logit in record.logits)
 
 
-def _sets(found: Sequence[Prediction], class_count: int) -> SetCoverage | None:
-    chosen = [each for each in found if not each.role and each.label >= 0 and each.coverage > 0]
-    labels = np.array([each.label for each in chosen], np.int64)
-    return sdm.set_coverage([each.prediction_set for each in chosen], labels, class_count)
+def _sets(columns: Columns, class_count: int) -> SetCoverage | None:
+    some = columns.where(columns.coverages > 0)
+    return sdm.set_coverage(some.held, some.set_sizes, some.labels, class_count)
 
 
 def _confusion(columns: Columns, class_count: int) -> list[list[int]]:

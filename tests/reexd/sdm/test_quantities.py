@@ -189,3 +189,15 @@ def test_the_interval_of_a_balanced_accuracy() -> None:
         low, high = sdm.ConditionalAccuracy(sdm.Cell(170, sum(correct)), cells, cells).balanced_interval()
         held += low <= shares.mean() <= high
     assert held / 500 >= 0.95
+
+
+def test_sets_against_their_classes() -> None:
+    """The fourth row is of a class that the version lacks: no set can hold it."""
+    found = sdm.set_coverage(
+        np.array([True, True, False, False]), np.array([1, 2, 1, 2]), np.array([0, 1, 1, 2]), 2
+    )
+    assert found is not None
+    assert (found.covered.count, found.covered.correct) == (4, 2)
+    assert [(cell.count, cell.correct) for cell in found.by_label] == [(1, 1), (2, 1)]
+    assert (found.mean_size, found.single_count, found.full_count) == (1.5, 2, 2)
+    assert sdm.set_coverage(np.empty(0, bool), np.empty(0, int), np.empty(0, int), 2) is None
