@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 
 import numpy as np
@@ -129,7 +129,7 @@ class Drift:
         quantities = _quantities(calibration, arriving) if enough else []
         alphas = sorted({region.alpha for region in loaded.record.regions}, reverse=True)
         class_count = len(loaded.record.classes)
-        added = json.loads(loaded.record.training_json).get("added_since_calibration", 0)
+        added = _report(loaded).get("added_since_calibration", 0)
         verdict = _verdict(quantities)
         return DriftReport(
             split=split,
@@ -162,14 +162,21 @@ class Drift:
         predictions, q, d0, _, q_prime = table[:, :5].T
         activation, logits = table[:, 5 : 5 + class_count], table[:, 5 + class_count :]
         predictions, q = predictions.astype(np.int64), q.astype(np.int64)
-        regions = loaded.record.regions
+        regions, names = loaded.record.regions, _report(loaded).get("pooled_classes", ())
+        pooled = tuple(label for label, name in enumerate(loaded.record.classes) if name in names)
+        calibration = replace(loaded.calibration, pooled_classes=pooled)
         return _Side(
             q=q,
             d0=d0,
-            q_prime=sdm.held_out_q_prime(labels, logits, q, d0, loaded.calibration),
+            q_prime=sdm.held_out_q_prime(labels, logits, q, d0, calibration),
             predictions=predictions,
             region_alphas=sdm.region_alphas(q_prime, activation, predictions, regions),
         )
+
+
+def _report(loaded: Loaded) -> dict:
+    """The training record; empty for a version that came without."""
+    return json.loads(loaded.record.training_json or "{}")
 
 
 def _arriving(found: Iterable[Prediction]) -> _Side:
