@@ -14,7 +14,8 @@ import numpy as np
 from reexd.sdm.activation import Q_OFFSET, sdm_activation
 from reexd.sdm.certification import fit_certified_region
 from reexd.sdm.distance import distance_cdfs, distance_quantiles, pool_small_cdfs
-from reexd.sdm.regions import Region, every_class, fit_regions, ladder_alphas
+from reexd.sdm.loss import class_balanced_mean
+from reexd.sdm.regions import Region, every_class, fit_regions, ladder_alphas, region_alphas
 from reexd.sdm.rescaled_similarity import rescaled_similarity
 from reexd.sdm.shuffling import check_split
 
@@ -50,6 +51,16 @@ class Calibration:
     @property
     def class_count(self) -> int:
         return len(self.distance_cdfs)
+
+    def admitted_share(self) -> float:
+        """Mean over classes of the share of calibration rows that a region admits rightly. Needs `rows`."""
+        rows = self.rows
+        assert rows is not None
+        alphas = region_alphas(
+            rows.q_prime, rows.sdm, rows.predictions, self.regions, ood_limit=self.ood_limit
+        )
+        right = (alphas > 0.0) & (rows.labels == rows.predictions)
+        return float(class_balanced_mean(right, rows.labels, self.class_count))
 
 
 def calibrate(

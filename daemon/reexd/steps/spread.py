@@ -80,6 +80,11 @@ def _range(values: Sequence[float]) -> dict[str, float]:
 def _reason(losses: Sequence[float], kept: int) -> str:
     if len(losses) == 1:
         return "the only shuffle"
+    if losses[kept] > min(losses):
+        return (
+            f"admits most of {len(losses)} at alpha .9 or higher; its balanced calibration loss is {losses[kept]:.4f},"
+            f" the smallest {min(losses):.4f}"
+        )
     rest = [loss for number, loss in enumerate(losses) if number != kept]
     return (
         f"smallest balanced calibration loss of {len(losses)}: {losses[kept]:.4f}; the next is {min(rest):.4f}, the"

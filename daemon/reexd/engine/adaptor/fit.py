@@ -43,6 +43,7 @@ from reexd.sdm import (
 
 SLICE_S = 0.05
 CHECKPOINT_INTERVAL_S = 15.0
+ACCURACY_LOST_MAX = 0.005  # of the regression's balanced calibration accuracy, that later epochs may cost
 
 State = tuple[dict[str, Any], dict[str, np.ndarray]]
 Event = tuple[str, Any]
@@ -114,6 +115,7 @@ class _Run:
         self.generator = np.random.default_rng(settings.seed)
         weights = start[0] if start else self._drawn(x.shape[1])
         self.regression_left = settings.regression_start and start is None
+        self.regression_strength: float | None = None  # of the epoch under way
         self.parameters = Parameters.of(weights)
         self.adam = adam_for(self.parameters)
         self.q, self.d = self._cross_entropy()
@@ -147,7 +149,9 @@ class _Run:
         if not plain:
             self.q, self.d = measured.q, measured.d
         record = {"epoch": len(self.history) + 1, "training_loss": training_loss, **measured.facts()}
-        record["best"] = measured.calibration_loss <= self.best_loss
+        if self.regression_strength is not None:
+            record["regression_strength"], self.regression_strength = self.regression_strength, None
+        record["best"] = measured.calibration_loss <= self.best_loss and not self._forgets(measured)
         if record["best"]:
             self.best_loss, self.best_epoch = measured.calibration_loss, record["epoch"]
             self.best = self.parameters.to_weights()
@@ -157,6 +161,14 @@ class _Run:
         elif not plain and self._phase_over(self.settings.epochs):
             self.finished = True
         record["seconds"] = time.perf_counter() - started
+
+    def _forgets(self, measured: Measurement) -> bool:
+        """Whether weights lost accuracy that the regression had. With many classes the SDM loss goes on falling while
+        it does: it rewards what is far above its threshold, and accuracy lives at the boundary."""
+        if not self.history or "regression_strength" not in self.history[0]:
+            return False
+        start = self.history[0]["balanced_calibration_accuracy"]
+        return measured.calibration_accuracy < start - ACCURACY_LOST_MAX
 
     def _phase_over(self, last_epoch: int) -> bool:
         """Whether this epoch is the last of its phase, by count or by patience."""
@@ -193,6 +205,7 @@ class _Run:
             return (yield from self._train())
         self.parameters = Parameters.of(weights)
         self.adam = adam_for(self.parameters)
+        self.regression_strength = found.strength
         return found.training_loss
 
     def _train(self) -> Iterator[float]:
