@@ -8,6 +8,7 @@ import math
 import shutil
 
 import mlx.core as mx
+import mlx.nn as nn
 import numpy as np
 import pytest
 from mlx.utils import tree_flatten
@@ -85,6 +86,13 @@ def test_every_architecture_can_be_tuned(architecture):
     mx.random.seed(0)
     model = module.Model(module.ModelArgs.from_dict({**CONFIG, "model_type": architecture}))
     assert_slope(model, "mean")
+
+
+def test_quantised_layers_are_refused(tiny):
+    model = copied(tiny.model)
+    nn.quantize(model, group_size=32, bits=4)
+    with pytest.raises(InvalidSetting, match="quantised weights cannot be tuned"):
+        Network(model, parse("mean"), SETTINGS)
 
 
 @pytest.mark.parametrize("pooling", ["max+first", "mean@2"])

@@ -21,6 +21,7 @@ from reexd.engine.models import kernels
 from reexd.engine.models.form import BaseModel
 from reexd.engine.tuning.adamw import Segment
 from reexd.engine.tuning.settings import TuneSettings
+from reexd.errors import InvalidSetting
 from reexd.pooling import Pooling
 
 
@@ -64,6 +65,12 @@ class Network:
         self._size = 0
         for number in range(self._first, len(model.layers)):
             for name, value in tree_flatten(model.layers[number].parameters()):
+                if not mx.issubdtype(value.dtype, mx.floating):
+                    raise InvalidSetting(
+                        "quantised weights cannot be tuned; expected a model in floating point, received"
+                        f" {value.dtype} in {name} of layer {number}: choose another form of the model",
+                        name="tune",
+                    )
                 self._leaf(number, name, value.shape[::-1] if value.ndim == 2 else value.shape)
         width = model.args.hidden_size * len(pooling.words)
         self._leaf(-1, "weight", (width, settings.class_count))
