@@ -1,0 +1,106 @@
+"""Rungs certified class by class, against the definition written out, and what is said of classes left out."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from reexd import sdm
+from reexd.sdm import certification
+from reexd.sdm.regions import NEVER, tail_allowance
+
+
+def rows(seed: int, count: int = 400, classes: int = 4) -> tuple[np.ndarray, ...]:
+    """Probabilities that sharpen with q'; class 0 is rare and class 1 often mistaken."""
+    generator = np.random.default_rng(seed)
+    labels = generator.choice(classes, count, p=[0.02, *[0.98 / (classes - 1)] * (classes - 1)])
+    q_prime = generator.integers(1, 40, count).astype(np.float32)
+    logits = generator.normal(size=(count, classes)) + 2.5 * np.eye(classes)[labels]
+    logits[labels == 1, 1] -= 1.0
+    outputs = sdm.sdm_activation(logits, q_prime, np.ones(count))
+    return outputs, q_prime, labels, logits.argmax(axis=1)
+
+
+def literal(outputs, q_prime, labels, predictions, alpha: float, cut: float) -> list[float]:
+    """Thresholds at one cut, class by class, as the module's text has them."""
+    kept, thresholds = q_prime >= cut, []
+    for label in range(outputs.shape[1]):
+        own = sorted(outputs[kept & (labels == label), label].tolist())
+        n = len(own)
+        margin = certification.MARGIN * math.sqrt(alpha * round(1 - alpha, 10) * n)
+        short = math.floor(round(1 - alpha, 10) * (n + 1) - 1 - margin + 1e-9)
+        if short < 0 or own[short] < np.float32(alpha):
+            thresholds.append(NEVER)
+            continue
+        named = kept & (predictions == label) & (outputs[:, label] >= np.float32(own[short]))
+        wrong = int((labels[named] != label).sum())
+        thresholds.append(NEVER if wrong > tail_allowance(alpha, named.sum()) else own[short])
+    return thresholds
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_region_is_what_the_definition_says_at_its_cut(seed: int) -> None:
+    found = rows(seed)
+    for alpha in (0.9, 0.8, 0.6):
+        region = sdm.fit_certified_region(*found, alpha)
+        if region is not None:
+            assert list(region.thresholds) == literal(*found, alpha, region.q_prime_min)
+
+
+def test_a_rare_class_is_left_out_and_does_not_block_the_others() -> None:
+    outputs, q_prime, labels, predictions = rows(0)
+    region = sdm.fit_certified_region(outputs, q_prime, labels, predictions, 0.8)
+    assert region is not None
+    assert 0 in sdm.left_out(region)
+    assert len(sdm.left_out(region)) < 4
+    accepted = sdm.region_accepts(q_prime, outputs, predictions, region)
+    assert accepted.any()
+    assert not np.isin(predictions[accepted], sdm.left_out(region)).any()
+
+
+def test_even_a_certain_output_is_not_admitted_as_a_class_left_out() -> None:
+    region = sdm.Region(0.9, 1.0, (0.9, NEVER))
+    outputs = np.array([[1.0, 0.0], [0.0, 1.0]], np.float32)
+    assert sdm.region_accepts(np.full(2, 9.0), outputs, np.array([0, 1]), region).tolist() == [True, False]
+
+
+@pytest.mark.parametrize(("alpha", "least"), [(0.95, 32), (0.9, 15), (0.8, 7)])
+def test_the_fewest_rows_of_a_certificate(alpha: float, least: int) -> None:
+    assert sdm.certified_rows_min(alpha) == least
+    assert certification.fall_short(alpha, np.array([least - 1, least])).tolist() == [-1, 0]
+
+
+def test_mistakes_of_other_classes_cost_the_certificate() -> None:
+    """Forty clear rows of each class; eight more of class 1 that are taken for 0 with certainty."""
+    labels = np.repeat([0, 1], [40, 48])
+    outputs = np.where(np.arange(2) == labels[:, None], 0.97, 0.03).astype(np.float32)
+    outputs[80:] = [0.97, 0.03]
+    region = sdm.fit_certified_region(outputs, np.full(88, 5.0), labels, outputs.argmax(axis=1), 0.9)
+    assert region is None  # 0 lacks precision, 1 lacks outputs
+    (zero, one) = certification.verdicts(
+        outputs, np.full(88, 5.0), labels, outputs.argmax(axis=1), np.ones(88, bool), 0.9, 5.0
+    )
+    assert (zero.lack, zero.admitted, zero.wrong) == (sdm.Lack.PRECISION, 48, 8)
+    assert (one.lack, one.candidates, one.reaching) == (sdm.Lack.OUTPUTS, 48, 40)
+
+
+def test_the_report_names_who_is_left_out_and_what_would_help() -> None:
+    outputs, q_prime, labels, _ = rows(0)
+    generator = np.random.default_rng(1)
+    logits = np.log(outputs)
+    calibration = sdm.calibrate(
+        labels,
+        logits,
+        q_prime.astype(int),
+        generator.random(labels.size),
+        4,
+        pooled_classes_min=10,
+        certified=True,
+    )
+    assert calibration.regions
+    notes = "\n".join(sdm.explain_regions(calibration, ["rare", "blurred", "clear", "plain"]))
+    assert "class rare has" in notes
+    assert "label more documents of it" in notes
+    for verdicts, region in zip(sdm.certificates(calibration), calibration.regions, strict=True):
+        assert tuple(each.label for each in verdicts if each.lack) == sdm.left_out(region)
