@@ -149,18 +149,18 @@ def _fitted(job: Job, *, cross_entropy: bool = False) -> tuple[Any, Any, Any]:
     from reexd.engine.adaptor.shuffles import fit_shuffles
     from reexd.engine.matching import Matcher
     from reexd.engine.tasks import State
-    from reexd.sdm import AdaptorWeights, Normalization, best_iteration
-    from reexd.steps.fit import Fitted
+    from reexd.sdm import AdaptorWeights, Normalization
+    from reexd.steps.fit import Fitted, chosen
 
     job.begin()
     class_rows = np.bincount(job.labels, minlength=job.class_count).tolist()
     settings = choose(class_rows, seed=job.seed)
     if cross_entropy:
-        settings = replace(settings, cross_entropy_epochs=settings.epochs)
+        settings = replace(settings, cross_entropy_epochs=settings.epochs, certified=False)
     outcomes = tuple(
         State(arrays, facts) for facts, arrays in fit_shuffles(job.features, job.labels, settings)
     )
-    fitted = Fitted(outcomes, best_iteration([outcome.facts["best_loss"] for outcome in outcomes]))
+    fitted = Fitted(outcomes, chosen(outcomes, settings))
     facts, arrays = fitted.outcome.facts, fitted.outcome.arrays
     names = ("projection_weight", "projection_bias", "classifier_weight", "classifier_bias")
     matcher = Matcher(
