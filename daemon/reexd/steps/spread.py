@@ -7,11 +7,13 @@ shuffles' own calibration rows, which chose their epoch and regions: it compares
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from reexd import sdm
 from reexd.engine.tasks import State
+from reexd.steps.fit import ADMITTING_ALPHA
 
 
 def report(outcomes: Sequence[State], calibrations: Sequence[sdm.Calibration], kept: int) -> dict:
@@ -23,7 +25,10 @@ def report(outcomes: Sequence[State], calibrations: Sequence[sdm.Calibration], k
     return {
         "shuffles": shuffles,
         "spread": _spread(shuffles),
-        "chosen": {"shuffle": kept + 1, "reason": _reason([each["best_loss"] for each in shuffles], kept)},
+        "chosen": {
+            "shuffle": kept + 1,
+            "reason": _reason(shuffles, kept, certified=calibrations[kept].certified),
+        },
     }
 
 
@@ -54,6 +59,7 @@ def _shuffle(number: int, facts: Mapping, calibration: sdm.Calibration) -> dict:
         "epochs": facts["epochs"],
         "balanced_calibration_accuracy": whole.balanced(),
         "regions": [{"alpha": each.alpha, "q_prime_min": each.q_prime_min} for each in calibration.regions],
+        "admitted_rightly": _admitted_rightly(calibration),
         "highest_alpha": max((each.alpha for each in calibration.regions), default=0.0),
         "admitted": [
             {"alpha": rung.alpha, "share": rung.share, "accuracy": rung.accuracy.marginal.accuracy}
@@ -64,7 +70,7 @@ def _shuffle(number: int, facts: Mapping, calibration: sdm.Calibration) -> dict:
 
 def _spread(shuffles: Sequence[Mapping]) -> dict:
     """Smallest, median and largest of each figure."""
-    names = ("best_loss", "best_epoch", "balanced_calibration_accuracy", "highest_alpha")
+    names = ("best_loss", "best_epoch", "balanced_calibration_accuracy", "admitted_rightly", "highest_alpha")
     spread: dict = {name: _range([each[name] for each in shuffles]) for name in names}
     rungs = zip(*(each["admitted"] for each in shuffles), strict=True)
     spread["admitted"] = [
@@ -77,16 +83,28 @@ def _range(values: Sequence[float]) -> dict[str, float]:
     return {"min": min(values), "median": float(np.median(values)), "max": max(values)}
 
 
-def _reason(losses: Sequence[float], kept: int) -> str:
-    if len(losses) == 1:
+def _admitted_rightly(calibration: sdm.Calibration) -> float:
+    """What `fit.chosen` compares: the share that rungs from ADMITTING_ALPHA on admit rightly, mean over classes."""
+    high = tuple(region for region in calibration.regions if region.alpha >= ADMITTING_ALPHA)
+    return replace(calibration, regions=high).admitted_share()
+
+
+def _reason(shuffles: Sequence[Mapping], kept: int, *, certified: bool) -> str:
+    """In words, what `fit.chosen` decided by."""
+    if len(shuffles) == 1:
         return "the only shuffle"
-    if losses[kept] > min(losses):
-        return (
-            f"admits most of {len(losses)} at alpha .9 or higher; its balanced calibration loss is {losses[kept]:.4f},"
-            f" the smallest {min(losses):.4f}"
+    shares = [each["admitted_rightly"] for each in shuffles]
+    tied = [number for number, share in enumerate(shares) if not certified or share == max(shares)]
+    said = []
+    if len(tied) < len(shuffles):
+        said.append(
+            f"admits most at {ADMITTING_ALPHA:g} or higher: {shares[kept]:.1%} of its calibration rows, rightly and on"
+            f" the mean of classes; the least of {len(shuffles)} is {min(shares):.1%}"
         )
-    rest = [loss for number, loss in enumerate(losses) if number != kept]
-    return (
-        f"smallest balanced calibration loss of {len(losses)}: {losses[kept]:.4f}; the next is {min(rest):.4f}, the"
-        f" largest {max(rest):.4f}"
-    )
+    if len(tied) > 1:
+        losses = [shuffles[number]["best_loss"] for number in tied]
+        said.append(
+            f"smallest balanced calibration loss of {len(tied)}: {shuffles[kept]['best_loss']:.4f}; the largest is"
+            f" {max(losses):.4f}"
+        )
+    return "; of those, ".join(said)

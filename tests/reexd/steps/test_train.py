@@ -79,7 +79,13 @@ def test_the_report_tells_what_each_shuffle_came_to(served, project, corpus, fas
     kept = report["shuffle"] - 1
     assert losses[kept] == min(losses) or high[kept] >= high[losses.index(min(losses))]
     assert f"{min(losses):.4f}" in report["chosen"]["reason"]
-    for name in ("best_loss", "best_epoch", "balanced_calibration_accuracy", "highest_alpha"):
+    for name in (
+        "best_loss",
+        "best_epoch",
+        "balanced_calibration_accuracy",
+        "admitted_rightly",
+        "highest_alpha",
+    ):
         values = sorted(each[name] for each in shuffles)
         spread = report["spread"][name]
         assert (spread["min"], spread["median"], spread["max"]) == pytest.approx(tuple(values))
