@@ -25,7 +25,8 @@ EXEMPLARS = 1000
 COVERAGE = 0.9  # of prediction sets
 PACKAGE_EPOCHS = 20  # its own default
 PACKAGE_LEARNING_RATE = 1e-5  # its own default
-PACKAGE_LEARNING_RATE_SENSIBLE = 3e-4
+# Of 3e-5, 1e-4, 3e-4 and 1e-3 the one whose best calibration loss, its own criterion, is least on three of the sets.
+PACKAGE_LEARNING_RATE_SENSIBLE = 1e-3
 
 Arrays = dict[str, np.ndarray]
 Answer = Callable[[np.ndarray], Arrays]
