@@ -25,7 +25,7 @@ def test_folders_are_private_under_any_umask(paths, umask):
         paths.prepare()
     finally:
         os.umask(before)
-    for folder in (paths.location.data, paths.catalogue, paths.scratch, paths.log.parent):
+    for folder in (paths.location.data, paths.catalogue, paths.scratch, paths.tuning, paths.log.parent):
         assert mode(folder) == 0o700
 
 
@@ -35,7 +35,8 @@ def test_the_models_folder_is_a_setting(paths):
 
 
 def test_the_table_names_every_place(paths):
-    assert set(paths.table()) == {"data", "config", "store", "models", "scratch", "log", "lock", "socket"}
+    places = {"data", "config", "store", "models", "scratch", "tuning", "log", "lock", "socket"}
+    assert set(paths.table()) == places
 
 
 def test_a_fresh_folder_of_ours_is_closed(tmp_path):
