@@ -130,13 +130,13 @@ class Train:
 
     def discard(self, job: Job) -> None:
         """Drop the checkpoints of a job that will not go on, and unpin the rows of its pool."""
+        self._tune.end(job)
         environment = self._catalogue.open(job.project)
         pool = pool_record.load(environment, job.number)
         if pool is not None:
             environment.write(
                 lambda txn: pool_record.forget(txn, spaces.get(txn, pool.space), pool, job.number)
             )
-        self._tune.end(job)
         environment.write(self._tune.discard)
 
     def _embed_and_freeze(self, running: RunningJob, project: Project, environment: Environment) -> Pool:

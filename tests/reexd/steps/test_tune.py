@@ -166,6 +166,7 @@ def test_more_layers_than_there_are_fail_the_job(served, project, corpus):
     job = served.ended(served.client.train(project, tune=True, tune_layers=3).name)
     assert job.state == "failed"
     assert "has 2 layers" in job.error
+    assert not (served.location.cache / "tuning" / job.name).exists()
 
 
 def test_what_calibrates_was_not_tuned_on_under_any_id():
