@@ -83,6 +83,12 @@ class Tune:
         started = time.monotonic()
         running.report("tune", 0, 1)
         files, facts = self._embed.model(project)
+        if facts.reads_prompts:
+            raise InvalidSetting(
+                f"model {facts.name} is a decoder; this release tunes encoders. Train without --tune, or choose an"
+                " encoder: reexctl models list",
+                name="tune",
+            )
         folder = self._work / running.job.name
         if kept_with_corpus(folder) is None:
             self._lay_out(project, environment, folder, running)
