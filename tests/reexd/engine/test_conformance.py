@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import mlx.core as mx
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from reexd.engine import models
 from reexd.engine.models import kernels
+from reexd.engine.tokens import TextReader
 
 STORED = sorted((Path(__file__).parent / "reference").glob("*.npz"))
 TOLERANCE = 2e-5  # of states of size 1: rounding, and the CPU's approximations of exp and erf
@@ -110,3 +112,19 @@ def test_a_task_model_is_read_by_its_encoder(stored, tmp_path):
     )
     ids, _, last = next(rows(stored))
     assert furthest(final(models.load(folder, {}).model, ids)[0], last) < TOLERANCE
+
+
+PUBLISHED = Path(__file__).parent / "reference" / "published" / "mpnet.npz"
+MPNET = Path(os.environ.get("REEX_MODELS") or Path.home() / ".local/share/reex/models") / "mpnet"
+
+
+@pytest.mark.skipif(not (MPNET / "config.json").is_file(), reason="mpnet is not on this machine")
+def test_mpnet_as_published():
+    """Texts to unit vectors as sentence-transformers makes them: tokens, window, states and mean together."""
+    model = models.load(MPNET, {}).model
+    reader = TextReader.open(MPNET, 384)
+    with np.load(PUBLISHED) as stored:
+        for text, expected in zip(stored["texts"].tolist(), stored["vectors"], strict=True):
+            (window,) = reader.read([text])
+            vector = final(model, mx.array(window.ids[None]))[0].mean(0)
+            assert furthest(vector / np.linalg.norm(vector), expected) < 1e-5

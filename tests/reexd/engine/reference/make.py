@@ -2,15 +2,19 @@
 
     python -m venv /tmp/reference && /tmp/reference/bin/pip install torch transformers
     /tmp/reference/bin/python tests/reexd/engine/reference/make.py
+    /tmp/reference/bin/python tests/reexd/engine/reference/make.py FOLDER      # of a published model, like mpnet
 
 One ARCHITECTURE.npz each: `config` (JSON), `ids` and `lengths` of texts padded on the right, `first` and `last` (the
 states after the first and the last layer, zero on padding), `weights/NAME` (the checkpoint's tensors and names). Every
 weight is exact in bfloat16 and in float16, so that one file stands for checkpoints of all three types.
+
+published/FOLDER.npz: `texts`, and `vectors` as sentence-transformers makes them of the published weights.
 """
 
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -126,7 +130,36 @@ def make(name: str, settings: dict) -> None:
     )
 
 
+TEXTS = (
+    "",
+    "Profit rose.",
+    "The board proposes a dividend of 0.45 euro per share, as it did a year ago.",
+    "WHY did nobody say so?! (e-mail: a.b@example.org)",
+    "Der Umsatz sank um 3,5 % auf 12 Mio. Euro; la société reste rentable.",
+    "\u5229\u76ca\u304c\u5897\u3048\u305f\u3002 naïve café \U0001f600",
+    "a",
+    "word " * 90,
+    " ".join(f"{n} and {n * n}" for n in range(40)),
+    "\tTabs,\nlines and   spaces.  ",
+    "Supercalifragilisticexpialidocious antidisestablishmentarianism",
+    " ".join(["Sales fell in the north and grew in the south, so that the year ended where it began."] * 12),
+)
+
+
+def make_published(folder: Path) -> None:
+    from sentence_transformers import SentenceTransformer
+
+    encoder = SentenceTransformer(str(folder), device="cpu")
+    vectors = encoder.encode(list(TEXTS), batch_size=1, normalize_embeddings=True)
+    target = HERE / "published" / f"{folder.name}.npz"
+    target.parent.mkdir(exist_ok=True)
+    np.savez_compressed(target, texts=np.array(TEXTS), vectors=vectors.astype(np.float32))
+
+
 def main() -> None:
+    if len(sys.argv) > 1:
+        make_published(Path(sys.argv[1]))
+        return
     for name, settings in CONFIGS.items():
         make(name, settings)
         print(name, (HERE / f"{name}.npz").stat().st_size)
