@@ -80,9 +80,11 @@ CONFIG = {
 }
 
 
-@pytest.mark.parametrize("architecture", models.ARCHITECTURES)
-def test_every_architecture_can_be_tuned(architecture):
-    module = importlib.import_module(f"reexd.engine.models.{models.ARCHITECTURES[architecture].file}")
+@pytest.mark.parametrize(
+    "architecture", ["bert", "deberta-v2", "distilbert", "modernbert", "mpnet", "xlm-roberta"]
+)
+def test_every_encoder_can_be_tuned(architecture):
+    module = importlib.import_module(f"reexd.engine.models.{architecture.replace('-', '_')}")
     mx.random.seed(0)
     model = module.Model(module.ModelArgs.from_dict({**CONFIG, "model_type": architecture}))
     assert_slope(model, "mean")
