@@ -35,12 +35,16 @@ class Run:
         return self.job.result
 
     def rung(self, alpha: float) -> tuple[int, int]:
-        """(admitted, right) among the documents of the evaluated split at `alpha` or higher."""
-        reached = [region for region in self.evaluation.regions if region.alpha >= alpha - 1e-9]
-        if not reached:
-            return 0, 0
-        lowest = min(reached, key=lambda region: region.alpha)
-        return lowest.admitted, lowest.correct
+        return admitted_at(self.evaluation, alpha)
+
+
+def admitted_at(evaluation: Evaluation, alpha: float) -> tuple[int, int]:
+    """(admitted, right) among the documents of the evaluated split at `alpha` or higher."""
+    reached = [region for region in evaluation.regions if region.alpha >= alpha - 1e-9]
+    if not reached:
+        return 0, 0
+    lowest = min(reached, key=lambda region: region.alpha)
+    return lowest.admitted, lowest.correct
 
 
 def prepare_and_upload(daemon: Daemon, csv: Path, folder: Path, phases: Phases, model: str = "") -> None:

@@ -6,7 +6,7 @@ RESULTS.md is put together from the Markdown of complete runs on one machine. Ow
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,21 +71,21 @@ def save(name: str, claim: str, command: str, result: Result, *, quick: bool) ->
     return path
 
 
-def write_results(names: Iterable[str], pages: Collection[str] = ()) -> None:
-    """RESULTS.md from the sections of `names` that were measured on this machine; `pages` get a file of their own."""
+def write_results(pages: Mapping[str, str]) -> None:
+    """RESULTS.md from the sections of benches that were measured on this machine; those with a page stand there."""
     here = machine.describe()
-    sections, own = [], []
-    for name in names:
+    sections: list[str] = []
+    own: dict[str, list[str]] = {}
+    for name, page in pages.items():
         raw, section = FOLDER / f"{name}.json", FOLDER / f"{name}.md"
         if not section.exists() or json.loads(raw.read_text(encoding="utf-8"))["machine"] != here:
             continue
         text = section.read_text(encoding="utf-8")
-        if name in pages:
-            _write(BENCH / f"{name}.md", [text])
-            own.append(f"* [{name}.md]({name}.md)")
-        else:
-            sections.append(text)
-    _write(RESULTS, ["\n".join([*own, ""]) if own else "", *sections])
+        (own.setdefault(page, []) if page else sections).append(text)
+    for page, texts in own.items():
+        _write(BENCH / f"{page}.md", texts)
+    links = [f"* [{page}.md]({page}.md)" for page in own]
+    _write(RESULTS, ["\n".join([*links, ""]) if links else "", *sections])
 
 
 def _write(path: Path, sections: Sequence[str]) -> None:
