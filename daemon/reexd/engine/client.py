@@ -13,12 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from reexd.engine import asking, fits, models, numerics, states
+from reexd.engine import asking, fits, numerics, states
 from reexd.engine.adaptor.settings import FitSettings, choose, official
 from reexd.engine.asking import Question, joined, match_header, match_units
 from reexd.engine.call import Call
 from reexd.engine.embedding import EmbedStream, OpenModel, collected
 from reexd.engine.memory import Needs
+from reexd.engine.models import known
 from reexd.engine.opening import read_model
 from reexd.engine.pool import Pool
 from reexd.engine.residency import OpenModels
@@ -140,7 +141,7 @@ class Engine:
 
     def reads(self, architecture: str) -> bool:
         """Whether models of this type (Hugging Face's `model_type`) can be opened here."""
-        return architecture in models.ARCHITECTURES
+        return architecture in known.architectures()
 
     def needs(self, parameters: int, stored_bytes: int) -> Needs:
         """The memory that a model of so many parameters, stored in so many bytes, would take."""
@@ -173,22 +174,22 @@ class Engine:
         model: ModelFiles,
         texts: Sequence[str],
         *,
-        prompts: Sequence[str] = (),  # noqa: ARG002  as in `embed_stream`
+        prompts: Sequence[str] = (),
         attributes: np.ndarray | None = None,
         vectors: np.ndarray | None = None,
         read: np.ndarray | None = None,
     ) -> Question:
         """Texts cut into tokens, for `answer`. Of those where `read` (n,) bool is set, `vectors` (n, D) are given.
 
-        `attributes` (n, A) float32. Blocks only while a model is opened that was not. Raises as `open` does, and
-        InvalidDocument for a text that is not Unicode.
+        `prompts`: one each, which encoders leave out, or none. `attributes` (n, A) float32. Blocks only while a model is
+        opened that was not. Raises as `open` does, and InvalidDocument for a text that is not Unicode.
         """
         facts, opened = self._opened(model)
         count = len(texts)
         read = np.zeros(count, bool) if read is None else read
         windows: list[Window] = []
         for place in np.flatnonzero(~read).tolist():
-            windows += opened.reader.read([texts[place]], place)
+            windows += opened.reader.read([texts[place]], place, prompts[place] if prompts else "")
         return Question(
             model=opened,
             read=read,
@@ -217,17 +218,17 @@ class Engine:
         model: ModelFiles,
         texts: Sequence[str],
         *,
-        prompt: str = "",  # noqa: ARG002  encoders ignore it; decoders will put it before the text
+        prompt: str = "",
         interactive: bool = False,
         cancel: threading.Event | None = None,
     ) -> Iterator[EmbeddedBatch]:
-        """Hidden states as they are finished, so that a step can commit them as they come.
+        """Hidden states as they are finished, so that a step can commit them as they come. Encoders leave `prompt` out.
 
         Memory is bounded by a wave of texts. Closing the iterator early cancels the rest. Raises as `embed`.
         """
         _, opened = self._opened(model)
         with self._call(cancel) as call:
-            yield from EmbedStream(call, opened, interactive=interactive).run(texts)
+            yield from EmbedStream(call, opened, interactive=interactive).run(texts, prompt)
 
     def match(
         self,

@@ -71,8 +71,8 @@ class EmbedStream:
         self.matched: dict[int, dict[str, np.ndarray]] = {}  # text -> its row of each array of `Matches`
         self._texts: dict[int, _Text] = {}
 
-    def run(self, texts: Sequence[str]) -> Iterator[EmbeddedBatch]:
-        """Batches of finished texts, in the order the workers finish them."""
+    def run(self, texts: Sequence[str], prompt: str = "") -> Iterator[EmbeddedBatch]:
+        """Batches of finished texts, read under one prompt, in the order the workers finish them."""
         waves = _waves(texts)
         more = True
         while True:
@@ -80,7 +80,7 @@ class EmbedStream:
                 wave = next(waves, None)
                 more = wave is not None
                 if wave is not None:
-                    self._call.submit(self.units(self._model.reader.read(wave[1], wave[0])))
+                    self._call.submit(self.units(self._model.reader.read(wave[1], wave[0], prompt)))
             if not self._call.outstanding:
                 return
             windows, frame = self._call.next()
@@ -98,10 +98,13 @@ class EmbedStream:
         budget = self._model.interactive_tokens if self._interactive else self._model.unit_tokens
         # Longest first: the last units of a run are short, so that the workers end together.
         longest_first = sorted(windows, key=lambda window: -len(window.ids))
-        return [self._unit(batch) for batch in _batches(longest_first, budget)]
+        by_context: dict[bytes, list[Window]] = {}  # workers read what begins all windows of a unit once
+        for window in longest_first:
+            by_context.setdefault(window.ids[: window.context].tobytes(), []).append(window)
+        return [self._unit(batch) for alike in by_context.values() for batch in _batches(alike, budget)]
 
     def _unit(self, windows: list[Window]) -> Unit:
-        width = len(windows[0].ids)
+        width, context = len(windows[0].ids), windows[0].context
         ids = np.zeros((len(windows), width), dtype=np.int32)
         for row, window in zip(ids, windows, strict=True):
             row[: len(window.ids)] = window.ids
@@ -119,12 +122,13 @@ class EmbedStream:
                 "op": "embed",
                 "model": self._model.spec,
                 "pooling": str(self._model.pooling),
+                "context": context,
                 "match": self._match,
             },
             arrays,
             interactive=self._interactive,
-            key=f"embed {self._model.spec} {self._model.pooling} {self._match}",
-            width=width,
+            key=f"embed {self._model.spec} {self._model.pooling} {self._match} {ids[0, :context].tolist()}",
+            width=width - context,
             budget=self._model.interactive_tokens,
         )
 
@@ -198,10 +202,11 @@ def _waves(texts: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
 
 
 def _batches(windows: Sequence[Window], budget: int) -> Iterator[list[Window]]:
-    """Consecutive windows, longest first, whose padded tokens stay within the budget; at least one each."""
+    """Consecutive windows of one context, longest first, whose padded tokens after it stay within the budget; at least
+    one each."""
     batch: list[Window] = []
     for window in windows:
-        if batch and len(batch[0].ids) * (len(batch) + 1) > budget:
+        if batch and (len(batch[0].ids) - window.context) * (len(batch) + 1) > budget:
             yield batch
             batch = []
         batch.append(window)

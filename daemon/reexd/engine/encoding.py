@@ -16,10 +16,13 @@ from reexd.engine.models.form import BaseModel
 from reexd.engine.tuning import adapters
 from reexd.pooling import Pooling
 
+_CONTEXTS_MAX = 4  # of one model whose keys and values are kept: tens of megabytes for a long prompt
+
 
 class Encoders:
     def __init__(self) -> None:
         self._kept: dict[str, models.Loaded] = {}
+        self._contexts: dict[str, dict[bytes, BaseModel]] = {}  # by model, the least recently used first
 
     def open(self, spec: dict) -> models.Loaded:
         """The model of a request's `model` entry, read on first use. Raises ModelCorrupt, InvalidSetting."""
@@ -41,6 +44,7 @@ class Encoders:
         frozen = {name: value for name, value in spec.items() if name != "adapter"}
         for each in (spec, frozen):
             self._kept.pop(json.dumps(each, sort_keys=True), None)
+            self._contexts.pop(json.dumps(each, sort_keys=True), None)
 
     def embed(
         self,
@@ -50,19 +54,34 @@ class Encoders:
         lengths: np.ndarray,
         begin: np.ndarray,
         end: np.ndarray,
+        context: int = 0,
     ) -> np.ndarray:
         """Pool the states of a batch of windows.
 
         ids (n, t) int32, padded on the right; lengths (n,) tokens per row; of each row the tokens
-        begin <= i < end are pooled -> (n, W D) float32, the results of W pooling words side by side.
+        begin <= i < end are pooled -> (n, W D) float32, the results of W pooling words side by side. The first
+        `context` tokens, which all rows share, are read once for all and have no states: `first` is what follows.
         """
         model = self.open(spec).model
+        if context:
+            model = self._after(spec, model, ids[0, :context])
+            ids, lengths, begin, end = ids[:, context:], lengths - context, begin - context, end - context
         width = ids.shape[1]
         mask = None if lengths.min() == width else kernels.additive_mask(mx.array(lengths), width)
         walked = model.states(model.embed(mx.array(ids)), mask)
         vectors = pooled(model, walked, pooling, lengths, begin, end)
         mx.eval(vectors)
         return np.array(vectors)
+
+    def _after(self, spec: dict, model: BaseModel, context: np.ndarray) -> BaseModel:
+        """The model as it reads what follows a context; the last few are kept."""
+        kept = self._contexts.setdefault(json.dumps(spec, sort_keys=True), {})
+        key = context.tobytes()
+        found = kept.pop(key, None) or model.after(context.tolist())
+        while len(kept) >= _CONTEXTS_MAX:
+            del kept[next(iter(kept))]
+        kept[key] = found
+        return found
 
 
 def pooled(

@@ -28,11 +28,18 @@ def operations_per_s(backend: str, blas_fast: bool) -> float:
 
 
 def fingerprint(
-    files: ModelFiles, digests: Mapping[str, str], *, window: int, stride: int, backend: str
+    files: ModelFiles,
+    digests: Mapping[str, str],
+    *,
+    window: int,
+    stride: int,
+    backend: str,
+    form: int = 0,
 ) -> str:
     """Hex digest of everything that changes a hidden state (architecture.md 4).
 
     `digests`: SHA-256 of config, tokenizer and weights by file name. `window` and `stride` in tokens.
+    `form`: of what a decoder reads around a text; 0 for an encoder.
     """
     facts = {
         "digests": dict(sorted(digests.items())),
@@ -45,6 +52,8 @@ def fingerprint(
         "backend": backend,
         "revision": REVISION,
     }
+    if form:
+        facts["form"] = form
     if files.adapter is not None:
         facts["adapter"] = files.adapter.digest
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()

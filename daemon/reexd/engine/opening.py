@@ -8,9 +8,10 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from reexd.engine import models, numerics
+from reexd.engine import gguf, models, numerics, prompting
 from reexd.engine.call import Call
 from reexd.engine.embedding import OpenModel
+from reexd.engine.models import known
 from reexd.engine.tasks import EngineSettings, EngineStatus
 from reexd.engine.tokens import TextReader, window_tokens
 from reexd.errors import InvalidSetting, ModelCorrupt
@@ -26,13 +27,15 @@ def read_model(
 ) -> tuple[ModelFacts, OpenModel]:
     """See `Engine.open`; `residency` remembers the answer, and has seen that the model fits."""
     pooling = parse(model.pooling)
-    _refuse_gguf(model)
     digests = _verified_digests(model)
     config = models.read_config(model.folder)
+    decoder = known.is_decoder(config["model_type"])
+    if decoder:
+        digests |= _verified(model, prompting.FILES)
     window = window_tokens(model.folder, models.positions(config), model.window_tokens)
-    reader = TextReader.open(model.folder, window, model.document_prefix)
+    reader = TextReader.open(model.folder, window, model.document_prefix, decoder=decoder)
     # Workers verify the weights: they are the ones that read them.
-    weights = {name: value for name, value in digests.items() if name.endswith(".safetensors")}
+    weights = {name: value for name, value in digests.items() if name.endswith((".safetensors", ".gguf"))}
     spec = {"folder": str(model.folder), "digests": weights}
     if model.adapter is not None:
         spec["adapter"] = str(model.adapter.folder)
@@ -60,7 +63,12 @@ def read_model(
         size_bytes=told["size_bytes"],
         reads_prompts=told["reads_prompts"],
         fingerprint=numerics.fingerprint(
-            model, digests, window=window, stride=reader.stride, backend=engine.backend
+            model,
+            digests,
+            window=window,
+            stride=reader.stride,
+            backend=engine.backend,
+            form=prompting.FORM if decoder else 0,
         ),
         layers=told["layers"],
     )
@@ -74,19 +82,19 @@ def _unit_tokens(multiplied: int, settings: EngineSettings, engine: EngineStatus
     return int(min(_UNIT_TOKENS_MAX, max(1, operations // per_token)))
 
 
-def _refuse_gguf(model: ModelFiles) -> None:
-    if not (model.folder / "config.json").exists() and any(name.endswith(".gguf") for name in model.digests):
-        raise InvalidSetting(
-            f"model {model.name} is a GGUF file, which this release checks and keeps but does not open. Choose one "
-            "with safetensors: reexctl models list",
-            model=model.name,
-        )
-
-
 def _verified_digests(model: ModelFiles) -> dict[str, str]:
     """SHA-256 of every file that changes the numbers; small ones are read now and compared with the pins."""
+    digests = _verified(model, _READ_HERE)
+    file = gguf.file(model.folder)
+    for path in [file] if file is not None else sorted(model.folder.glob("*.safetensors")):
+        digests[path.name] = model.digests.get(path.name) or _digest(path)
+    return digests
+
+
+def _verified(model: ModelFiles, names: tuple[str, ...]) -> dict[str, str]:
+    """SHA-256 of those of the small files that there are. Raises ModelCorrupt for one that is not as it was pinned."""
     digests = {}
-    for name in _READ_HERE:
+    for name in names:
         path = model.folder / name
         if not path.is_file():
             continue
@@ -97,8 +105,6 @@ def _verified_digests(model: ModelFiles) -> dict[str, str]:
                 f" has {digests[name]}. Pull it again: reexctl models pull {model.name}",
                 file=name,
             )
-    for path in sorted(model.folder.glob("*.safetensors")):
-        digests[path.name] = model.digests.get(path.name) or _digest(path)
     return digests
 
 

@@ -114,6 +114,7 @@ class Worker:
             frame.header["model"],
             parse(frame.header["pooling"]),
             *(given[name] for name in ("ids", "lengths", "begin", "end")),
+            frame.header["context"],
         )
         if wanted is None:
             return Frame({}, {"vectors": vectors})

@@ -138,6 +138,6 @@ def test_missing_tensors_and_other_shapes_are_named(tiny_models, tmp_path):
 
 
 def test_an_unknown_architecture_names_the_known_ones(tmp_path):
-    (tmp_path / "config.json").write_text('{"model_type": "mamba"}')
-    with pytest.raises(InvalidSetting, match=r"mamba.*bert"):
+    (tmp_path / "config.json").write_text('{"model_type": "perceptron"}')
+    with pytest.raises(InvalidSetting, match=r"perceptron.*bert"):
         models.load(tmp_path, {})

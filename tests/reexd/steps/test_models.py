@@ -66,24 +66,24 @@ def test_load_and_unload(own):
 
 def test_a_model_of_a_type_that_is_not_read_says_so(own):
     config = own.models / "tiny-wide" / "config.json"
-    config.write_text(config.read_text().replace('"bert"', '"mamba"'))
+    config.write_text(config.read_text().replace('"bert"', '"perceptron"'))
     (own.models / "tiny-wide" / "reex.json").unlink()
     found = own.client.get_model("tiny-wide").model
-    assert (found.architecture, found.installed, found.readable) == ("mamba", True, False)
-    with pytest.raises(InvalidSetting, match="'mamba'"):
+    assert (found.architecture, found.installed, found.readable) == ("perceptron", True, False)
+    with pytest.raises(InvalidSetting, match="'perceptron'"):
         own.client.load_model("tiny-wide")
 
 
-def test_a_gguf_file_is_described_and_not_opened(own):
+def test_a_gguf_file_of_another_type_is_described_and_not_opened(own):
     folder = own.models / "small-gguf"
     folder.mkdir()
-    key, value = b"general.architecture", b"llama"
+    key, value = b"general.architecture", b"gpt2"
     head = b"GGUF" + struct.pack("<IQQ", 3, 1, 1) + struct.pack("<Q", len(key)) + key
     head += struct.pack("<IQ", 8, len(value)) + value
     head += struct.pack("<Q1sIQIQ", 1, b"w", 1, 32, 8, 0)
     (folder / "small.gguf").write_bytes(head + bytes(-len(head) % 32) + bytes(34))
     found = own.client.get_model("small-gguf").model
-    assert (found.architecture, found.parameters, found.dtype) == ("llama", 32, "Q8_0")
+    assert (found.architecture, found.parameters, found.dtype) == ("gpt2", 32, "Q8_0")
     assert (found.pooling, found.installed) == ("mean+last", True)
     with pytest.raises(InvalidSetting, match="GGUF"):
         own.client.load_model("small-gguf")

@@ -1,7 +1,8 @@
 """The language models, one file per architecture, found by Hugging Face's `model_type`.
 
 A model file holds `ModelArgs` (a dataclass filled from config.json) and `Model` (see form.py; attribute names are
-the checkpoint's, `sanitize` adapts its tensors). To add one: write the file, name it in `ARCHITECTURES`.
+the checkpoint's, `sanitize` adapts its tensors). To add one: write the file, name it in `known.ENCODERS`. Decoders
+share one file, over mlx-lm's.
 """
 
 from __future__ import annotations
@@ -12,30 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from reexd.errors import InvalidSetting, ModelCorrupt
+from reexd.engine.gguf import config as gguf_config
+from reexd.engine.gguf import file as gguf_file
+from reexd.engine.models import known
+from reexd.errors import ModelCorrupt
+from reexd.weights.gguf import read as gguf_header
 
 if TYPE_CHECKING:
+    import mlx.core as mx
+
     from reexd.engine.models.form import BaseModel
 
 
-@dataclass(frozen=True, slots=True)
-class Architecture:
-    """Which file reads it, and how many entries of its position table precede the first token's."""
-
-    file: str
-    first_position: int = 0
-
-
-ARCHITECTURES = {
-    "bert": Architecture("bert"),
-    "camembert": Architecture("xlm_roberta", first_position=2),
-    "deberta-v2": Architecture("deberta_v2"),
-    "distilbert": Architecture("distilbert"),
-    "modernbert": Architecture("modernbert"),
-    "mpnet": Architecture("mpnet", first_position=2),
-    "roberta": Architecture("xlm_roberta", first_position=2),
-    "xlm-roberta": Architecture("xlm_roberta", first_position=2),
-}
+ARCHITECTURES = known.ENCODERS  # those with a file here
+_POSITIONS_MAX = 1 << 20  # of rotary positions that nobody bounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +43,7 @@ class Loaded:
 
 
 def load(folder: Path, digests: dict[str, str]) -> Loaded:
-    """Open a Hugging Face folder: config.json and one or more safetensors files, never pickle.
+    """Open a Hugging Face folder: config.json and one or more safetensors files, or one GGUF file, never pickle.
 
     `digests`: file name -> hex SHA-256, verified where given. Raises ModelCorrupt for files that are damaged
     or do not fit together, InvalidSetting for an architecture this build does not know.
@@ -61,28 +52,34 @@ def load(folder: Path, digests: dict[str, str]) -> Loaded:
     import mlx.nn as nn
     from mlx.utils import tree_flatten
 
-    from reexd.engine.models import safetensors
+    from reexd.engine.models import kernels, packed
 
     config = read_config(folder)
     architecture = config["model_type"]
-    module = importlib.import_module(f"reexd.engine.models.{ARCHITECTURES[architecture].file}")
-    files = sorted(folder.glob("*.safetensors"))
-    if not files:
-        raise ModelCorrupt(f"{folder.name}: expected *.safetensors, found none. Pull the model again.")
-    tensors: dict[str, mx.array] = {}
-    for path in files:
-        tensors.update(safetensors.load(path, digests.get(path.name)))
+    decoder = known.is_decoder(architecture)
+    module = importlib.import_module(
+        f"reexd.engine.models.{'decoder' if decoder else known.ENCODERS[architecture].file}"
+    )
+    tensors, quantization = _read(folder, digests, config)
+    as_stored = decoder and kernels.on_metal()
     try:
         args = module.ModelArgs.from_dict(config)
         model = module.Model(args)
-        # Taken out one by one, so that what was converted is not held beside what it became.
-        weights = model.sanitize({name: tensors.pop(name).astype(mx.float32) for name in list(tensors)})
+        if not as_stored:
+            tensors = packed.unpacked(tensors, quantization)
+        if as_stored:
+            weights = model.sanitize(tensors)
+            model.pack(weights, quantization)
+        else:
+            # Taken out one by one, so that what was converted is not held beside what it became.
+            weights = model.sanitize({name: tensors.pop(name).astype(mx.float32) for name in list(tensors)})
         model.load_weights(list(weights.items()), strict=True)
     except (ValueError, TypeError, KeyError) as error:
         raise ModelCorrupt(f"{folder.name}: config.json and weights do not fit together: {error}") from error
     model.eval()
     leaves = [value for _, value in tree_flatten(model.parameters())]
     mx.eval(leaves)
+    model.check()
     parameters = sum(leaf.size for leaf in leaves)
     tables = [each.weight.size for _, each in model.named_modules() if isinstance(each, nn.Embedding)]
     return Loaded(
@@ -96,24 +93,45 @@ def load(folder: Path, digests: dict[str, str]) -> Loaded:
     )
 
 
+def _read(folder: Path, digests: dict[str, str], config: dict) -> tuple[dict[str, mx.array], dict]:
+    """The tensors of all weight files under Hugging Face's names, and how those are packed that are."""
+    from reexd.engine.models import gguf, safetensors
+
+    if gguf_file(folder) is not None:
+        return gguf.load(gguf_file(folder), digests.get(gguf_file(folder).name), config)
+    files = sorted(folder.glob("*.safetensors"))
+    if not files:
+        raise ModelCorrupt(
+            f"{folder.name}: expected *.safetensors or a .gguf, found none. Pull the model again."
+        )
+    tensors: dict[str, mx.array] = {}
+    for path in files:
+        tensors.update(safetensors.load(path, digests.get(path.name)))
+    return tensors, config.get("quantization") or {}
+
+
 def read_config(folder: Path) -> dict:
-    """config.json of a model whose architecture is known here."""
+    """config.json of a model whose architecture is known here, or what a GGUF file says in its place."""
     try:
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        file = gguf_file(folder)
+        config = (
+            json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            if file is None
+            else gguf_config(gguf_header(file), folder.name)
+        )
         architecture = config["model_type"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelCorrupt(
             f"{folder.name}: config.json with a model_type expected: {error}. Pull the model again."
         ) from error
-    if architecture not in ARCHITECTURES:
-        raise InvalidSetting(
-            f"model {folder.name} is of type {architecture!r}; this build reads {', '.join(ARCHITECTURES)}. "
-            "Choose another model: reexctl models list",
-            architecture=architecture,
-        )
+    known.check(folder.name, architecture)
     return config
 
 
 def positions(config: dict) -> int:
     """The longest sequence, in tokens, that a model's position table has entries for."""
-    return int(config["max_position_embeddings"]) - ARCHITECTURES[config["model_type"]].first_position
+    encoder = known.ENCODERS.get(config["model_type"])
+    if encoder is not None:
+        return int(config["max_position_embeddings"]) - encoder.first_position
+    said = {**config.get("text_config", {}), **config}
+    return int(said.get("max_position_embeddings") or _POSITIONS_MAX)

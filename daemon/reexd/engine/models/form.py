@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -47,6 +47,13 @@ class BaseModel(nn.Module):
         """(n, t) token ids -> (n, t, hidden) final states."""
         (last,) = deque(self.states(self.embed(ids), mask), maxlen=1)
         return self.finish(last)
+
+    def after(self, ids: Sequence[int]) -> BaseModel:
+        """The model as it reads what follows the tokens `ids`, of decoders: they are not read again with each text."""
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Refuse weights that were read and cannot be used. Raises InvalidSetting."""
 
     def sanitize(self, weights: dict[str, mx.array]) -> dict[str, mx.array]:
         """The checkpoint's tensors under this module's names. KeyError when one is missing."""
