@@ -20,7 +20,7 @@ from pathlib import Path
 from reex import Client
 
 from bench import datasets, machine
-from bench.daemon import Daemon
+from bench.daemon import BenchFailed, Daemon
 from bench.embedding import read_documents
 from bench.forward_pass import ForwardPasses
 from bench.meter import descendants, spread, tree_cpu_s
@@ -81,13 +81,17 @@ def _path(daemon: Daemon, client: Client, project: str, model: str, file: Path) 
     """CPU seconds by part and process, and wall seconds."""
     client.create_project(project, classes=("even", "odd"), model=model)
     begun, before = time.perf_counter(), _used(daemon)
-    client.upload(project, file, "train")
+    refused = client.upload(project, file, "train").rejected
     stored = _used(daemon)
     job = client.train(project)
     for seen in client.watch_job(job.name):
         if seen.phase not in ("", "embed"):
             break
+    else:
+        raise BenchFailed(f"{job.name} ended before its hidden states were stored")
     after, wall_s = _used(daemon), time.perf_counter() - begun
+    if refused:
+        raise BenchFailed(f"{refused} documents were refused")
     client.cancel_job(job.name)
     for _ in client.watch_job(job.name):
         pass
