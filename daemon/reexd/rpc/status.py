@@ -87,36 +87,46 @@ async def _refuse(context: grpc.aio.ServicerContext, error: Exception, method: s
 class TranslateErrors(grpc.aio.ServerInterceptor):
     """Turns what a handler raises into a rich status; a defect becomes INTERNAL and a line in the log."""
 
+    def __init__(self) -> None:
+        self._translating: dict[
+            str, grpc.RpcMethodHandler
+        ] = {}  # by method: there are as many as the protos name
+
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> grpc.RpcMethodHandler:
-        handler = await continuation(handler_call_details)
         method = handler_call_details.method
+        if known := self._translating.get(method):
+            return known
+        handler = await continuation(handler_call_details)
         if handler is None or method.startswith("/grpc."):
             return handler
-        if handler.unary_unary:
-            return grpc.unary_unary_rpc_method_handler(
-                _unary(handler.unary_unary, method),
-                _reader(handler.request_deserializer),
-                handler.response_serializer,
-            )
-        if handler.unary_stream:
-            return grpc.unary_stream_rpc_method_handler(
-                _stream(handler.unary_stream, method),
-                _reader(handler.request_deserializer),
-                handler.response_serializer,
-            )
-        if handler.stream_unary:
-            return grpc.stream_unary_rpc_method_handler(
-                _unary(handler.stream_unary, method),
-                handler.request_deserializer,
-                handler.response_serializer,
-            )
-        return grpc.stream_stream_rpc_method_handler(
-            _stream(handler.stream_stream, method), handler.request_deserializer, handler.response_serializer
+        self._translating[method] = _translating(handler, method)
+        return self._translating[method]
+
+
+def _translating(handler: grpc.RpcMethodHandler, method: str) -> grpc.RpcMethodHandler:
+    if handler.unary_unary:
+        return grpc.unary_unary_rpc_method_handler(
+            _unary(handler.unary_unary, method),
+            _reader(handler.request_deserializer),
+            handler.response_serializer,
         )
+    if handler.unary_stream:
+        return grpc.unary_stream_rpc_method_handler(
+            _stream(handler.unary_stream, method),
+            _reader(handler.request_deserializer),
+            handler.response_serializer,
+        )
+    if handler.stream_unary:
+        return grpc.stream_unary_rpc_method_handler(
+            _unary(handler.stream_unary, method), handler.request_deserializer, handler.response_serializer
+        )
+    return grpc.stream_stream_rpc_method_handler(
+        _stream(handler.stream_stream, method), handler.request_deserializer, handler.response_serializer
+    )
 
 
 def _reader(deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
