@@ -181,7 +181,7 @@ class Engine:
     ) -> Question:
         """Texts cut into tokens, for `answer`. Of those where `read` (n,) bool is set, `vectors` (n, D) are given.
 
-        `prompts`: one each, which encoders leave out, or none. `attributes` (n, A) float32. Blocks only while a model is
+        `prompts`: one each, which encoders leave out, or none. `attributes` (n, A) float32. Blocks while a model is
         opened that was not. Raises as `open` does, and InvalidDocument for a text that is not Unicode.
         """
         facts, opened = self._opened(model)
