@@ -17,6 +17,7 @@ from reexd.weights import gguf, safetensors
 REQUIRED = ("config.json", "tokenizer.json")
 OPTIONAL = (
     "1_Pooling/config.json",
+    "chat_template.jinja",
     "config_sentence_transformers.json",
     "generation_config.json",
     "model.safetensors.index.json",
