@@ -125,6 +125,12 @@ def test_a_family_that_was_not_tested_is_checked_against_its_own_pass(tmp_path, 
         models.load(written(stored, tmp_path / "bad"), {})
 
 
+def test_texts_are_no_longer_than_a_window_that_the_library_leaves_out():
+    said = {"model_type": "gemma2", "max_position_embeddings": 8192, "sliding_window": 512}
+    assert models.positions(said) == 512
+    assert models.positions(said | {"model_type": "mistral"}) == 8192
+
+
 def test_a_model_without_attention_is_refused(tmp_path):
     folder = written(arrays_of("llama"), tmp_path / "model", model_type="mamba", conv_kernel=4, state_size=4)
     with pytest.raises((InvalidSetting, ModelCorrupt), match=r"mamba|fit together"):

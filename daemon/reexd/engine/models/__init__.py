@@ -129,9 +129,12 @@ def read_config(folder: Path) -> dict:
 
 
 def positions(config: dict) -> int:
-    """The longest sequence, in tokens, that a model's position table has entries for."""
+    """The longest sequence, in tokens, that a model's position table has entries for, or that it is read rightly in."""
     encoder = known.ENCODERS.get(config["model_type"])
     if encoder is not None:
         return int(config["max_position_embeddings"]) - encoder.first_position
     said = {**config.get("text_config", {}), **config}
-    return int(said.get("max_position_embeddings") or _POSITIONS_MAX)
+    most = int(said.get("max_position_embeddings") or _POSITIONS_MAX)
+    if config["model_type"] in known.UNWINDOWED and said.get("sliding_window"):
+        return min(most, int(said["sliding_window"]))
+    return most

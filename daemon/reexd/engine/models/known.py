@@ -44,6 +44,9 @@ DECODERS = {
     "qwen3": "qwen3",
     "smollm3": "smollm3",
 }
+# Whose alternating layers look back over `sliding_window` tokens, which mlx-lm's file leaves out: the two agree on
+# sequences that are no longer than that, so none is given to them.
+UNWINDOWED = ("gemma2",)
 INSTALL = "pip install 'reex[decoders]'"
 
 
