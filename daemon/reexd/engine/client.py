@@ -310,8 +310,8 @@ class Engine:
 
     def _match_rows(self, handle: MatchHandle) -> int:
         """Rows whose product with the support takes one unit of time."""
-        status = self.status()
-        operations = numerics.operations_per_s(status.backend, status.blas_fast) * self._settings.unit_s
+        hello = self._pool.hello.header  # not `status`: every question asks
+        operations = numerics.operations_per_s(hello["backend"], hello["blas_fast"]) * self._settings.unit_s
         return int(min(_MATCH_ROWS_MAX, max(1, operations // (4 * handle.support_count * handle.width))))
 
     def _opened(self, model: ModelFiles) -> tuple[ModelFacts, OpenModel]:

@@ -75,24 +75,35 @@ class Query:
         stale = self._staleness.at_hand(project, record.version) or await asyncio.to_thread(
             self._staleness.report, project, record.version
         )
-        asking, ask = run if self._engine.is_open(reading.files) else asyncio.to_thread, self._question
-        if loaded.members:  # all of them match the same hidden states: these are made once, before the first
-            asking, ask, run = asyncio.to_thread, self._read_question, asyncio.to_thread
-        question, known_windows = await asking(ask, reading, record.attribute_count, texts)
+        # A prompt is put around a text by the model's own template, which must not run on the loop; and all members of
+        # an ensemble match the same hidden states, which are made before the first.
+        together = bool(loaded.members)
+        asking = asyncio.to_thread if together or reading.facts.reads_prompts else run
+        if not self._engine.is_open(reading.files):
+            asking = asyncio.to_thread
+        question, known_windows = await asking(
+            self._question, reading, record.attribute_count, texts, together
+        )
         windows, matches = await self._engine.answer(
             question, loaded.handle, neighbors=neighbors, interactive=len(texts) <= INTERACTIVE_TEXTS_MAX
         )
         windows = np.where(question.read, known_windows, windows)
-        return await run(
+        return await (asyncio.to_thread if together else run)(
             self._answers, project, loaded, texts, question, windows, matches, stale.reason, coverage
         )
 
     def _question(
-        self, reading: Reading, attribute_count: int, texts: Sequence[TextInput]
+        self, reading: Reading, attribute_count: int, texts: Sequence[TextInput], together: bool
     ) -> tuple[Question, np.ndarray]:
-        """What the engine is asked, and (n,) windows of the texts whose hidden states the store has."""
+        """What the engine is asked, and (n,) windows of the texts whose hidden states it is given: those that the
+        store has, or with `together` all."""
         asked, prompts = [text.text for text in texts], [text.prompt for text in texts]
-        vectors, windows, known = self._embed.stored(reading.project, reading.facts, asked, prompts)
+        if together:
+            interactive = len(texts) <= INTERACTIVE_TEXTS_MAX
+            vectors, windows = self._embed.texts(reading.project, asked, prompts, interactive=interactive)
+            known = np.ones(len(texts), bool)
+        else:
+            vectors, windows, known = self._embed.stored(reading.project, reading.facts, asked, prompts)
         attributes = np.array([text.attributes for text in texts], np.float32)
         question = self._engine.question(
             reading.files,
@@ -101,23 +112,6 @@ class Query:
             attributes=attributes.reshape(len(texts), attribute_count),
             vectors=vectors,
             read=known,
-        )
-        return question, windows
-
-    def _read_question(
-        self, reading: Reading, attribute_count: int, texts: Sequence[TextInput]
-    ) -> tuple[Question, np.ndarray]:
-        """As `_question`, with the hidden states of all texts."""
-        asked, prompts = [text.text for text in texts], [text.prompt for text in texts]
-        interactive = len(texts) <= INTERACTIVE_TEXTS_MAX
-        vectors, windows = self._embed.texts(reading.project, asked, prompts, interactive=interactive)
-        attributes = np.array([text.attributes for text in texts], np.float32)
-        question = self._engine.question(
-            reading.files,
-            asked,
-            attributes=attributes.reshape(len(texts), attribute_count),
-            vectors=vectors,
-            read=np.ones(len(texts), bool),
         )
         return question, windows
 
