@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from reexd.engine.models.form import BaseModel
 
 
-ARCHITECTURES = known.ENCODERS  # those with a file here
 _POSITIONS_MAX = 1 << 20  # of rotary positions that nobody bounded
 
 
