@@ -1,10 +1,11 @@
 """Pooling: how the states of a text's tokens become one vector. Owns the grammar; computes nothing.
 
-    WORD[+WORD...][@LAYERS]      mean   mean+max   first   last+mean   mean+max@4
+    WORD[+WORD...][@LAYERS][:unit]      mean   mean:unit   first   last+mean   mean+max@4
 
 `mean` is the average over the text's tokens, `max` the largest value of each component, `first` and `last` the states
 of the outermost tokens (special ones included). The vector is the words' results side by side, in the order written.
-`@4` takes the average of the last four layers' states in place of the last layer's.
+`@4` takes the average of the last four layers' states in place of the last layer's. `:unit` keeps the direction of each
+word's result and gives it a length of its own choice: components of mean square one.
 """
 
 from __future__ import annotations
@@ -17,17 +18,19 @@ from reexd.errors import InvalidSetting
 WORDS = ("mean", "max", "first", "last")
 LAYERS_MAX = 99
 
-_FORM = re.compile(r"([a-z]+(?:\+[a-z]+)*)(?:@([1-9][0-9]?))?")
+_FORM = re.compile(r"([a-z]+(?:\+[a-z]+)*)(?:@([1-9][0-9]?))?(:unit)?")
 
 
 @dataclass(frozen=True, slots=True)
 class Pooling:
     words: tuple[str, ...]
     layers: int  # how many of the last ones are averaged
+    unit: bool = False  # each word's result keeps its direction alone
 
     def __str__(self) -> str:
         """The one way to write it: what fingerprints and manifests hold."""
-        return "+".join(self.words) + (f"@{self.layers}" if self.layers > 1 else "")
+        layers = f"@{self.layers}" if self.layers > 1 else ""
+        return "+".join(self.words) + layers + (":unit" if self.unit else "")
 
 
 def parse(text: str) -> Pooling:
@@ -36,7 +39,8 @@ def parse(text: str) -> Pooling:
     words = tuple(form[1].split("+")) if form else ()
     if form is None or not set(words) <= set(WORDS) or len(set(words)) < len(words):
         raise InvalidSetting(
-            f"a pooling is one or more of {', '.join(WORDS)}, each once, joined by '+', and optionally '@' and the"
-            f" number of last layers to average (1 to {LAYERS_MAX}), like mean+max@4; received {text!r}"
+            f"a pooling is one or more of {', '.join(WORDS)}, each once, joined by '+', then optionally '@' and the"
+            f" number of last layers to average (1 to {LAYERS_MAX}), then optionally ':unit', like mean:unit or"
+            f" mean+max@4; received {text!r}"
         )
-    return Pooling(words, int(form[2] or 1))
+    return Pooling(words, int(form[2] or 1), bool(form[3]))

@@ -35,8 +35,8 @@ Pooling = Annotated[
     typer.Option(
         "--pooling",
         metavar="WORD+...",
-        help="How token states become a vector: mean, max, first, last joined by +, and @4 for an average of the last"
-        " four layers. Default: the model's own.",
+        help="How token states become a vector: mean, max, first, last joined by +, @4 for an average of the last"
+        " four layers, :unit for vectors of one length. Default: the model's own.",
     ),
 ]
 Prompt = Annotated[

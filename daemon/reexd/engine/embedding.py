@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reexd.engine.call import Call, Exchange
+from reexd.engine.direction import unit
 from reexd.engine.schedule import Unit
 from reexd.engine.tasks import Embedded, EmbeddedBatch
 from reexd.engine.tokens import TextReader, Window
@@ -150,9 +151,12 @@ class EmbedStream:
                 self._combine(text, window, vector)
             if text.missing == 0:
                 done.append((window.text, self._texts.pop(window.text)))
+        whole = np.array([text.vector.ravel() for _, text in done], dtype=np.float32)
+        if self._model.pooling.unit and done:
+            whole = unit(whole, len(self._model.pooling.words))
         return EmbeddedBatch(
             indices=np.array([index for index, _ in done], dtype=np.int64),
-            vectors=np.array([text.vector.ravel() for _, text in done], dtype=np.float32),
+            vectors=whole,
             windows=np.array([text.windows for _, text in done], dtype=np.int32),
             tokens=np.array([text.tokens for _, text in done], dtype=np.int32),
         )

@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from reexd.engine import blas
+from reexd.engine.direction import unit
 from reexd.engine.frames import Frame, receive, send
 from reexd.errors import ReexError
 from reexd.pooling import parse
@@ -110,15 +111,18 @@ class Worker:
 
     def _embed(self, frame: Frame) -> Frame:
         given, wanted = frame.arrays, frame.header.get("match")
+        pooling = parse(frame.header["pooling"])
         vectors = self._encoders.embed(
             frame.header["model"],
-            parse(frame.header["pooling"]),
+            pooling,
             *(given[name] for name in ("ids", "lengths", "begin", "end")),
             frame.header["context"],
         )
         if wanted is None:
             return Frame({}, {"vectors": vectors})
-        rows = np.concatenate([vectors, given["attributes"]], axis=1)
+        # What leaves here are parts of texts, whose length counts until all are there; these are whole ones.
+        whole = unit(vectors, len(pooling.words)) if pooling.unit else vectors
+        rows = np.concatenate([whole, given["attributes"]], axis=1)
         return Frame({}, {"vectors": vectors, **self._matched(wanted, rows, None)})
 
     def _match(self, frame: Frame) -> Frame:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reexd.registry.manifest import sha256
 from reexd.registry.references import OnDisk, Source
-from reexd.registry.selection import POOLING_DECODER, POOLING_ENCODER, WEIGHTS_SUFFIXES
+from reexd.registry.selection import POOLING_DECODER, POOLING_ENCODER, UNIT, WEIGHTS_SUFFIXES
 
 # A decoder could read more at once, at a cost per token that grows with the length; longer texts are windowed.
 WINDOW_DECODER = 2048
@@ -32,7 +32,7 @@ class BuiltinModel:
     sources: tuple[str, ...]  # references, in the order they are tried
     size_bytes: int  # installed; of an unpinned model the weights alone
     window_tokens: int
-    pooling: str = POOLING_ENCODER
+    pooling: str = POOLING_ENCODER + UNIT  # as their publishers read them
     document_prefix: str = ""
     query_prefix: str = ""
     digests: dict[str, str] = field(default_factory=dict)  # empty: recorded at the first pull

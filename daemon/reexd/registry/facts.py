@@ -61,11 +61,21 @@ def is_causal(config: dict) -> bool:
 
 def json_object(file: Path) -> dict:
     """What a file holds when that is a JSON object, else nothing."""
-    try:
-        value = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
+    value = _json(file)
     return value if isinstance(value, dict) else {}
+
+
+def json_objects(file: Path) -> list[dict]:
+    """The objects of the JSON list that a file holds, else none."""
+    value = _json(file)
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _json(file: Path) -> object:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
 
 
 def _count(value: object) -> int:

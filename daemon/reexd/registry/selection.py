@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reexd.errors import InvalidInput
-from reexd.registry.facts import is_causal, json_object
+from reexd.registry.facts import is_causal, json_object, json_objects
 from reexd.weights import gguf, safetensors
 
 REQUIRED = ("config.json", "tokenizer.json")
@@ -34,6 +34,7 @@ SAFETENSORS, GGUF = ".safetensors", ".gguf"
 WEIGHTS_SUFFIXES = (SAFETENSORS, GGUF)
 
 POOLING_ENCODER = "mean"
+UNIT = ":unit"
 POOLING_DECODER = "mean+last"  # only the last token's state has seen the whole text
 
 # Everything but the weights is small; a larger one is not what its name says.
@@ -138,15 +139,22 @@ def reading(folder: Path) -> Reading:
         "max": pooling.get("pooling_mode_max_tokens"),
         "last": pooling.get("pooling_mode_lasttoken"),
     }
+    words = "+".join(name for name, on in modes.items() if on is True)
     window = json_object(folder / "sentence_bert_config.json").get("max_seq_length")
     prompts = json_object(folder / "config_sentence_transformers.json").get("prompts")
     prompts = prompts if isinstance(prompts, dict) else {}
     config = json_object(folder / "config.json")
     causal = is_causal(config) if config else any(folder.glob(f"*{GGUF}"))
     return Reading(
-        pooling="+".join(name for name, on in modes.items() if on is True)
-        or (POOLING_DECODER if causal else POOLING_ENCODER),
+        pooling=(words or (POOLING_DECODER if causal else POOLING_ENCODER))
+        + (UNIT if _normalises(folder) else ""),
         window_tokens=window if type(window) is int and 0 < window < 1 << 20 else 0,
         document_prefix=_prefix(prompts, "document", "passage"),
         query_prefix=_prefix(prompts, "query"),
     )
+
+
+def _normalises(folder: Path) -> bool:
+    """Whether the steps that sentence-transformers lists for this model end with unit vectors."""
+    kinds = [str(step.get("type")) for step in json_objects(folder / "modules.json")]
+    return any(kind.rpartition(".")[2] == "Normalize" for kind in kinds)

@@ -71,6 +71,26 @@ def test_the_adaptor_has_the_regression_s_logits(monkeypatch: pytest.MonkeyPatch
     )
 
 
+def test_distances_hear_the_regression_and_the_rest_in_the_share_that_is_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    found, (x, _, share) = solved(monkeypatch, 0.01)
+    drawn = initial_weights(np.random.default_rng(0), FEATURES, 30, CLASSES)
+    weights = regression.as_weights(found, drawn)
+    exemplar = x @ weights.projection_weight.T
+    variance = share @ np.square(exemplar - share @ exemplar)
+    own, rest = variance[: CLASSES - 1].sum(), variance[CLASSES - 1 :].sum()
+    assert own / rest == pytest.approx(regression.SPREAD_SHARE, rel=1e-3)
+
+
+def test_a_regression_that_tells_no_class_apart_still_is_an_adaptor(monkeypatch: pytest.MonkeyPatch) -> None:
+    found, _ = solved(monkeypatch, 0.01)
+    flat = replace(found, logit_map=np.zeros_like(found.logit_map))
+    drawn = initial_weights(np.random.default_rng(0), FEATURES, 30, CLASSES)
+    weights = regression.as_weights(flat, drawn)
+    assert all(np.isfinite(each).all() for each in weights.arrays())
+
+
 def test_too_few_exemplar_components_train_by_steps_instead(monkeypatch: pytest.MonkeyPatch) -> None:
     found, _ = solved(monkeypatch, 0.01)
     drawn = initial_weights(np.random.default_rng(0), FEATURES, CLASSES - 2, CLASSES)
@@ -83,10 +103,11 @@ def test_no_epoch_is_kept_that_lost_the_regression_s_accuracy() -> None:
     training, calibration = settings.split(labels, 0)
     facts, _ = run_to_end(fit(x, labels, training, calibration, settings))
     history = facts["history"]
-    least = history[0]["balanced_calibration_accuracy"] - 0.005
     assert history[0]["regression_strength"] in regression.STRENGTHS
-    assert min(each["balanced_calibration_accuracy"] for each in history) < least  # such a rate does lose it
-    assert all(each["balanced_calibration_accuracy"] >= least for each in history if each["best"])
+    for name in ("balanced_calibration_accuracy", "calibration_accuracy"):
+        least = history[0][name] - 0.005
+        assert min(each[name] for each in history) < least  # such a rate does lose it
+        assert all(each[name] >= least for each in history if each["best"])
     assert history[facts["best_epoch"] - 1]["best"]
 
 

@@ -1,6 +1,7 @@
 """Classifiers in the workers: matched against the definition, apart or in one visit with the embedding."""
 
 import asyncio
+import dataclasses
 
 import numpy as np
 import pytest
@@ -63,7 +64,9 @@ def test_match_equals_the_definition(shared_engine, tmp_path):
         shared_engine.match(handle, queries, interactive=True)
 
 
-def test_one_visit_answers_as_two_do(shared_engine, tiny_bert, corpus, tmp_path):
+@pytest.mark.parametrize("pooling", ["mean", "mean:unit"])
+def test_one_visit_answers_as_two_do(shared_engine, tiny_bert, corpus, tmp_path, pooling):
+    tiny_bert = dataclasses.replace(tiny_bert, pooling=pooling)
     rng = np.random.default_rng(1)
     weights, _, labels = support_of(40, rng)
     support = shared_engine.embed(tiny_bert, corpus[:40]).vectors

@@ -12,6 +12,7 @@ from reexd.engine.tokens import TextReader
 from reexd.errors import InvalidSetting
 
 POOLINGS = ["mean", "max", "first", "last", "mean+max", "last+first+max+mean", "mean@2", "max+last@2"]
+POOLINGS += ["mean:unit", "mean+max@2:unit"]
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def states(tiny_bert, texts):
 def test_a_word_means_the_same_for_texts_of_any_length(shared_engine, tiny_bert, texts, states, pooling):
     files = dataclasses.replace(tiny_bert, pooling=pooling)
     vectors = shared_engine.embed(files, texts).vectors
-    words, _, layers = pooling.partition("@")
+    words, _, layers = pooling.removesuffix(":unit").partition("@")
     words = words.split("+")
     assert vectors.shape == (len(texts), 32 * len(words)) == (6, shared_engine.open(files).hidden_size)
     oracle = {
@@ -60,7 +61,10 @@ def test_a_word_means_the_same_for_texts_of_any_length(shared_engine, tiny_bert,
     }
     for vector, (lower, upper) in zip(vectors, states, strict=True):
         tokens = (lower + upper) / 2 if layers else upper
-        expected = np.concatenate([oracle[word](tokens) for word in words])
+        parts = [oracle[word](tokens) for word in words]
+        if pooling.endswith(":unit"):
+            parts = [part / np.linalg.norm(part) * np.sqrt(part.size) for part in parts]
+        expected = np.concatenate(parts)
         assert np.abs(vector - expected).max() < 1e-5
 
 

@@ -97,7 +97,7 @@ def test_quantised_layers_are_refused(tiny):
         Network(model, parse("mean"), SETTINGS)
 
 
-@pytest.mark.parametrize("pooling", ["max+first", "mean@2"])
+@pytest.mark.parametrize("pooling", ["max+first", "mean@2", "mean:unit", "max+last:unit"])
 def test_under_any_pooling(tiny, pooling):
     assert_slope(copied(tiny.model), pooling)
 

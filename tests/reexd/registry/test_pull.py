@@ -111,6 +111,21 @@ def test_any_hub_repository(models, hub):
     assert [model.revision for model in registry.installed()] == [REVISION]
 
 
+@pytest.mark.parametrize(
+    ("modules", "pooling"),
+    [
+        (b'[{"type": "sentence_transformers.models.Pooling"}]', "mean"),
+        (b'[{"type": "pkg.Pooling"}, {"type": "sentence_transformers.models.Normalize"}]', "mean:unit"),
+        (b'{"type": "pkg.Normalize"}', "mean"),
+        (b'[7, {"type": 7}, {"path": "2_Normalize"}]', "mean"),
+        (b"[", "mean"),
+    ],
+)
+def test_vectors_are_of_one_length_where_the_publisher_makes_them_so(models, hub, modules, pooling):
+    hub.files = FILES | {"modules.json": modules}
+    assert Registry(models, endpoint=hub.endpoint).pull("hf:org/tiny").pooling == pooling
+
+
 def test_a_hub_that_sends_more_than_it_declared_is_stopped(models, hub, monkeypatch):
     monkeypatch.setattr(arrival, "OVERSHOOT_MAX_BYTES", 1 << 20)
     hub.files = FILES | {"tokenizer.json": bytes(8 << 20)}

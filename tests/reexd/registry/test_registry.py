@@ -33,7 +33,7 @@ def test_what_is_built_in_says_what_it_needs():
             assert str(source) == text
             # A commit, not a branch: what is served under the name does not change.
             assert not text.startswith("hf:") or re.fullmatch("[0-9a-f]{40}", source.revision)
-        assert model.pooling == ("mean" if name in encoders else "mean+last")
+        assert model.pooling == ("mean:unit" if name in encoders else "mean+last")
         assert 0 < model.hidden_size < model.parameters
     decoders = sorted(model.parameters for name, model in builtin.BUILTIN.items() if name not in encoders)
     assert decoders[0] < 2e8

@@ -30,7 +30,7 @@ PROJECTED_ROWS = 8192  # at a time
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measurement:
-    """Balanced means over true classes; `q`, `d` are the training rows', self-excluded."""
+    """Balanced means over true classes, but for `calibration_share`; `q`, `d` are the training rows', self-excluded."""
 
     q: np.ndarray  # (n_train,) float32
     d: np.ndarray  # (n_train,) float32
@@ -39,6 +39,7 @@ class Measurement:
     training_loss: float = float("nan")
     training_q: float = float("nan")
     calibration_accuracy: float = float("nan")
+    calibration_share: float = float("nan")  # of all calibration rows, right
     calibration_loss: float = float("nan")
     calibration_q: float = float("nan")
 
@@ -47,6 +48,7 @@ class Measurement:
         facts: dict[str, float] = {
             "balanced_training_accuracy": self.training_accuracy,
             "balanced_calibration_accuracy": self.calibration_accuracy,
+            "calibration_accuracy": self.calibration_share,
         }
         kind = "loss" if self.matched else "cross_entropy"
         facts[f"balanced_training_{kind}"] = self.training_loss
@@ -145,7 +147,8 @@ def _summary(
     classes = settings.class_count
     figures = {}
     for name, (logits, q, d), own in zip(("training", "calibration"), parts, labels, strict=True):
-        figures[f"{name}_accuracy"] = class_balanced_mean(logits.argmax(axis=1) == own, own, classes)
+        right = logits.argmax(axis=1) == own
+        figures[f"{name}_accuracy"] = class_balanced_mean(right, own, classes)
         figures[f"{name}_loss"] = balanced_loss(logits, own, q, d, classes, settings.q_offset)
         figures[f"{name}_q"] = class_balanced_mean(q, own, classes)
-    return Measurement(parts[0][1], parts[0][2], matched, **figures)
+    return Measurement(parts[0][1], parts[0][2], matched, calibration_share=float(right.mean()), **figures)

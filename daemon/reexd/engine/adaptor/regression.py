@@ -27,7 +27,7 @@ STRENGTHS = tuple(10.0 ** (-k / 3) for k in range(16))  # of the penalty, tried 
 WORSE_MAX = 3  # strengths in a row that do worse before the path ends
 ITERATIONS_MAX = 60
 TOLERANCE = 1e-3  # of an iteration's largest move, to the largest coefficient
-EMPHASIS = 10.0  # of the regression's directions among those that tell exemplars apart
+SPREAD_SHARE = 0.5  # variance of exemplars along the regression's directions, to that along all others
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,6 +36,7 @@ class Regression:
 
     logit_map: np.ndarray  # A (C, D) float32, columns of mean 0
     bias: np.ndarray  # c (C,) float32
+    covariance: np.ndarray  # of the rows, weighted (D, D) float64
     strength: float
     training_loss: float  # weighted mean cross-entropy
 
@@ -72,29 +73,39 @@ def regress(
     training = _log_softmax(rotated @ coefficients.T + bias)
     loss = -((training * target).sum(axis=1) * share).sum()
     bias = bias - logit_map @ centre
-    return Regression(np.array(logit_map), np.array(bias), strength, loss.item())
+    return Regression(np.array(logit_map), np.array(bias), curvature, strength, loss.item())
 
 
 def as_weights(found: Regression, drawn: AdaptorWeights) -> AdaptorWeights | None:
     """The regression as an adaptor: its logits exactly; None when M is under min(C - 1, D), which cannot hold it.
 
-    With A = U S V^T the first rows of W become EMPHASIS sqrt(S) V^T and W' U sqrt(S) / EMPHASIS there, 0 elsewhere. The
-    rest of W stays as `drawn`, nearly a multiple of the identity: distances keep sensing what tells no class apart,
-    which is how a document from elsewhere is noticed. Measured: without emphasis neighbours differ in what no class
-    needs, q is small and needs thirty epochs to grow.
+    With A = U S V^T the first rows of W become e sqrt(S) V^T and W' U sqrt(S) / e there, 0 elsewhere. The rest of W
+    stays as `drawn`, nearly a multiple of the identity: distances keep sensing what tells no class apart, which is how
+    a document from elsewhere is noticed. e balances both: neighbours that differ in what no class needs make q small,
+    and where they differ in little else d is blind (docs/calibration.md has figures for other shares).
     """
     classes, features = found.logit_map.shape
     rank = min(classes - 1, features)
     if rank > drawn.projection_weight.shape[0]:
         return None
     outer, scale, inner = np.linalg.svd(found.logit_map.astype(np.float64), full_matrices=False)
-    root = np.sqrt(scale[:rank])
+    own = np.sqrt(scale[:rank])[:, None] * inner[:rank]
     projection = drawn.projection_weight.copy()
-    projection[:rank] = EMPHASIS * root[:, None] * inner[:rank]
+    spread = _spread(own, found.covariance)
+    emphasis = (
+        math.sqrt(SPREAD_SHARE * _spread(projection[rank:], found.covariance) / spread) if spread else 0.0
+    )
+    emphasis = emphasis or 1.0  # where there is nothing to balance
+    projection[:rank] = emphasis * own
     classifier = np.zeros_like(drawn.classifier_weight)
-    classifier[:, :rank] = outer[:, :rank] * root / EMPHASIS
+    classifier[:, :rank] = outer[:, :rank] * np.sqrt(scale[:rank]) / emphasis
     bias = found.bias - classifier @ drawn.projection_bias
     return AdaptorWeights(projection, drawn.projection_bias, classifier, bias.astype(np.float32))
+
+
+def _spread(projection: np.ndarray, covariance: np.ndarray) -> float:
+    """The variance of rows of this covariance under a projection (k, D), summed over its k components."""
+    return float(np.sum((projection @ covariance) * projection))
 
 
 def _solve(

@@ -165,10 +165,14 @@ class Network:
         return (z if kept is None else z * kept) @ head[0] + head[1]
 
     def _pooled(self, inputs: Inputs) -> mx.array:
-        """(n, W D): what embedding these windows gives."""
+        """(n, W D): what embedding these windows as texts of their own gives."""
         x = mx.array(inputs.x).astype(mx.float32)
         walked = self._model.states(x, inputs.mask(), self._first)
-        return pooled(self._model, walked, self._pooling, inputs.lengths, inputs.begin, inputs.end)
+        states = pooled(self._model, walked, self._pooling, inputs.lengths, inputs.begin, inputs.end)
+        if not self._pooling.unit:
+            return states
+        parts = states.reshape(len(states), len(self._pooling.words), -1)
+        return mx.fast.rms_norm(parts, None, 1e-12).reshape(states.shape)
 
     def _place(self, leaves: list[mx.array]) -> None:
         by_layer: dict[int, list[tuple[str, mx.array]]] = {}
