@@ -77,6 +77,11 @@ CLASSES = ("negative", "neutral", "positive")
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 _COMMON = ["the", "a", "of", "in", "and", "to", "was", "its", "this", "year"]
 
+CHAT_TEMPLATE = (
+    "{% for m in messages %}<u>{{ m['content'] }}</u>{% endfor %}{% if add_generation_prompt %}<a>{% endif %}"
+)
+LLAMA_WORDS = ("profit", "rose", "fell", "is", "this", "good", "or", "bad", "<u>", "</u>", "<a>", "<s>")
+
 
 def write_tiny_bert(
     folder: Path,
@@ -110,6 +115,52 @@ def write_tiny_bert(
     _write_tokenizer(folder / "tokenizer.json", pieces)
     write_safetensors(folder / "model.safetensors", _weights(config, np.random.default_rng(seed)))
     return ModelFiles(folder.name, folder, digests_of(folder))
+
+
+def write_tiny_llama(folder: Path) -> ModelFiles:
+    """A llama of two layers whose tokens are words, with a chat template and a token that begins every text."""
+    from tokenizers import Tokenizer, pre_tokenizers, processors
+    from tokenizers.models import WordLevel
+
+    folder.mkdir()
+    places = {word: place for place, word in enumerate(("[UNK]", *LLAMA_WORDS))}
+    tokenizer = Tokenizer(WordLevel(places, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    tokenizer.add_special_tokens(["<u>", "</u>", "<a>", "<s>"])
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", places["<s>"])]
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({"chat_template": CHAT_TEMPLATE, "bos_token": "<s>"})
+    )
+    config = {
+        "model_type": "llama",
+        "hidden_size": 16,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "intermediate_size": 24,
+        "vocab_size": len(places),
+        "max_position_embeddings": 32,
+        "rms_norm_eps": 1e-6,
+        "tie_word_embeddings": True,
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    shapes = {"model.embed_tokens": (len(places), 16)}
+    for layer in ("model.layers.0", "model.layers.1"):
+        for name, rows, columns in (("q", 16, 16), ("k", 8, 16), ("v", 8, 16), ("o", 16, 16)):
+            shapes[f"{layer}.self_attn.{name}_proj"] = (rows, columns)
+        shapes |= {f"{layer}.mlp.{name}_proj": (24, 16) for name in ("gate", "up")}
+        shapes[f"{layer}.mlp.down_proj"] = (16, 24)
+        shapes |= {f"{layer}.{name}_layernorm": (16,) for name in ("input", "post_attention")}
+    rng = np.random.default_rng(0)
+    weights = {f"{name}.weight": rng.standard_normal(shape) * 0.5 for name, shape in shapes.items()}
+    weights["model.norm.weight"] = np.ones(16)
+    write_safetensors(
+        folder / "model.safetensors", {name: value.astype(np.float32) for name, value in weights.items()}
+    )
+    return ModelFiles("tiny-llama", folder, {}, pooling="mean+last")
 
 
 def texts(label: str, count: int, *, seed: int = 0, words: int = 8) -> list[str]:

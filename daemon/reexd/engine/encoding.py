@@ -91,22 +91,26 @@ def pooled(
     lengths: np.ndarray,
     begin: np.ndarray,
     end: np.ndarray,
+    context: np.ndarray | None = None,
 ) -> mx.array:
-    """(n, W D): the states (n, t, D) of the last layers that were `walked`, averaged, then pooled word by word."""
+    """(n, W D): the states (n, t, D) of the last layers that were `walked`, averaged, then pooled word by word.
+
+    `context` (n,): the leading tokens of each row that are no part of its text; none when it is left out.
+    """
     finished = [model.finish(x) for x in deque(walked, maxlen=pooling.layers)]
     states = finished[0] if pooling.layers == 1 else sum(finished) / pooling.layers
     place = np.arange(states.shape[1])[None, :]
     counted = (place >= begin[:, None]) & (place < end[:, None])
-    return mx.concatenate([_pool(word, states, counted, lengths) for word in pooling.words], axis=1)
+    ends = np.zeros(len(lengths), np.int64) if context is None else context, lengths - 1
+    return mx.concatenate([_pool(word, states, counted, ends) for word in pooling.words], axis=1)
 
 
-def _pool(word: str, states: mx.array, pooled: np.ndarray, lengths: np.ndarray) -> mx.array:
-    """(n, t, D) states to (n, D) in the way of one word; `pooled` (n, t) tells the tokens that count."""
+def _pool(word: str, states: mx.array, pooled: np.ndarray, ends: tuple[np.ndarray, np.ndarray]) -> mx.array:
+    """(n, t, D) states to (n, D) in the way of one word; `pooled` (n, t) tells the tokens that count, `ends` (n,) each
+    the first and the last of the text."""
     if word == "mean":
         shares = (pooled / pooled.sum(axis=1, keepdims=True)).astype(np.float32)
         return (mx.array(shares)[:, None, :] @ states)[:, 0, :]  # (n, 1, t) x (n, t, D) -> (n, D)
     if word == "max":
         return mx.max(mx.where(mx.array(pooled)[:, :, None], states, -mx.inf), axis=1)
-    if word == "first":
-        return states[:, 0, :]
-    return states[mx.arange(len(lengths)), mx.array(lengths - 1)]
+    return states[mx.arange(len(states)), mx.array(ends[word == "last"])]

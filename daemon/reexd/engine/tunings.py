@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,16 +54,23 @@ class Tunings:
         self._call = call
 
     def read(
-        self, model: ModelFiles, folder: Path, texts: Sequence[str], labels: np.ndarray, keep: State
+        self,
+        model: ModelFiles,
+        folder: Path,
+        texts: Sequence[str],
+        labels: np.ndarray,
+        keep: State,
+        prompts: Sequence[str] = (),
     ) -> None:
-        """Lay out what `run` works on in `folder`: texts with labels (n,) in 0..C-1; `keep` comes back with it.
+        """Lay out what `run` works on in `folder`: texts with labels (n,) in 0..C-1, and of a decoder the prompt of
+        each; `keep` comes back with it.
 
-        Raises what `Engine.open` does, and InvalidDocument.
+        Raises what `Engine.open` does, InvalidDocument, and InvalidSetting for a prompt too long.
         """
         _, opened = self._opened(model)
         windows: list[Window] = []
-        for start in range(0, len(texts), _READ_TEXTS):
-            windows.extend(opened.reader.read(texts[start : start + _READ_TEXTS], start))
+        for start, end, prompt in _runs(prompts or [""] * len(texts)):
+            windows.extend(opened.reader.read(texts[start:end], start, prompt))
         corpus.write_windows(folder, windows, labels, keep)
 
     def run(
@@ -90,6 +97,16 @@ class Tunings:
             )
         with self._call(cancel) as call:
             return _run(call, opened, facts.layers, folder, settings, checkpoint_s, on_progress)
+
+
+def _runs(prompts: Sequence[str]) -> Iterator[tuple[int, int, str]]:
+    """(begin, end, prompt) of neighbours under the same prompt, a few thousand at a time."""
+    begin = 0
+    for prompt, same in itertools.groupby(prompts):
+        last = begin + sum(1 for _ in same)
+        for start in range(begin, last, _READ_TEXTS):
+            yield start, min(start + _READ_TEXTS, last), prompt
+        begin = last
 
 
 def kept_with_corpus(folder: Path) -> State | None:

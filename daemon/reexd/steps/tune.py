@@ -22,7 +22,7 @@ from reexd.jobs import RunningJob
 from reexd.records import AdapterFiles, Job, ModelFacts, Project, Role
 from reexd.sdm import stratified_split
 from reexd.steps import pool as pool_record
-from reexd.steps.embed import Embed
+from reexd.steps.embed import Embed, read_prompt
 from reexd.steps.pool import Sides
 from reexd.steps.tuned import View, viewed
 from reexd.store import adapters, documents
@@ -83,12 +83,6 @@ class Tune:
         started = time.monotonic()
         running.report("tune", 0, 1)
         files, facts = self._embed.model(project)
-        if facts.reads_prompts:
-            raise InvalidSetting(
-                f"model {facts.name} is a decoder; this release tunes encoders. Train without --tune, or choose an"
-                " encoder: reexctl models list",
-                name="tune",
-            )
         folder = self._work / running.job.name
         if kept_with_corpus(folder) is None:
             self._lay_out(project, environment, folder, running)
@@ -132,16 +126,22 @@ class Tune:
             numbers = pool_record.numbers(txn, len(project.classes))
             pool_record.attributes_of(txn, project, numbers)
             states = documents.states(txn, numbers)
-            texts = [text or "" for text in documents.texts(txn, numbers.tolist())]
+            found = documents.read_many(txn, numbers)
+        texts = [each.text for each in found]
         roles = sides(states.labels, texts, running.request)
         training = np.flatnonzero(roles == Role.SUPPORT)
         keep = State(
             {"documents": numbers, "revisions": states.revisions, "labels": states.labels, "roles": roles}, {}
         )
-        files, _ = self._embed.model(project)
+        files, facts = self._embed.model(project)
         folder.mkdir(mode=0o700, parents=True)
         self._engine.tunings.read(
-            files, folder, [texts[at] for at in training], states.labels[training], keep
+            files,
+            folder,
+            [texts[at] for at in training],
+            states.labels[training],
+            keep,
+            [read_prompt(project, facts, found[at].prompt) for at in training],
         )
 
     def _view(self, project: Project, folder: Path, changes: Mapping[str, np.ndarray]) -> View:

@@ -11,68 +11,15 @@ from reexd.engine import models
 from reexd.engine.prompting import Asking, read
 from reexd.engine.tokens import TextReader
 from reexd.errors import InvalidSetting
-from reexd.records import ModelFiles
 
 pytest.importorskip("mlx_lm", reason="decoders need mlx-lm: pip install 'reex[decoders]'")
 
-TEMPLATE = (
-    "{% for m in messages %}<u>{{ m['content'] }}</u>{% endfor %}{% if add_generation_prompt %}<a>{% endif %}"
-)
-WORDS = ("profit", "rose", "fell", "is", "this", "good", "or", "bad", "<u>", "</u>", "<a>", "<s>")
 
-
-@pytest.fixture(scope="module")
-def tiny_llama(tmp_path_factory) -> ModelFiles:
-    """A llama of two layers whose tokens are words, with a chat template and a token that begins every text."""
-    from tokenizers import Tokenizer, pre_tokenizers, processors
-    from tokenizers.models import WordLevel
-
-    folder = tmp_path_factory.mktemp("models") / "tiny-llama"
-    folder.mkdir()
-    places = {word: place for place, word in enumerate(("[UNK]", *WORDS))}
-    tokenizer = Tokenizer(WordLevel(places, unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    tokenizer.add_special_tokens(["<u>", "</u>", "<a>", "<s>"])
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single="<s> $A", special_tokens=[("<s>", places["<s>"])]
-    )
-    tokenizer.save(str(folder / "tokenizer.json"))
-    (folder / "tokenizer_config.json").write_text(json.dumps({"chat_template": TEMPLATE, "bos_token": "<s>"}))
-    config = {
-        "model_type": "llama",
-        "hidden_size": 16,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "num_key_value_heads": 1,
-        "intermediate_size": 24,
-        "vocab_size": len(places),
-        "max_position_embeddings": 32,
-        "rms_norm_eps": 1e-6,
-        "tie_word_embeddings": True,
-    }
-    (folder / "config.json").write_text(json.dumps(config))
-    shapes = {"model.embed_tokens": (len(places), 16)}
-    for layer in ("model.layers.0", "model.layers.1"):
-        for name, rows, columns in (("q", 16, 16), ("k", 8, 16), ("v", 8, 16), ("o", 16, 16)):
-            shapes[f"{layer}.self_attn.{name}_proj"] = (rows, columns)
-        shapes |= {f"{layer}.mlp.{name}_proj": (24, 16) for name in ("gate", "up")}
-        shapes[f"{layer}.mlp.down_proj"] = (16, 24)
-        shapes |= {f"{layer}.{name}_layernorm": (16,) for name in ("input", "post_attention")}
-    rng = np.random.default_rng(0)
-    weights = {f"{name}.weight": rng.standard_normal(shape) * 0.5 for name, shape in shapes.items()}
-    weights["model.norm.weight"] = np.ones(16)
-    mx.save_safetensors(
-        str(folder / "model.safetensors"),
-        {name: mx.array(value, mx.float32) for name, value in weights.items()},
-    )
-    return ModelFiles("tiny-llama", folder, {}, pooling="mean+last")
-
-
-def test_the_template_stands_around_the_text_and_is_not_pooled(tiny_llama):
+def test_the_template_stands_around_the_text_and_is_not_pooled(tiny_llama, tiny_models):
     reader = TextReader.open(tiny_llama.folder, 32, decoder=True)
     (window,) = reader.read(["profit rose"], 0, "is this good")
     words = ["<s>", "<u>", "is", "this", "good", "profit", "rose", "</u>", "<a>"]
-    assert window.ids.tolist() == [WORDS.index(word) + 1 for word in words]
+    assert window.ids.tolist() == [tiny_models.LLAMA_WORDS.index(word) + 1 for word in words]
     assert (window.begin, window.end, window.context) == (5, 7, 5)
     (alone,) = reader.read(["profit rose"])
     assert (alone.ids.tolist(), alone.begin, alone.context) == ([12, 1, 2], 1, 1)
@@ -107,11 +54,14 @@ def test_a_template_that_is_hostile_or_of_no_use_is_left_aside(template):
     assert Asking(template).around("Is this good?") == ("Is this good?\n\n", "", False)
 
 
-def test_templates_are_found_where_models_keep_them(tmp_path):
-    several = [{"name": "tool_use", "template": "t"}, {"name": "default", "template": TEMPLATE}]
+def test_templates_are_found_where_models_keep_them(tmp_path, tiny_models):
+    several = [
+        {"name": "tool_use", "template": "t"},
+        {"name": "default", "template": tiny_models.CHAT_TEMPLATE},
+    ]
     said = {"chat_template": several, "eos_token": {"content": "</s>"}}
     (tmp_path / "tokenizer_config.json").write_text(json.dumps(said))
-    assert read(tmp_path) == Asking(TEMPLATE, "", "</s>")
+    assert read(tmp_path) == Asking(tiny_models.CHAT_TEMPLATE, "", "</s>")
     (tmp_path / "chat_template.jinja").write_text("{{ bos_token }}")
     assert read(tmp_path).template == "{{ bos_token }}"
 

@@ -9,6 +9,7 @@ import pytest
 from reex import errors
 from reexd.errors import NotEnoughData
 from reexd.records import Role
+from reexd.registry import Registry
 from reexd.steps.tune import sides
 from reexd.store import adapters, keys, ranges, spaces
 from reexd.store.environment import Environment
@@ -83,6 +84,30 @@ def test_a_tuned_version_among_others(fresh, new_project, corpus, fast):
         links = list(ranges.keys(txn, keys.kind(keys.Kind.DOCUMENT_ROW)))
         assert {keys.slot_of(key) for key in links} == {1}
     environment.close()
+
+
+def test_a_decoder_under_prompts(fresh, tiny_models, models_folder, tmp_path):
+    """The project's prompt, or a document's own, is read in tuning as it is in questions."""
+    pytest.importorskip("mlx_lm", reason="decoders need mlx-lm: pip install 'reex[decoders]'")
+    Registry(models_folder).pull(str(tiny_models.write_tiny_llama(tmp_path / "tiny-llama").folder))
+    daemon = fresh()
+    daemon.client.create_project("asked", ("up", "down"), model="tiny-llama", prompt="is this good or bad")
+    rng = np.random.default_rng(0)
+    lines = []
+    for number in range(80):
+        words = [*rng.permutation(["profit", "is", "this", "or"])[:3], ("rose", "fell")[number % 2]]
+        line = {"id": f"d{number}", "label": number % 2, "document": " ".join(rng.permutation(words))}
+        lines.append(line | ({"prompt": "good"} if number % 10 > 7 else {}))
+    daemon.upload("asked", lines[:60], "train")
+    daemon.upload("asked", lines[60:], "test")
+    daemon.train("asked", **TUNED | {"tune_layers": 1})
+    stored = {found.id: found for found in daemon.client.predict_split("asked", "test")}
+    assert sum(found.prediction == found.label for found in stored.values()) >= 18
+    for line in lines[60:70]:
+        (found,) = daemon.client.query(
+            "asked", [{"document": line["document"], "prompt": line.get("prompt", "")}]
+        )
+        assert np.allclose(found.logits, stored[line["id"]].logits, atol=1e-4)
 
 
 def test_a_training_goes_on_over_the_tuned_states(served, project, corpus, fast):

@@ -13,11 +13,21 @@ from mlx.utils import tree_flatten, tree_unflatten
 
 from reexd.engine import models, states
 from reexd.engine.models.form import BaseModel
-from reexd.errors import ModelCorrupt
+from reexd.errors import InvalidSetting, ModelCorrupt
 
 
 def copied(model: BaseModel) -> BaseModel:
-    """A model of its own with the same weights, which take no memory until they are replaced."""
+    """A model of its own with the same weights, which take no memory until they are replaced.
+
+    Raises InvalidSetting for one whose weights are packed.
+    """
+    for name, value in tree_flatten(model.parameters()):
+        if not mx.issubdtype(value.dtype, mx.floating):
+            raise InvalidSetting(
+                f"quantised weights cannot be tuned; expected a model in floating point, received {value.dtype} in"
+                f" {name}: choose another form of the model",
+                name="tune",
+            )
     twin = type(model)(model.args)
     twin.update(model.parameters())
     twin.eval()

@@ -33,6 +33,7 @@ def write_windows(folder: Path, windows: Sequence[Window], labels: np.ndarray, k
         "offsets": np.concatenate([[0], np.cumsum(lengths)]),
         "begin": np.array([window.begin for window in windows], np.int64),
         "end": np.array([window.end for window in windows], np.int64),
+        "context": np.array([window.context for window in windows], np.int64),
         "firsts": np.concatenate([[0], np.cumsum(counts)[:-1]]),
         "counts": counts,
         "labels": labels.astype(np.int64),

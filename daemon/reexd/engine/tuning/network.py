@@ -21,7 +21,6 @@ from reexd.engine.models import kernels
 from reexd.engine.models.form import BaseModel
 from reexd.engine.tuning.adamw import Segment
 from reexd.engine.tuning.settings import TuneSettings
-from reexd.errors import InvalidSetting
 from reexd.pooling import Pooling
 
 
@@ -47,6 +46,7 @@ class Inputs:
     lengths: np.ndarray  # (n,) tokens
     begin: np.ndarray  # (n,) the tokens begin <= i < end are pooled
     end: np.ndarray
+    context: np.ndarray  # (n,) leading tokens that are no part of the document
 
     def mask(self) -> mx.array | None:
         width = self.x.shape[1]
@@ -65,12 +65,6 @@ class Network:
         self._size = 0
         for number in range(self._first, len(model.layers)):
             for name, value in tree_flatten(model.layers[number].parameters()):
-                if not mx.issubdtype(value.dtype, mx.floating):
-                    raise InvalidSetting(
-                        "quantised weights cannot be tuned; expected a model in floating point, received"
-                        f" {value.dtype} in {name} of layer {number}: choose another form of the model",
-                        name="tune",
-                    )
                 self._leaf(number, name, value.shape[::-1] if value.ndim == 2 else value.shape)
         width = model.args.hidden_size * len(pooling.words)
         self._leaf(-1, "weight", (width, settings.class_count))
@@ -168,7 +162,8 @@ class Network:
         """(n, W D): what embedding these windows as texts of their own gives."""
         x = mx.array(inputs.x).astype(mx.float32)
         walked = self._model.states(x, inputs.mask(), self._first)
-        states = pooled(self._model, walked, self._pooling, inputs.lengths, inputs.begin, inputs.end)
+        given = inputs.lengths, inputs.begin, inputs.end, inputs.context
+        states = pooled(self._model, walked, self._pooling, *given)
         if not self._pooling.unit:
             return states
         parts = states.reshape(len(states), len(self._pooling.words), -1)

@@ -68,7 +68,7 @@ class Tuning:
     def _begin(self):
         blas.set_threads(os.cpu_count() or 1)
         given = corpus.windows(self._folder)
-        names = ("offsets", "begin", "end", "firsts", "counts", "labels")
+        names = ("offsets", "begin", "end", "context", "firsts", "counts", "labels")
         read = {name: np.array(given[name]) for name in names}
         resume = self._last()
         self._saved_at = time.monotonic()

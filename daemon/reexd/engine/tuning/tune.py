@@ -43,6 +43,7 @@ class Corpus:
     offsets: np.ndarray  # (w + 1,) int64, a window's tokens are states[offsets[i] : offsets[i + 1]]
     begin: np.ndarray  # (w,) the tokens of a window that are pooled
     end: np.ndarray
+    context: np.ndarray  # (w,) its leading tokens that are no part of the document
     firsts: np.ndarray  # (n,) int64, a document's first window
     counts: np.ndarray  # (n,) int64, its windows
     labels: np.ndarray  # (n,) integers, 0..C-1
@@ -53,7 +54,7 @@ class Corpus:
         for row, window, length in zip(x, windows, lengths, strict=True):
             start = self.offsets[window]
             row[:length] = self.states[start : start + length]
-        return Inputs(x, lengths, self.begin[windows], self.end[windows])
+        return Inputs(x, lengths, self.begin[windows], self.end[windows], self.context[windows])
 
 
 def tune(
