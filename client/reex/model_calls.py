@@ -18,7 +18,7 @@ from reex.v1 import models_pb2_grpc
 _PLAIN = (
     *("name", "description", "installed", "size_bytes", "licence", "digest", "folder", "architecture"),
     *("parameters", "dtype", "hidden_size", "pooling", "document_prefix", "query_prefix", "window_tokens"),
-    *("memory_bytes", "loaded", "readable", "revision", "problem"),
+    *("memory_bytes", "loaded", "readable", "reads_prompts", "revision", "problem"),
 )
 
 

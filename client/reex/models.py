@@ -32,6 +32,7 @@ class Model(Record):
     memory_bytes: int  # an estimate for all engine workers together
     loaded: bool
     readable: bool  # this release opens models of its architecture
+    reads_prompts: bool  # a project's prompt is read around each text: a decoder
     revision: str
     pull_time: datetime | None
     problem: str  # why an installed model cannot be used

@@ -54,6 +54,7 @@ def model(found: ModelDetails, as_json: bool) -> None:
             ("hidden size", str(each.hidden_size or "")),
             ("pooling", safe(each.pooling)),
             ("prefixes", safe(_prefixes(each))),
+            ("prompts", "read, around each text" if each.reads_prompts else "not read"),
             ("window", f"{each.window_tokens:,} tokens" if each.window_tokens else ""),
             ("licence", safe(each.licence)),
             ("source", safe("\n".join(each.sources)).replace("\\n", " or ")),

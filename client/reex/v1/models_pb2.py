@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from reex.v1 import jobs_pb2 as reex_dot_v1_dot_jobs__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14reex/v1/models.proto\x12\x07reex.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x12reex/v1/jobs.proto\"\xc2\x03\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x11\n\tinstalled\x18\x03 \x01(\x08\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\x12\x0f\n\x07licence\x18\x05 \x01(\t\x12\x0f\n\x07sources\x18\x06 \x03(\t\x12\x0e\n\x06\x64igest\x18\x07 \x01(\t\x12\x0e\n\x06\x66older\x18\x08 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\t \x01(\t\x12\x12\n\nparameters\x18\n \x01(\x03\x12\r\n\x05\x64type\x18\x0b \x01(\t\x12\x13\n\x0bhidden_size\x18\x0c \x01(\x05\x12\x0f\n\x07pooling\x18\r \x01(\t\x12\x14\n\x0cquery_prefix\x18\x0e \x01(\t\x12\x15\n\rwindow_tokens\x18\x0f \x01(\x05\x12\x14\n\x0cmemory_bytes\x18\x10 \x01(\x03\x12\x0e\n\x06loaded\x18\x11 \x01(\x08\x12\x10\n\x08revision\x18\x12 \x01(\t\x12-\n\tpull_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07problem\x18\x14 \x01(\t\x12\x17\n\x0f\x64ocument_prefix\x18\x15 \x01(\t\x12\x10\n\x08readable\x18\x16 \x01(\x08\"\x13\n\x11ListModelsRequest\"4\n\x12ListModelsResponse\x12\x1e\n\x06models\x18\x01 \x03(\x0b\x32\x0e.reex.v1.Model\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"=\n\tModelFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0e\n\x06sha256\x18\x03 \x01(\t\"=\n\x08ModelUse\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0e\n\x06\x63hosen\x18\x02 \x01(\x08\x12\x10\n\x08versions\x18\x03 \x03(\t\"\xb3\x01\n\x10GetModelResponse\x12\x1d\n\x05model\x18\x01 \x01(\x0b\x32\x0e.reex.v1.Model\x12!\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x12.reex.v1.ModelFile\x12\x0e\n\x06pinned\x18\x03 \x01(\x08\x12\x1f\n\x04uses\x18\x04 \x03(\x0b\x32\x11.reex.v1.ModelUse\x12\x1b\n\x13worker_memory_bytes\x18\x05 \x01(\x03\x12\x0f\n\x07workers\x18\x06 \x01(\x05\"%\n\x10PullModelRequest\x12\x11\n\treference\x18\x01 \x01(\t\".\n\x11PullModelResponse\x12\x19\n\x03job\x18\x01 \x01(\x0b\x32\x0c.reex.v1.Job\"\"\n\x12VerifyModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\">\n\tFileCheck\x12 \n\x04\x66ile\x18\x01 \x01(\x0b\x32\x12.reex.v1.ModelFile\x12\x0f\n\x07problem\x18\x02 \x01(\t\"8\n\x13VerifyModelResponse\x12!\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x12.reex.v1.FileCheck\"1\n\x12\x44\x65leteModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\"\x15\n\x13\x44\x65leteModelResponse\" \n\x10LoadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"2\n\x11LoadModelResponse\x12\x1d\n\x05model\x18\x01 \x01(\x0b\x32\x0e.reex.v1.Model\"\"\n\x12UnloadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\")\n\x13UnloadModelResponse\x12\x12\n\nwas_loaded\x18\x01 \x01(\x08\x32\xfc\x03\n\x0cModelService\x12\x45\n\nListModels\x12\x1a.reex.v1.ListModelsRequest\x1a\x1b.reex.v1.ListModelsResponse\x12?\n\x08GetModel\x12\x18.reex.v1.GetModelRequest\x1a\x19.reex.v1.GetModelResponse\x12\x42\n\tPullModel\x12\x19.reex.v1.PullModelRequest\x1a\x1a.reex.v1.PullModelResponse\x12H\n\x0bVerifyModel\x12\x1b.reex.v1.VerifyModelRequest\x1a\x1c.reex.v1.VerifyModelResponse\x12H\n\x0b\x44\x65leteModel\x12\x1b.reex.v1.DeleteModelRequest\x1a\x1c.reex.v1.DeleteModelResponse\x12\x42\n\tLoadModel\x12\x19.reex.v1.LoadModelRequest\x1a\x1a.reex.v1.LoadModelResponse\x12H\n\x0bUnloadModel\x12\x1b.reex.v1.UnloadModelRequest\x1a\x1c.reex.v1.UnloadModelResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14reex/v1/models.proto\x12\x07reex.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x12reex/v1/jobs.proto\"\xd9\x03\n\x05Model\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x11\n\tinstalled\x18\x03 \x01(\x08\x12\x12\n\nsize_bytes\x18\x04 \x01(\x03\x12\x0f\n\x07licence\x18\x05 \x01(\t\x12\x0f\n\x07sources\x18\x06 \x03(\t\x12\x0e\n\x06\x64igest\x18\x07 \x01(\t\x12\x0e\n\x06\x66older\x18\x08 \x01(\t\x12\x14\n\x0c\x61rchitecture\x18\t \x01(\t\x12\x12\n\nparameters\x18\n \x01(\x03\x12\r\n\x05\x64type\x18\x0b \x01(\t\x12\x13\n\x0bhidden_size\x18\x0c \x01(\x05\x12\x0f\n\x07pooling\x18\r \x01(\t\x12\x14\n\x0cquery_prefix\x18\x0e \x01(\t\x12\x15\n\rwindow_tokens\x18\x0f \x01(\x05\x12\x14\n\x0cmemory_bytes\x18\x10 \x01(\x03\x12\x0e\n\x06loaded\x18\x11 \x01(\x08\x12\x10\n\x08revision\x18\x12 \x01(\t\x12-\n\tpull_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07problem\x18\x14 \x01(\t\x12\x17\n\x0f\x64ocument_prefix\x18\x15 \x01(\t\x12\x10\n\x08readable\x18\x16 \x01(\x08\x12\x15\n\rreads_prompts\x18\x17 \x01(\x08\"\x13\n\x11ListModelsRequest\"4\n\x12ListModelsResponse\x12\x1e\n\x06models\x18\x01 \x03(\x0b\x32\x0e.reex.v1.Model\"\x1f\n\x0fGetModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"=\n\tModelFile\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x03\x12\x0e\n\x06sha256\x18\x03 \x01(\t\"=\n\x08ModelUse\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0e\n\x06\x63hosen\x18\x02 \x01(\x08\x12\x10\n\x08versions\x18\x03 \x03(\t\"\xb3\x01\n\x10GetModelResponse\x12\x1d\n\x05model\x18\x01 \x01(\x0b\x32\x0e.reex.v1.Model\x12!\n\x05\x66iles\x18\x02 \x03(\x0b\x32\x12.reex.v1.ModelFile\x12\x0e\n\x06pinned\x18\x03 \x01(\x08\x12\x1f\n\x04uses\x18\x04 \x03(\x0b\x32\x11.reex.v1.ModelUse\x12\x1b\n\x13worker_memory_bytes\x18\x05 \x01(\x03\x12\x0f\n\x07workers\x18\x06 \x01(\x05\"%\n\x10PullModelRequest\x12\x11\n\treference\x18\x01 \x01(\t\".\n\x11PullModelResponse\x12\x19\n\x03job\x18\x01 \x01(\x0b\x32\x0c.reex.v1.Job\"\"\n\x12VerifyModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\">\n\tFileCheck\x12 \n\x04\x66ile\x18\x01 \x01(\x0b\x32\x12.reex.v1.ModelFile\x12\x0f\n\x07problem\x18\x02 \x01(\t\"8\n\x13VerifyModelResponse\x12!\n\x05\x66iles\x18\x01 \x03(\x0b\x32\x12.reex.v1.FileCheck\"1\n\x12\x44\x65leteModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05\x66orce\x18\x02 \x01(\x08\"\x15\n\x13\x44\x65leteModelResponse\" \n\x10LoadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"2\n\x11LoadModelResponse\x12\x1d\n\x05model\x18\x01 \x01(\x0b\x32\x0e.reex.v1.Model\"\"\n\x12UnloadModelRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\")\n\x13UnloadModelResponse\x12\x12\n\nwas_loaded\x18\x01 \x01(\x08\x32\xfc\x03\n\x0cModelService\x12\x45\n\nListModels\x12\x1a.reex.v1.ListModelsRequest\x1a\x1b.reex.v1.ListModelsResponse\x12?\n\x08GetModel\x12\x18.reex.v1.GetModelRequest\x1a\x19.reex.v1.GetModelResponse\x12\x42\n\tPullModel\x12\x19.reex.v1.PullModelRequest\x1a\x1a.reex.v1.PullModelResponse\x12H\n\x0bVerifyModel\x12\x1b.reex.v1.VerifyModelRequest\x1a\x1c.reex.v1.VerifyModelResponse\x12H\n\x0b\x44\x65leteModel\x12\x1b.reex.v1.DeleteModelRequest\x1a\x1c.reex.v1.DeleteModelResponse\x12\x42\n\tLoadModel\x12\x19.reex.v1.LoadModelRequest\x1a\x1a.reex.v1.LoadModelResponse\x12H\n\x0bUnloadModel\x12\x1b.reex.v1.UnloadModelRequest\x1a\x1c.reex.v1.UnloadModelResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,41 +34,41 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'reex.v1.models_pb2', _globa
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MODEL']._serialized_start=87
-  _globals['_MODEL']._serialized_end=537
-  _globals['_LISTMODELSREQUEST']._serialized_start=539
-  _globals['_LISTMODELSREQUEST']._serialized_end=558
-  _globals['_LISTMODELSRESPONSE']._serialized_start=560
-  _globals['_LISTMODELSRESPONSE']._serialized_end=612
-  _globals['_GETMODELREQUEST']._serialized_start=614
-  _globals['_GETMODELREQUEST']._serialized_end=645
-  _globals['_MODELFILE']._serialized_start=647
-  _globals['_MODELFILE']._serialized_end=708
-  _globals['_MODELUSE']._serialized_start=710
-  _globals['_MODELUSE']._serialized_end=771
-  _globals['_GETMODELRESPONSE']._serialized_start=774
-  _globals['_GETMODELRESPONSE']._serialized_end=953
-  _globals['_PULLMODELREQUEST']._serialized_start=955
-  _globals['_PULLMODELREQUEST']._serialized_end=992
-  _globals['_PULLMODELRESPONSE']._serialized_start=994
-  _globals['_PULLMODELRESPONSE']._serialized_end=1040
-  _globals['_VERIFYMODELREQUEST']._serialized_start=1042
-  _globals['_VERIFYMODELREQUEST']._serialized_end=1076
-  _globals['_FILECHECK']._serialized_start=1078
-  _globals['_FILECHECK']._serialized_end=1140
-  _globals['_VERIFYMODELRESPONSE']._serialized_start=1142
-  _globals['_VERIFYMODELRESPONSE']._serialized_end=1198
-  _globals['_DELETEMODELREQUEST']._serialized_start=1200
-  _globals['_DELETEMODELREQUEST']._serialized_end=1249
-  _globals['_DELETEMODELRESPONSE']._serialized_start=1251
-  _globals['_DELETEMODELRESPONSE']._serialized_end=1272
-  _globals['_LOADMODELREQUEST']._serialized_start=1274
-  _globals['_LOADMODELREQUEST']._serialized_end=1306
-  _globals['_LOADMODELRESPONSE']._serialized_start=1308
-  _globals['_LOADMODELRESPONSE']._serialized_end=1358
-  _globals['_UNLOADMODELREQUEST']._serialized_start=1360
-  _globals['_UNLOADMODELREQUEST']._serialized_end=1394
-  _globals['_UNLOADMODELRESPONSE']._serialized_start=1396
-  _globals['_UNLOADMODELRESPONSE']._serialized_end=1437
-  _globals['_MODELSERVICE']._serialized_start=1440
-  _globals['_MODELSERVICE']._serialized_end=1948
+  _globals['_MODEL']._serialized_end=560
+  _globals['_LISTMODELSREQUEST']._serialized_start=562
+  _globals['_LISTMODELSREQUEST']._serialized_end=581
+  _globals['_LISTMODELSRESPONSE']._serialized_start=583
+  _globals['_LISTMODELSRESPONSE']._serialized_end=635
+  _globals['_GETMODELREQUEST']._serialized_start=637
+  _globals['_GETMODELREQUEST']._serialized_end=668
+  _globals['_MODELFILE']._serialized_start=670
+  _globals['_MODELFILE']._serialized_end=731
+  _globals['_MODELUSE']._serialized_start=733
+  _globals['_MODELUSE']._serialized_end=794
+  _globals['_GETMODELRESPONSE']._serialized_start=797
+  _globals['_GETMODELRESPONSE']._serialized_end=976
+  _globals['_PULLMODELREQUEST']._serialized_start=978
+  _globals['_PULLMODELREQUEST']._serialized_end=1015
+  _globals['_PULLMODELRESPONSE']._serialized_start=1017
+  _globals['_PULLMODELRESPONSE']._serialized_end=1063
+  _globals['_VERIFYMODELREQUEST']._serialized_start=1065
+  _globals['_VERIFYMODELREQUEST']._serialized_end=1099
+  _globals['_FILECHECK']._serialized_start=1101
+  _globals['_FILECHECK']._serialized_end=1163
+  _globals['_VERIFYMODELRESPONSE']._serialized_start=1165
+  _globals['_VERIFYMODELRESPONSE']._serialized_end=1221
+  _globals['_DELETEMODELREQUEST']._serialized_start=1223
+  _globals['_DELETEMODELREQUEST']._serialized_end=1272
+  _globals['_DELETEMODELRESPONSE']._serialized_start=1274
+  _globals['_DELETEMODELRESPONSE']._serialized_end=1295
+  _globals['_LOADMODELREQUEST']._serialized_start=1297
+  _globals['_LOADMODELREQUEST']._serialized_end=1329
+  _globals['_LOADMODELRESPONSE']._serialized_start=1331
+  _globals['_LOADMODELRESPONSE']._serialized_end=1381
+  _globals['_UNLOADMODELREQUEST']._serialized_start=1383
+  _globals['_UNLOADMODELREQUEST']._serialized_end=1417
+  _globals['_UNLOADMODELRESPONSE']._serialized_start=1419
+  _globals['_UNLOADMODELRESPONSE']._serialized_end=1460
+  _globals['_MODELSERVICE']._serialized_start=1463
+  _globals['_MODELSERVICE']._serialized_end=1971
 # @@protoc_insertion_point(module_scope)

@@ -11,7 +11,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Model(_message.Message):
-    __slots__ = ("name", "description", "installed", "size_bytes", "licence", "sources", "digest", "folder", "architecture", "parameters", "dtype", "hidden_size", "pooling", "query_prefix", "window_tokens", "memory_bytes", "loaded", "revision", "pull_time", "problem", "document_prefix", "readable")
+    __slots__ = ("name", "description", "installed", "size_bytes", "licence", "sources", "digest", "folder", "architecture", "parameters", "dtype", "hidden_size", "pooling", "query_prefix", "window_tokens", "memory_bytes", "loaded", "revision", "pull_time", "problem", "document_prefix", "readable", "reads_prompts")
     NAME_FIELD_NUMBER: _ClassVar[int]
     DESCRIPTION_FIELD_NUMBER: _ClassVar[int]
     INSTALLED_FIELD_NUMBER: _ClassVar[int]
@@ -34,6 +34,7 @@ class Model(_message.Message):
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_PREFIX_FIELD_NUMBER: _ClassVar[int]
     READABLE_FIELD_NUMBER: _ClassVar[int]
+    READS_PROMPTS_FIELD_NUMBER: _ClassVar[int]
     name: str
     description: str
     installed: bool
@@ -56,7 +57,8 @@ class Model(_message.Message):
     problem: str
     document_prefix: str
     readable: bool
-    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., installed: bool = ..., size_bytes: _Optional[int] = ..., licence: _Optional[str] = ..., sources: _Optional[_Iterable[str]] = ..., digest: _Optional[str] = ..., folder: _Optional[str] = ..., architecture: _Optional[str] = ..., parameters: _Optional[int] = ..., dtype: _Optional[str] = ..., hidden_size: _Optional[int] = ..., pooling: _Optional[str] = ..., query_prefix: _Optional[str] = ..., window_tokens: _Optional[int] = ..., memory_bytes: _Optional[int] = ..., loaded: bool = ..., revision: _Optional[str] = ..., pull_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., problem: _Optional[str] = ..., document_prefix: _Optional[str] = ..., readable: bool = ...) -> None: ...
+    reads_prompts: bool
+    def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., installed: bool = ..., size_bytes: _Optional[int] = ..., licence: _Optional[str] = ..., sources: _Optional[_Iterable[str]] = ..., digest: _Optional[str] = ..., folder: _Optional[str] = ..., architecture: _Optional[str] = ..., parameters: _Optional[int] = ..., dtype: _Optional[str] = ..., hidden_size: _Optional[int] = ..., pooling: _Optional[str] = ..., query_prefix: _Optional[str] = ..., window_tokens: _Optional[int] = ..., memory_bytes: _Optional[int] = ..., loaded: bool = ..., revision: _Optional[str] = ..., pull_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., problem: _Optional[str] = ..., document_prefix: _Optional[str] = ..., readable: bool = ..., reads_prompts: bool = ...) -> None: ...
 
 class ListModelsRequest(_message.Message):
     __slots__ = ()

@@ -139,9 +139,9 @@ class Engine:
         """Drop a model's weights in every worker and give the memory back; False when it was not loaded."""
         return self._running().unload(name)
 
-    def reads(self, architecture: str) -> bool:
-        """Whether models of this type (Hugging Face's `model_type`) can be opened here."""
-        return architecture in known.architectures()
+    def reads(self, architecture: str) -> tuple[bool, bool]:
+        """Whether models of this type (`model_type`) can be opened here; whether they read a prompt around a text."""
+        return architecture in known.architectures(), known.is_decoder(architecture)
 
     def needs(self, parameters: int, stored_bytes: int) -> Needs:
         """The memory that a model of so many parameters, stored in so many bytes, would take."""

@@ -108,6 +108,7 @@ def _model(state: ModelState) -> models_pb2.Model:
         memory_bytes=state.needs.total if facts.parameters else 0,
         loaded=state.loaded,
         readable=state.readable,
+        reads_prompts=state.reads_prompts,
         revision=known.revision,
         pull_time=convert.timestamp(known.pulled_at),
         problem=known.problem,

@@ -21,6 +21,7 @@ class ModelState:
     needs: Needs
     loaded: bool
     readable: bool  # its type is one that the engine opens
+    reads_prompts: bool  # a decoder
 
 
 @dataclass(frozen=True)
@@ -96,11 +97,13 @@ class Models:
 
     def _state(self, known: KnownModel) -> ModelState:
         loaded = any(model.name == known.name for model in self._engine.status().models)
+        readable, reads_prompts = self._engine.reads(known.facts.architecture)
         return ModelState(
             known,
             self._engine.needs(known.facts.parameters, known.facts.stored_bytes),
             loaded,
-            self._engine.reads(known.facts.architecture),
+            readable,
+            reads_prompts,
         )
 
     def _uses(self, name: str) -> list[ModelUse]:

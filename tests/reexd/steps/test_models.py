@@ -45,7 +45,9 @@ def test_a_built_in_model_says_what_it_needs_before_it_is_there(served):
     found = served.client.get_model("qwen3-0.6b")
     assert (found.model.installed, found.model.licence, found.files) == (False, "Apache-2.0", ())
     assert found.model.memory_bytes > 4 * found.model.parameters > 2e9
-    assert served.client.get_model("e5-small").model.readable
+    encoder, decoder = (served.client.get_model(name).model for name in ("e5-small", "smollm2-135m"))
+    assert encoder.readable
+    assert (encoder.reads_prompts, decoder.reads_prompts) == (False, True)
     for use in (served.client.load_model, served.client.verify_model):
         with pytest.raises(ModelMissing, match="reexctl models pull"):
             use("qwen3-0.6b")
