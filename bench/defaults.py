@@ -25,11 +25,11 @@ from bench import estimator_data, regression
 from bench.datasets import SHARED
 from bench.estimator_data import Rows, Task
 from bench.report import Check, Result, Table
+from bench.seeds import STRIDE
 from bench.stored import Rows as Stored
 
 ALPHA, BEHIND_MAX, ROWS_LEAST = 0.9, 0.01, 4
 SEEDS, DRAWS = 3, 10  # of a whole set, of a small one
-SEED_STRIDE = 1000  # shuffle i of seed s is drawn from s + i
 SMALL = {"phrasebank": (60, 150, 600), "trec6": (60, 150, 600), "sentiment": (150,)}
 CLASSES_FEWER = 77  # of clinc150's
 REGRESSION_CLASSES_MAX = 20  # above it the regression on all rows is left out: an hour
@@ -138,7 +138,7 @@ def _trial(name: str, seed: int, pool: Rows, test: Rows) -> Trial:
 
     print(f"  {name}, seed {seed}: {len(pool.labels)} documents", flush=True)
     sizes = np.bincount(pool.labels)
-    settings = choose(sizes.tolist(), seed=seed * SEED_STRIDE)
+    settings = choose(sizes.tolist(), seed=seed * STRIDE)
     begun = time.process_time()
     outcomes = tuple(
         State(arrays, facts) for facts, arrays in fit_shuffles(pool.vectors, pool.labels, settings)

@@ -38,9 +38,9 @@ from bench.estimator_claims import checks
 from bench.estimator_data import Task
 from bench.estimator_figures import ALPHAS, Answers, Trial, collected, notes, raw, tables
 from bench.report import Result
+from bench.seeds import seeds
 
 SEEDS = 3
-SEED_STRIDE = 1000  # shuffle i of seed s is drawn from s + i, so near seeds would share shuffles
 PACKAGE_ROWS_MAX = 4000
 QUICK_TASKS, QUICK_ROWS = ("phrasebank", "trec6"), 1200
 
@@ -69,9 +69,9 @@ def run(options: argparse.Namespace) -> Result:
         tasks = [task.with_pool(task.pool.some(QUICK_ROWS, 0)) for task in tasks]
     most = options.package_rows
     wanted = [
-        (task, seed * SEED_STRIDE, shown)
+        (task, seed, shown)
         for task in tasks
-        for seed in range(1 if options.quick else options.seeds)
+        for seed in seeds(1 if options.quick else options.seeds)
         for shown in TRAINED
         if shown != OURS_CAPPED or len(task.pool.labels) > most
     ]

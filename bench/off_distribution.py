@@ -22,6 +22,7 @@ from bench.daemon import Daemon
 from bench.meter import Phases
 from bench.reference_job import ALPHA, PROJECT, prepare_and_upload, train_and_evaluate
 from bench.report import FOLDER, Check, Result, Table
+from bench.seeds import seeds
 
 ADMITTED_MAX = 0.02
 QUICK_DOCUMENTS = 60
@@ -48,7 +49,7 @@ def run(options: argparse.Namespace) -> Result:
     found: list[dict[str, Any]] = []
     with Daemon() as daemon, tempfile.TemporaryDirectory() as folder, daemon.client() as client:
         prepare_and_upload(daemon, csv, Path(folder), Phases())
-        for seed in range(1 if options.quick else options.seeds):
+        for seed in seeds(1 if options.quick else options.seeds):
             run = train_and_evaluate(client, seed, Phases())
             if seed == 0:
                 _upload(client, foreign)

@@ -22,6 +22,7 @@ from bench.daemon import Daemon
 from bench.meter import Phases, spread
 from bench.reference_job import ALPHA, PROJECT, Run, prepare_and_upload, train_and_evaluate
 from bench.report import Check, Result, Table
+from bench.seeds import seeds
 
 ACCURACY_MIN, BEHIND_MAX = 0.737, 0.01
 ADMITTED_MIN, ADMITTED_ACCURACY_MIN = 0.05, 0.9
@@ -38,8 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Result:
     csv = datasets.needed(options.csv, "--csv")
-    seeds = 1 if options.quick else options.seeds
-    runs = [_run(csv, seed) for seed in range(seeds)]
+    runs = [_run(csv, seed) for seed in seeds(1 if options.quick else options.seeds)]
     result = Result(raw={"runs": [_raw(run) for run in runs]})
     result.tables = [_accuracies(runs), _rungs(runs), _times(runs)]
     result.checks = _checks(runs)

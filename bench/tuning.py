@@ -21,6 +21,7 @@ from bench.daemon import BenchFailed, Daemon, models_folder
 from bench.meter import Phases, descendants, resident_peak_mib, spread
 from bench.reference_job import ALPHA, Run, prepare_and_upload, train_and_evaluate
 from bench.report import Check, Result, Table
+from bench.seeds import seeds
 
 PUBLISHED, WALL_MAX_S = 0.8711, 21 * 60
 MODELS = ("minilm", "mpnet")
@@ -51,9 +52,10 @@ def run(options: argparse.Namespace) -> Result:
     names = [name for name in options.models.split(",") if (models_folder() / name).is_dir()]
     if not names:
         raise BenchFailed(f"none of {options.models} is below {models_folder()}; pull one")
-    seeds = 1 if options.quick else options.seeds
     pairs = [
-        _pair(csv, name, seed, QUICK if options.quick else {}) for name in names for seed in range(seeds)
+        _pair(csv, name, seed, QUICK if options.quick else {})
+        for name in names
+        for seed in seeds(1 if options.quick else options.seeds)
     ]
     result = Result(raw={"runs": [_raw(pair) for pair in pairs]})
     by_model = {name: [pair for pair in pairs if pair.model == name] for name in names}
