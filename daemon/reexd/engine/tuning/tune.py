@@ -23,7 +23,7 @@ from reexd.engine.models.form import BaseModel
 from reexd.engine.tuning import batches
 from reexd.engine.tuning.adamw import AdamW
 from reexd.engine.tuning.network import Inputs, Network
-from reexd.engine.tuning.settings import TuneSettings, held_out, row_weights
+from reexd.engine.tuning.settings import TuneSettings, held_out, row_weights, worse
 from reexd.errors import InvalidSetting
 from reexd.pooling import Pooling
 
@@ -102,7 +102,7 @@ class _Run:
         self.adam = AdamW(self.base.copy(), self.network.segments())
         self.gradient = np.empty_like(self.base)
         self.best = self.base
-        self.best_loss, self.best_epoch = math.inf, 0
+        self.best_right, self.best_epoch = np.zeros(len(self.held)), 0
         self.steps_per_epoch = math.ceil(len(self.rows) / settings.batch_size)
         self.done, self.total_loss = 0, 0.0
         self.history: list[dict[str, Any]] = []
@@ -133,11 +133,11 @@ class _Run:
             self.done += 1
             yield self._facts()
         training_loss = self.total_loss / len(self.rows)
-        record = {"epoch": number + 1, "training_loss": training_loss, **self._measure()}
-        record["best"] = record["held_loss"] < self.best_loss
+        measured, right = self._measure()
+        record = {"epoch": number + 1, "training_loss": training_loss, **measured}
+        record["best"] = not worse(self.best_right, right, self.corpus.labels[self.held])
         if record["best"]:
-            self.best, self.best_loss = self.adam.weights.copy(), record["held_loss"]
-            self.best_epoch = number + 1
+            self.best, self.best_right, self.best_epoch = self.adam.weights.copy(), right, number + 1
         record["seconds"] = time.perf_counter() - started
         self.history.append(record)
         self.done, self.total_loss = 0, 0.0
@@ -187,8 +187,8 @@ class _Run:
         share = (step + 1) / rising if step < rising else (total - step) / max(1, total - rising)
         return self.settings.learning_rate * share
 
-    def _measure(self) -> dict[str, float]:
-        """Balanced cross-entropy and accuracy on the held part, each document by its first window."""
+    def _measure(self) -> tuple[dict[str, float], np.ndarray]:
+        """Balanced cross-entropy and accuracy on the held part, each document by its first window; (n_held,) right."""
         self.network.place(self.adam.weights)
         losses, right = np.zeros(len(self.held)), np.zeros(len(self.held))
         places = {int(self.corpus.firsts[row]): at for at, row in enumerate(self.held)}
@@ -204,7 +204,7 @@ class _Run:
         return {
             "held_loss": float(np.mean([losses[labels == label].mean() for label in present])),
             "held_accuracy": float(np.mean([right[labels == label].mean() for label in present])),
-        }
+        }, right
 
     def state(self) -> State:
         facts = {
@@ -213,12 +213,11 @@ class _Run:
             "done": self.done,
             "total_loss": self.total_loss,
             "steps": self.adam.steps,
-            "best_loss": self.best_loss if self.best_epoch else None,
             "best_epoch": self.best_epoch,
         }
         arrays = {"weights": self.adam.weights, "first": self.adam.first, "second": self.adam.second}
         if self.best_epoch:
-            arrays["best"] = self.best
+            arrays |= {"best": self.best, "best_right": self.best_right}
         return facts, arrays
 
     def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
@@ -235,7 +234,7 @@ class _Run:
         self.history, self.done, self.total_loss = facts["history"], facts["done"], facts["total_loss"]
         self.best_epoch = facts["best_epoch"]
         if self.best_epoch:
-            self.best, self.best_loss = np.array(arrays["best"]), facts["best_loss"]
+            self.best, self.best_right = np.array(arrays["best"]), np.array(arrays["best_right"])
 
     def result(self) -> State:
         """What the best epoch changed, by weight; and how it went."""
@@ -247,7 +246,6 @@ class _Run:
         }
         facts = {
             "best_epoch": self.best_epoch,
-            "best_loss": self.best_loss,
             "stopped_early": len(self.history) < self.settings.epochs,
             "history": self.history,
             "tuned_on": len(self.rows),
