@@ -13,7 +13,7 @@ import numpy as np
 
 from reexd.errors import InvalidSetting, NotEnoughData
 
-EPOCHS = 4
+EPOCHS = 3
 BATCH_SIZE = 16
 LEARNING_RATE = 5e-5
 TRAINING_SHARE = 0.85  # of each class; the rest calibrates
