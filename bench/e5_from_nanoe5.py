@@ -214,6 +214,10 @@ def write(packed: Packed, folder: Path) -> list[str]:
     built.save(str(folder / "tokenizer.json"))
     for name, facts in (
         ("config.json", packed.config),
+        (
+            "modules.json",
+            [{"type": "sentence_transformers.models.Normalize"}],
+        ),  # its publisher reads unit vectors
         ("config_sentence_transformers.json", {"prompts": {"query": PREFIX, "document": PREFIX}}),
     ):
         (folder / name).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
