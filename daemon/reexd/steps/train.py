@@ -235,7 +235,6 @@ def fit_settings(project: Project, class_rows: list[int], requested: Mapping[str
     }
     if requested.get("tune"):
         changes.setdefault("training_share", TRAINING_SHARE)
-        changes.setdefault("balanced", False)  # the tuned states have weighed the classes already
     for name, (least, most) in BOUNDS.items():
         value = changes.get(name)
         if value is not None and not least <= value <= most:
