@@ -197,7 +197,9 @@ def _run(name: str, rest: list[str], *, among_all: bool = False) -> int:
         print(f"failed: {failed}", file=sys.stderr)
         return EXIT_FAILED
     report.show(result)
-    command = shlex.join(["python", "-m", "bench", name, *own])
+    command = shlex.join(
+        ["python", "-m", "bench", name, *(own if bench.script or among_all else _asked(rest))]
+    )
     path = report.save(name, bench.claim, command, result, quick=options.quick)
     if not options.quick:
         report.write_results({name: each.page for name, each in BENCHES.items()})
@@ -206,6 +208,14 @@ def _run(name: str, rest: list[str], *, among_all: bool = False) -> int:
         flush=True,
     )
     return EXIT_FAILED if result.failed else 0
+
+
+def _asked(rest: list[str]) -> list[str]:
+    """What was asked of a bench, without where the peers lie on this machine."""
+    if "--peer-python" in rest:
+        at = rest.index("--peer-python")
+        rest = rest[:at] + rest[at + 2 :]
+    return [each for each in rest if not each.startswith("--peer-python=")]
 
 
 if __name__ == "__main__":

@@ -119,7 +119,8 @@ def _accuracies(by_model: dict[str, list[Pair]]) -> Table:
                 ", ".join(str(run.evaluation.correct) for run in runs),
             )
         )
-    title = f"{_test_count(by_model)} test documents, {_seed_count(by_model)} seeds"
+    seeds = _seed_count(by_model)
+    title = f"{_test_count(by_model)} test documents, {seeds} seed{'s' * (seeds != 1)}"
     columns = ("model", "", "accuracy %", f"admitted at {ALPHA:g} %", "of these right %", "right, by seed")
     return Table(title, columns, rows)
 
