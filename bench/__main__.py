@@ -197,9 +197,8 @@ def _run(name: str, rest: list[str], *, among_all: bool = False) -> int:
         print(f"failed: {failed}", file=sys.stderr)
         return EXIT_FAILED
     report.show(result)
-    command = shlex.join(
-        ["python", "-m", "bench", name, *(own if bench.script or among_all else _asked(rest))]
-    )
+    shown = own if bench.script else _asked([each for each in rest if not among_all or each not in unknown])
+    command = shlex.join(["python", "-m", "bench", name, *shown])
     path = report.save(name, bench.claim, command, result, quick=options.quick)
     if not options.quick:
         report.write_results({name: each.page for name, each in BENCHES.items()})

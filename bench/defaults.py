@@ -100,11 +100,11 @@ def _drawn_sets(task: Task, seed: int) -> list[tuple[str, Rows, Task]]:
 
 def _whole_sets(task: Task) -> list[tuple[str, Rows, Task]]:
     """(name, pool, task) of the set itself and of its first classes, where it has many."""
-    found = [(task.name, task.pool, task)]
-    if task.class_count > CLASSES_FEWER:
-        fewer = task.with_pool(_first_classes(task.pool))
-        found.insert(0, (f"{task.name}, {CLASSES_FEWER} classes", fewer.pool, _with_test(fewer)))
-    return found
+    whole = (task.name, task.pool, task)
+    if task.class_count <= CLASSES_FEWER:
+        return [whole]
+    fewer = task.with_pool(_first_classes(task.pool))
+    return [(f"{task.name}, {CLASSES_FEWER} classes", fewer.pool, _with_test(fewer)), whole]
 
 
 def _with_test(task: Task) -> Task:

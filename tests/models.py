@@ -1,6 +1,6 @@
-"""A tiny BERT, written by a program into a folder of the test's own: nothing is downloaded.
+"""A tiny BERT and a tiny llama, written by a program into a folder of the test's own: nothing is downloaded.
 
-Its weights are random, and small beside its word embeddings, so its mean-pooled states are close to bags of
+The BERT's weights are random, and small beside its word embeddings, so its mean-pooled states are close to bags of
 words: texts made of different words are separable, texts of the same words are near.
 """
 

@@ -16,9 +16,10 @@ from dataclasses import dataclass
 from reexd.errors import InvalidSetting
 
 WORDS = ("mean", "max", "first", "last")
+UNIT = ":unit"
 LAYERS_MAX = 99
 
-_FORM = re.compile(r"([a-z]+(?:\+[a-z]+)*)(?:@([1-9][0-9]?))?(:unit)?")
+_FORM = re.compile(rf"([a-z]+(?:\+[a-z]+)*)(?:@([1-9][0-9]?))?({UNIT})?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,7 @@ class Pooling:
     def __str__(self) -> str:
         """The one way to write it: what fingerprints and manifests hold."""
         layers = f"@{self.layers}" if self.layers > 1 else ""
-        return "+".join(self.words) + layers + (":unit" if self.unit else "")
+        return "+".join(self.words) + layers + (UNIT if self.unit else "")
 
 
 def parse(text: str) -> Pooling:
@@ -40,7 +41,7 @@ def parse(text: str) -> Pooling:
     if form is None or not set(words) <= set(WORDS) or len(set(words)) < len(words):
         raise InvalidSetting(
             f"a pooling is one or more of {', '.join(WORDS)}, each once, joined by '+', then optionally '@' and the"
-            f" number of last layers to average (1 to {LAYERS_MAX}), then optionally ':unit', like mean:unit or"
+            f" number of last layers to average (1 to {LAYERS_MAX}), then optionally '{UNIT}', like mean:unit or"
             f" mean+max@4; received {text!r}"
         )
     return Pooling(words, int(form[2] or 1), bool(form[3]))

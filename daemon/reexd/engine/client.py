@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from reexd.engine import asking, fits, numerics, states
+from reexd.engine import asking, fits, numerics
 from reexd.engine.adaptor.settings import FitSettings, choose, official
 from reexd.engine.asking import Question, joined, match_header, match_units
 from reexd.engine.call import Call
+from reexd.engine.classifier_files import write_classifier
 from reexd.engine.embedding import EmbedStream, OpenModel, collected
 from reexd.engine.memory import Needs
 from reexd.engine.models import known
@@ -40,7 +41,7 @@ from reexd.engine.tokens import Window
 from reexd.engine.tuning.settings import TuneSettings
 from reexd.engine.tunings import TuneProgress, Tunings, kept_with_corpus, write_adapter
 from reexd.errors import EngineDied
-from reexd.records import Classifier, ClassifierArrays, ModelFacts, ModelFiles
+from reexd.records import ModelFacts, ModelFiles
 from reexd.weights.measure import Measure
 
 __all__ = [
@@ -139,9 +140,13 @@ class Engine:
         """Drop a model's weights in every worker and give the memory back; False when it was not loaded."""
         return self._running().unload(name)
 
-    def reads(self, architecture: str) -> tuple[bool, bool]:
-        """Whether models of this type (`model_type`) can be opened here; whether they read a prompt around a text."""
-        return architecture in known.architectures(), known.is_decoder(architecture)
+    def reads(self, architecture: str) -> bool:
+        """Whether models of this type (Hugging Face's `model_type`) can be opened here."""
+        return architecture in known.architectures()
+
+    def reads_prompts(self, architecture: str) -> bool:
+        """Whether models of this type read a prompt around each text."""
+        return known.is_decoder(architecture)
 
     def needs(self, parameters: int, stored_bytes: int) -> Needs:
         """The memory that a model of so many parameters, stored in so many bytes, would take."""
@@ -320,31 +325,3 @@ class Engine:
     def _read(self, model: ModelFiles) -> tuple[ModelFacts, OpenModel]:
         with self._call() as call:
             return read_model(call, model, self._settings, self.status())
-
-
-def write_classifier(
-    folder: Path, record: Classifier, arrays: ClassifierArrays, vectors: np.ndarray
-) -> MatchHandle:
-    """Lay a classifier out for the workers: `vectors` (N, D) float32 are its support's hidden states with
-    attributes, not normalised, in the order of `arrays.support_rows`. The folder must not exist yet."""
-    exemplar_size, feature_count = arrays.projection_weight.shape
-    state = State(
-        {
-            "projection_weight": arrays.projection_weight,
-            "projection_bias": arrays.projection_bias,
-            "classifier_weight": arrays.classifier_weight,
-            "classifier_bias": arrays.classifier_bias,
-            "support": vectors,
-            "support_labels": arrays.support_labels,
-            "support_predictions": arrays.support_predictions,
-        },
-        {
-            "mean": record.mean,
-            "standard_deviation": record.standard_deviation,
-            "neighbors_max": record.neighbors_max,
-        },
-    )
-    states.save(folder, state)
-    return MatchHandle(
-        key=str(folder), path=folder, support_count=len(vectors), width=min(exemplar_size, feature_count)
-    )

@@ -69,7 +69,7 @@ class Tunings:
         """
         _, opened = self._opened(model)
         windows: list[Window] = []
-        for start, end, prompt in _runs(prompts or [""] * len(texts)):
+        for start, end, prompt in _alike(prompts or [""] * len(texts)):
             windows.extend(opened.reader.read(texts[start:end], start, prompt))
         corpus.write_windows(folder, windows, labels, keep)
 
@@ -99,7 +99,7 @@ class Tunings:
             return _run(call, opened, facts.layers, folder, settings, checkpoint_s, on_progress)
 
 
-def _runs(prompts: Sequence[str]) -> Iterator[tuple[int, int, str]]:
+def _alike(prompts: Sequence[str]) -> Iterator[tuple[int, int, str]]:
     """(begin, end, prompt) of neighbours under the same prompt, a few thousand at a time."""
     begin = 0
     for prompt, same in itertools.groupby(prompts):

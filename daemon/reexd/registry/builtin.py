@@ -11,9 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from reexd.pooling import UNIT
 from reexd.registry.manifest import sha256
 from reexd.registry.references import OnDisk, Source
-from reexd.registry.selection import POOLING_DECODER, POOLING_ENCODER, UNIT, WEIGHTS_SUFFIXES
+from reexd.registry.selection import POOLING_DECODER, POOLING_ENCODER, WEIGHTS_SUFFIXES
 
 # A decoder could read more at once, at a cost per token that grows with the length; longer texts are windowed.
 WINDOW_DECODER = 2048

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reexd.errors import InvalidInput
+from reexd.pooling import UNIT
 from reexd.registry.facts import is_causal, json_object, json_objects
 from reexd.weights import gguf, safetensors
 
@@ -34,7 +35,6 @@ SAFETENSORS, GGUF = ".safetensors", ".gguf"
 WEIGHTS_SUFFIXES = (SAFETENSORS, GGUF)
 
 POOLING_ENCODER = "mean"
-UNIT = ":unit"
 POOLING_DECODER = "mean+last"  # only the last token's state has seen the whole text
 
 # Everything but the weights is small; a larger one is not what its name says.

@@ -97,13 +97,13 @@ class Models:
 
     def _state(self, known: KnownModel) -> ModelState:
         loaded = any(model.name == known.name for model in self._engine.status().models)
-        readable, reads_prompts = self._engine.reads(known.facts.architecture)
+        architecture = known.facts.architecture
         return ModelState(
             known,
             self._engine.needs(known.facts.parameters, known.facts.stored_bytes),
             loaded,
-            readable,
-            reads_prompts,
+            readable=self._engine.reads(architecture),
+            reads_prompts=self._engine.reads_prompts(architecture),
         )
 
     def _uses(self, name: str) -> list[ModelUse]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 from reex import errors
+from reexd.interchange.sdmkitmodel import read_model
 
 STILL = {
     "epochs": 1,
     "learning_rate": 1e-30,
     "shuffles": 1,
-}  # steps of no length: no weight moves but one that is 0, and that by nothing a logit could show
+}  # a step so short that no weight moves but one that is 0
 MEDIUM = {"epochs": 120, "patience": 0, "shuffles": 2, "learning_rate": 0.001}
 
 
@@ -23,10 +25,15 @@ def sides(client, project: str) -> dict[str, str]:
     return found
 
 
-def test_a_continued_version_begins_where_its_parent_stood(served, ready, fast):
+def test_a_continued_version_begins_where_its_parent_stood(served, ready, fast, tmp_path):
     client = served.client
     before = client.query(ready, ["profit rose strong", "weak loss", "giraffe soup"])
+    parent = read_model(client.export_classifier(ready, tmp_path / "v1.sdmkitmodel"))
     job = served.train(ready, continue_from="", **STILL)
+    child = read_model(client.export_classifier(ready, tmp_path / "v2.sdmkitmodel"))
+    for was, now in zip(parent.weights.arrays(), child.weights.arrays(), strict=True):
+        np.testing.assert_array_equal(now[was != 0], was[was != 0])
+        assert np.abs(now[was == 0]).max(initial=0.0) < 1e-28
     assert job.result["settings"]["exemplar_size"] == fast["exemplar_size"]
     after = client.query(ready, ["profit rose strong", "weak loss", "giraffe soup"])
     assert [each.logits for each in after] == [each.logits for each in before]

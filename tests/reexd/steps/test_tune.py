@@ -86,11 +86,11 @@ def test_a_tuned_version_among_others(fresh, new_project, corpus, fast):
     environment.close()
 
 
-def test_a_decoder_under_prompts(fresh, tiny_models, models_folder, tmp_path):
+def test_a_decoder_under_prompts(fresh, tiny_models, tmp_path):
     """The project's prompt, or a document's own, is read in tuning as it is in questions."""
     pytest.importorskip("mlx_lm", reason="decoders need mlx-lm: pip install 'reex[decoders]'")
-    Registry(models_folder).pull(str(tiny_models.write_tiny_llama(tmp_path / "tiny-llama").folder))
-    daemon = fresh()
+    Registry(tmp_path / "installed").pull(str(tiny_models.write_tiny_llama(tmp_path / "tiny-llama").folder))
+    daemon = fresh(tmp_path / "installed")
     daemon.client.create_project("asked", ("up", "down"), model="tiny-llama", prompt="is this good or bad")
     rng = np.random.default_rng(0)
     lines = []

@@ -30,7 +30,10 @@ PROJECTED_ROWS = 8192  # at a time
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measurement:
-    """Balanced means over true classes, but for `calibration_share`; `q`, `d` are the training rows', self-excluded."""
+    """Balanced means over true classes, but for `plain_calibration_accuracy`.
+
+    `q` and `d` are the training rows', each with itself excluded.
+    """
 
     q: np.ndarray  # (n_train,) float32
     d: np.ndarray  # (n_train,) float32
@@ -39,7 +42,7 @@ class Measurement:
     training_loss: float = float("nan")
     training_q: float = float("nan")
     calibration_accuracy: float = float("nan")
-    calibration_share: float = float("nan")  # of all calibration rows, right
+    plain_calibration_accuracy: float = float("nan")  # of all calibration rows, right
     calibration_loss: float = float("nan")
     calibration_q: float = float("nan")
 
@@ -48,7 +51,7 @@ class Measurement:
         facts: dict[str, float] = {
             "balanced_training_accuracy": self.training_accuracy,
             "balanced_calibration_accuracy": self.calibration_accuracy,
-            "calibration_accuracy": self.calibration_share,
+            "calibration_accuracy": self.plain_calibration_accuracy,
         }
         kind = "loss" if self.matched else "cross_entropy"
         facts[f"balanced_training_{kind}"] = self.training_loss
@@ -151,4 +154,6 @@ def _summary(
         figures[f"{name}_accuracy"] = class_balanced_mean(right, own, classes)
         figures[f"{name}_loss"] = balanced_loss(logits, own, q, d, classes, settings.q_offset)
         figures[f"{name}_q"] = class_balanced_mean(q, own, classes)
-    return Measurement(parts[0][1], parts[0][2], matched, calibration_share=float(right.mean()), **figures)
+    return Measurement(
+        parts[0][1], parts[0][2], matched, plain_calibration_accuracy=float(right.mean()), **figures
+    )

@@ -91,11 +91,8 @@ def as_weights(found: Regression, drawn: AdaptorWeights) -> AdaptorWeights | Non
     outer, scale, inner = np.linalg.svd(found.logit_map.astype(np.float64), full_matrices=False)
     own = np.sqrt(scale[:rank])[:, None] * inner[:rank]
     projection = drawn.projection_weight.copy()
-    spread = _spread(own, found.covariance)
-    emphasis = (
-        math.sqrt(SPREAD_SHARE * _spread(projection[rank:], found.covariance) / spread) if spread else 0.0
-    )
-    emphasis = emphasis or 1.0  # where there is nothing to balance
+    spread, rest = _spread(own, found.covariance), _spread(projection[rank:], found.covariance)
+    emphasis = math.sqrt(SPREAD_SHARE * rest / spread) if rest and spread else 1.0
     projection[:rank] = emphasis * own
     classifier = np.zeros_like(drawn.classifier_weight)
     classifier[:, :rank] = outer[:, :rank] * np.sqrt(scale[:rank]) / emphasis
