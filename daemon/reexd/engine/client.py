@@ -39,7 +39,7 @@ from reexd.engine.tasks import (
 )
 from reexd.engine.tokens import Window
 from reexd.engine.tuning.settings import TuneSettings
-from reexd.engine.tunings import TuneProgress, Tunings, kept_with_corpus, write_adapter
+from reexd.engine.tunings import TuneProgress, Tunings, cached_exactly, kept_with_corpus, write_adapter
 from reexd.errors import EngineDied
 from reexd.records import ModelFacts, ModelFiles
 from reexd.weights.measure import Measure
@@ -62,6 +62,7 @@ __all__ = [
     "TuneProgress",
     "TuneSettings",
     "WorkerStatus",
+    "cached_exactly",
     "choose",
     "kept_with_corpus",
     "official",

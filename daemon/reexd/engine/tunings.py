@@ -16,11 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from reexd.engine import states
+from reexd.engine.cached import CachedStream
 from reexd.engine.call import Call
 from reexd.engine.embedding import OpenModel
 from reexd.engine.pool import error_of
 from reexd.engine.schedule import Unit
-from reexd.engine.tasks import State
+from reexd.engine.tasks import EmbeddedBatch, State
 from reexd.engine.tokens import Window
 from reexd.engine.tuning import corpus
 from reexd.engine.tuning.settings import TuneSettings
@@ -98,6 +99,24 @@ class Tunings:
         with self._call(cancel) as call:
             return _run(call, opened, facts.layers, folder, settings, checkpoint_s, on_progress)
 
+    def embed_stream(
+        self,
+        model: ModelFiles,
+        folder: Path,
+        layers: int,
+        rows: np.ndarray,
+        *,
+        cancel: threading.Event | None = None,
+    ) -> Iterator[EmbeddedBatch]:
+        """Hidden states of documents that `run` tuned the top `layers` layers on, from the cache of the lower ones.
+
+        `model` is the tuned one; rows (n,) are places among the texts that `read` was given. Only where they are
+        `cached_exactly`; otherwise as `Engine.embed_stream`.
+        """
+        _, opened = self._opened(model)
+        with self._call(cancel) as call:
+            yield from CachedStream(call, opened, folder, layers).documents(rows)
+
 
 def _alike(prompts: Sequence[str]) -> Iterator[tuple[int, int, str]]:
     """(begin, end, prompt) of neighbours under the same prompt, a few thousand at a time."""
@@ -112,6 +131,11 @@ def _alike(prompts: Sequence[str]) -> Iterator[tuple[int, int, str]]:
 def kept_with_corpus(folder: Path) -> State | None:
     """What `Tunings.read` was given to keep; None unless it came to its end."""
     return corpus.kept(folder)
+
+
+def cached_exactly(folder: Path) -> bool:
+    """Whether `Tunings.embed_stream` gives what embedding the texts would give."""
+    return corpus.exact(folder)
 
 
 def write_adapter(folder: Path, changes: Mapping[str, np.ndarray]) -> None:

@@ -46,6 +46,7 @@ class Worker:
             "match": self._match,
             "fit": self._start_fit,
             "lower": self._lower,
+            "upper": self._upper,
             "tune": self._start_tuning,
             "cancel": self._cancel,
         }
@@ -151,6 +152,19 @@ class Worker:
             frame.arrays["windows"],
         )
         return Frame({})
+
+    def _upper(self, frame: Frame) -> Frame:
+        from reexd.engine.tuning.running import upper
+
+        told = frame.header
+        vectors = upper(
+            self._encoders.open(told["model"]).model,
+            parse(told["pooling"]),
+            Path(told["folder"]),
+            told["layers"],
+            frame.arrays["windows"],
+        )
+        return Frame({}, {"vectors": vectors})
 
     def _start_tuning(self, frame: Frame) -> None:
         from reexd.engine.tuning.running import Tuning

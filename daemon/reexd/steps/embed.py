@@ -13,21 +13,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from reexd.engine.client import Engine
+from reexd.engine.client import EmbeddedBatch, Engine
 from reexd.errors import Unready
 from reexd.records import Classifier, Document, ModelFacts, ModelFiles, Project
 from reexd.registry import Registry
-from reexd.steps.tuned import Adapters, View, viewed
+from reexd.steps.embedded import COMMIT_ROWS, Batch, link
+from reexd.steps.tuned import Adapters, Cached, View, viewed
 from reexd.store import documents, hidden_states, references, spaces
 from reexd.store.catalogue import Catalogue
-from reexd.store.environment import Environment, Txn
+from reexd.store.environment import Environment
 from reexd.store.spaces import Space
 
 CHUNK_DOCUMENTS = 2_048  # read at once: enough to sort by length, little enough to hold
 CHUNK_SIZE_MAX_BYTES = 16 << 20
 CHECKED_S = 1.0  # a model's files are looked at again after so long
 READINGS_MAX = 64
-COMMIT_ROWS = 256  # hidden states per transaction: a crash costs seconds of work, not minutes
 
 
 @dataclass(frozen=True)
@@ -177,13 +177,15 @@ class Embed:
         project: Project,
         numbers: np.ndarray,
         *,
+        cached: Cached | None = None,
         cancel: threading.Event | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> np.ndarray:
         """Make sure each document has its hidden state: (n,) int64 rows, -1 for a document deleted meanwhile.
 
-        `progress` is told how many of `numbers` are done. What was embedded is committed as it comes, so an
-        interrupted call loses at most the last `COMMIT_ROWS`. Raises JobCancelled when `cancel` is set.
+        `cached`: what the tuning that made the project's model has of them. `progress` is told how many are done.
+        What was embedded is committed as it comes, so an interrupted call loses at most the last `COMMIT_ROWS`.
+        Raises JobCancelled when `cancel` is set.
         """
         space = self.space(project)
         environment = self._catalogue.open(project.name)
@@ -193,7 +195,7 @@ class Embed:
         if progress:
             progress(done)
         for chunk in _chunks(environment, missing):
-            for finished in self._chunk(project, environment, space, chunk, cancel):
+            for finished in self._chunk(project, environment, space, chunk, cached, cancel):
                 done += finished
                 if progress:
                     progress(done)
@@ -206,6 +208,7 @@ class Embed:
         environment: Environment,
         space: Space,
         numbers: np.ndarray,
+        cached: Cached | None,
         cancel: threading.Event | None,
     ) -> Iterator[int]:
         """Embed one chunk; yields how many documents each commit finished."""
@@ -214,10 +217,10 @@ class Embed:
             found = documents.read_many(txn, numbers)
             digests = _digests(project, facts, [each.text for each in found], [each.prompt for each in found])
             rows = hidden_states.lookup(txn, space, digests)
-        cached = [document for document, row in zip(found, rows, strict=True) if row >= 0]
-        if cached:
-            environment.write(lambda txn: _link(txn, space, cached, rows[rows >= 0]))
-        yield len(numbers) - len(found) + len(cached)
+        stored = [document for document, row in zip(found, rows, strict=True) if row >= 0]
+        if stored:
+            environment.write(lambda txn: link(txn, space, stored, rows[rows >= 0]))
+        yield len(numbers) - len(found) + len(stored)
         # Equal texts are read once: each fresh digest stands for all documents that have it.
         fresh: dict[bytes, list[Document]] = {}
         for document, digest, row in zip(found, digests, rows, strict=True):
@@ -225,53 +228,37 @@ class Embed:
                 fresh.setdefault(digest, []).append(document)
         groups = list(fresh.items())
         for prompt, group in _by_prompt(project, facts, [same[0].prompt for _, same in groups]):
-            texts = [groups[at][1][0].text for at in group]
-            batch = _Batch([], [], [])
-            for part in self._engine.embed_stream(files, texts, prompt=prompt, cancel=cancel):
+            batch = Batch([], [], [])
+            for part in self._read(files, [groups[at][1] for at in group], prompt, cached, cancel):
                 batch.groups.extend(groups[at] for at in group[part.indices])
                 batch.vectors.append(part.vectors)
                 batch.windows.append(part.windows)
                 if len(batch.groups) >= COMMIT_ROWS:
                     yield batch.commit(environment, space)
-                    batch = _Batch([], [], [])
+                    batch = Batch([], [], [])
             if batch.groups:
                 yield batch.commit(environment, space)
 
-
-@dataclass(frozen=True)
-class _Batch:
-    """Embedded and not yet committed: (digest, its documents), and their vectors and windows in parts."""
-
-    groups: list[tuple[bytes, list[Document]]]
-    vectors: list[np.ndarray]
-    windows: list[np.ndarray]
-
-    def commit(self, environment: Environment, space: Space) -> int:
-        """Store the rows and link the documents, in one transaction; how many documents."""
-
-        def work(txn: Txn) -> None:
-            rows = hidden_states.append(
-                txn,
-                space,
-                [digest for digest, _ in self.groups],
-                np.concatenate(self.vectors),
-                np.concatenate(self.windows),
-            )
-            linked = [
-                (document, row) for (_, same), row in zip(self.groups, rows, strict=True) for document in same
-            ]
-            _link(txn, space, [document for document, _ in linked], np.array([row for _, row in linked]))
-
-        environment.write(work)
-        return sum(len(same) for _, same in self.groups)
-
-
-def _link(txn: Txn, space: Space, found: list[Document], rows: np.ndarray) -> None:
-    """Link what was read to its row, unless the document was replaced or deleted since."""
-    numbers = np.array([document.number for document in found], np.int64)
-    revisions = np.array([document.revision for document in found], np.int64)
-    same = documents.states(txn, numbers).revisions == revisions
-    references.link(txn, space, numbers[same], rows[same])
+    def _read(
+        self,
+        files: ModelFiles,
+        groups: list[list[Document]],  # of one text each
+        prompt: str,
+        cached: Cached | None,
+        cancel: threading.Event | None,
+    ) -> Iterator[EmbeddedBatch]:
+        """Hidden states of texts under one prompt, those in the cache first."""
+        places = np.array([-1 if cached is None else cached.place(same) for same in groups], np.int64)
+        kept, others = np.flatnonzero(places >= 0), np.flatnonzero(places < 0)
+        if cached is not None and kept.size:
+            for part in self._engine.tunings.embed_stream(
+                files, cached.folder, cached.layers, places[kept], cancel=cancel
+            ):
+                yield replace(part, indices=kept[part.indices])
+        if others.size:
+            texts = [groups[at][0].text for at in others]
+            for part in self._engine.embed_stream(files, texts, prompt=prompt, cancel=cancel):
+                yield replace(part, indices=others[part.indices])
 
 
 def _digests(

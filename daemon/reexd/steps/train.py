@@ -189,6 +189,7 @@ class Train:
             self._embed.documents(
                 project,
                 numbers,
+                cached=tuned.cached if tuned is not None else None,
                 cancel=running.cancel,
                 progress=lambda done, total=total: running.report("embed", done, total),
             )

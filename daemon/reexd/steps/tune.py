@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reexd.engine.client import Engine, State, TuneProgress, kept_with_corpus, write_adapter
+from reexd.engine.client import Engine, State, TuneProgress, cached_exactly, kept_with_corpus, write_adapter
 from reexd.engine.tuning import settings as tuning
 from reexd.errors import InvalidSetting, NotEnoughData
 from reexd.jobs import RunningJob
@@ -24,13 +24,14 @@ from reexd.sdm import stratified_split
 from reexd.steps import pool as pool_record
 from reexd.steps.embed import Embed, read_prompt
 from reexd.steps.pool import Sides
-from reexd.steps.tuned import View, viewed
+from reexd.steps.tuned import Cached, View, viewed
 from reexd.store import adapters, documents
 from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Environment, Txn
 
 REQUESTED = ("tune", "tune_layers", "tune_epochs")  # what a job's request says of it
 BOUNDS = {"tune_layers": (1, 1_000), "tune_epochs": (1, 1_000)}
+FORM = 1  # of a tuning's folder: what another program version left is made anew
 _ADAPTER = "adapter"  # the changes, as workers read them, in the job's folder
 
 
@@ -40,6 +41,7 @@ class Tuned:
 
     view: View  # the project with the tuned model
     sides: Sides
+    cached: Cached | None  # of the training side, where it is exact
     changes: Mapping[str, np.ndarray]
 
 
@@ -84,9 +86,15 @@ class Tune:
         running.report("tune", 0, 1)
         files, facts = self._embed.model(project)
         folder = self._work / running.job.name
-        if kept_with_corpus(folder) is None:
-            self._lay_out(project, environment, folder, running)
+        read_as = {
+            "form": FORM,
+            "fingerprint": facts.fingerprint,
+            "prompt": read_prompt(project, facts, ""),
+        }
         kept = kept_with_corpus(folder)
+        if kept is None or kept.facts != read_as:
+            self._lay_out(project, environment, folder, running, read_as)
+            kept = kept_with_corpus(folder)
         assert kept is not None
         settings = _settings(facts, kept, running.request)
         result = self._engine.tunings.run(
@@ -107,9 +115,8 @@ class Tune:
             **result.facts,
         }
         arrays = kept.arrays
-        return Tuned(
-            view, Sides(arrays["documents"], arrays["revisions"], arrays["roles"], report), result.arrays
-        )
+        divided = Sides(arrays["documents"], arrays["revisions"], arrays["roles"], report)
+        return Tuned(view, divided, _cached(folder, settings.layers, divided), result.arrays)
 
     def end(self, job: Job) -> None:
         """Remove what the job worked on."""
@@ -119,7 +126,14 @@ class Tune:
         """Forget tuned models that neither a version nor a job under way needs."""
         adapters.sweep(txn)
 
-    def _lay_out(self, project: Project, environment: Environment, folder: Path, running: RunningJob) -> None:
+    def _lay_out(
+        self,
+        project: Project,
+        environment: Environment,
+        folder: Path,
+        running: RunningJob,
+        read_as: dict[str, object],
+    ) -> None:
         """Choose the sides, and write the training side's windows into a new folder."""
         shutil.rmtree(folder, ignore_errors=True)
         with environment.read() as txn:
@@ -131,7 +145,8 @@ class Tune:
         roles = sides(states.labels, texts, running.request)
         training = np.flatnonzero(roles == Role.SUPPORT)
         keep = State(
-            {"documents": numbers, "revisions": states.revisions, "labels": states.labels, "roles": roles}, {}
+            {"documents": numbers, "revisions": states.revisions, "labels": states.labels, "roles": roles},
+            read_as,
         )
         files, facts = self._embed.model(project)
         folder.mkdir(mode=0o700, parents=True)
@@ -150,6 +165,15 @@ class Tune:
         shutil.rmtree(target, ignore_errors=True)
         write_adapter(target, changes)
         return viewed(project, adapter=AdapterFiles(target, digest))
+
+
+def _cached(folder: Path, layers: int, divided: Sides) -> Cached | None:
+    """The cache holds the training side in the order that `_lay_out` gave it."""
+    if not cached_exactly(folder):
+        return None
+    training = divided.roles == Role.SUPPORT
+    pairs = zip(divided.documents[training].tolist(), divided.revisions[training].tolist(), strict=True)
+    return Cached(folder, layers, {pair: place for place, pair in enumerate(pairs)})
 
 
 def sides(labels: np.ndarray, texts: list[str], requested: Mapping[str, object]) -> np.ndarray:

@@ -1,15 +1,16 @@
-"""Tuned: language models as versions know them. Owns the view of a project through a version's eyes, and where the
-changes that tuning made lie for the engine.
+"""Tuned: language models as versions know them. Owns the view of a project through a version's eyes, where the changes
+that tuning made lie for the engine, and which documents the cache of a tuning under way has.
 """
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
 from reexd.engine.client import write_adapter
-from reexd.records import AdapterFiles, Classifier, Project
+from reexd.records import AdapterFiles, Classifier, Document, Project
 from reexd.store import adapters
 from reexd.store.catalogue import Catalogue
 
@@ -19,6 +20,19 @@ class View(Project):
     """A project as one version sees it: its language model, its prompt, and what tuned that model."""
 
     adapter: AdapterFiles | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cached:
+    """Documents whose hidden states need the tuned layers only: a tuning ran the others, and kept what came out."""
+
+    folder: Path
+    layers: int  # that were tuned
+    places: Mapping[tuple[int, int], int]  # in the cache, by number and revision
+
+    def place(self, same: Sequence[Document]) -> int:
+        """Where the text is that these documents have; -1 where it is not."""
+        return max(self.places.get((each.number, each.revision), -1) for each in same)
 
 
 def viewed(project: Project, **changes: object) -> View:

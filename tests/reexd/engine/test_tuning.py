@@ -12,8 +12,9 @@ import mlx.nn as nn
 import numpy as np
 import pytest
 from mlx.utils import tree_flatten
-from reexd.engine import models
-from reexd.engine.client import State, kept_with_corpus, write_adapter
+from reexd.engine import models, states
+from reexd.engine.client import State, cached_exactly, kept_with_corpus, write_adapter
+from reexd.engine.embedding import collected
 from reexd.engine.models import kernels
 from reexd.engine.tokens import TextReader
 from reexd.engine.tuning import batches, corpus
@@ -269,6 +270,11 @@ def test_through_a_worker_into_a_fused_model(shared_engine, tiny_bert, tiny_mode
     before = shared_engine.embed(tiny_bert, texts).vectors
     after = shared_engine.embed(fused, texts).vectors
     assert np.abs(after - before).max() > 1e-3
+    chosen = np.array([3, 0, 59, 30])  # the second of them of several windows
+    stream = shared_engine.tunings.embed_stream(fused, folder, SETTINGS.layers, chosen)
+    from_cache = collected(stream, len(chosen), after.shape[1])
+    assert np.allclose(from_cache.vectors, after[chosen], atol=1e-6)
+    assert from_cache.windows[1] > 1 == from_cache.windows[0]
     model = models.load(tiny_bert.folder, tiny_bert.digests).model
     names = {f"encoder.layer.{name}": array.astype(np.float32) for name, array in result.arrays.items()}
     tuned_weights = {
@@ -301,6 +307,9 @@ def test_a_large_cache_is_kept_in_half_precision(tmp_path, monkeypatch):
         corpus.lower_states(tmp_path / name, writable=True)[-1] = 2.5
         found = corpus.lower_states(tmp_path / name)
         assert (found.shape, found.dtype, found[-1, 0]) == ((tokens, 8), dtype, 2.5)
+        assert not cached_exactly(tmp_path / name)  # not all may be there
+        states.save(tmp_path / name / corpus.RESULT, State({}, {}))
+        assert cached_exactly(tmp_path / name) == (dtype is np.float32)
 
 
 def test_changes_of_another_model_are_refused(shared_engine, tiny_bert, tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from reexd.engine import models
 from reexd.engine.client import State, write_adapter
+from reexd.engine.embedding import collected
 from reexd.engine.encoding import pooled
 from reexd.engine.models import known
 from reexd.engine.tokens import TextReader
@@ -67,3 +68,5 @@ def test_through_a_worker_under_its_prompts(shared_engine, tiny_llama, tmp_path)
         walked = model.states(model.embed(mx.array(window.ids[None])))
         expected = np.array(pooled(model, walked, parse(tiny_llama.pooling), *bounds))
         assert np.abs(vector - expected).max() < 1e-5
+    stream = shared_engine.tunings.embed_stream(fused, folder, SETTINGS.layers, np.arange(8))
+    assert np.allclose(collected(stream, 8, vectors.shape[1]).vectors, vectors, atol=1e-5)

@@ -86,6 +86,17 @@ def test_a_tuned_version_among_others(fresh, new_project, corpus, fast):
     environment.close()
 
 
+@pytest.mark.parametrize("words", [8, 80])
+def test_what_was_tuned_on_stands_where_reading_it_again_would_put_it(served, project, corpus, words):
+    """Training documents are embedded from the cache of the lower layers, the others from their text."""
+    served.upload(project, corpus(30, words=words), "train")
+    served.train(project, **TUNED | {"tune_layers": 1})
+    stored = {found.id: found.logits for found in served.client.predict_split(project, "train")}
+    for line in corpus(30, words=words)[::8]:
+        anew = line["document"].replace(" ", "  ")  # the same tokens, a text not seen before
+        assert np.allclose(answers(served, project, anew).logits, stored[line["id"]], atol=1e-5)
+
+
 def test_a_decoder_under_prompts(fresh, tiny_models, tmp_path):
     """The project's prompt, or a document's own, is read in tuning as it is in questions."""
     pytest.importorskip("mlx_lm", reason="decoders need mlx-lm: pip install 'reex[decoders]'")

@@ -87,6 +87,12 @@ def lower_states(folder: Path, *, writable: bool = False) -> np.ndarray:
     return np.load(folder / _STATES, mmap_mode="r+" if writable else "r", allow_pickle=False)
 
 
+def exact(folder: Path) -> bool:
+    """Whether the lower layers' outputs are all there, in full precision."""
+    full = (folder / _STATES).exists() and lower_states(folder).dtype == np.float32
+    return full and states.complete(folder / RESULT)
+
+
 def filled(folder: Path) -> int:
     """How many units of windows, in their order, are on disk."""
     path = folder / _FILLED

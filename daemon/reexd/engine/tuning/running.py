@@ -14,7 +14,7 @@ import mlx.core as mx
 import numpy as np
 
 from reexd.engine import blas, states
-from reexd.engine.encoding import Encoders
+from reexd.engine.encoding import Encoders, pooled
 from reexd.engine.frames import Frame
 from reexd.engine.models import kernels
 from reexd.engine.models.form import BaseModel
@@ -22,7 +22,7 @@ from reexd.engine.tasks import State
 from reexd.engine.tuning import adapters, corpus
 from reexd.engine.tuning.settings import TuneSettings
 from reexd.engine.tuning.tune import Corpus, tune
-from reexd.pooling import parse
+from reexd.pooling import Pooling, parse
 
 _CHECKPOINT = "checkpoint-"
 _WRITING_SHARE_MAX = 1 / 20  # of the time may go into checkpoints
@@ -67,15 +67,12 @@ class Tuning:
 
     def _begin(self):
         blas.set_threads(os.cpu_count() or 1)
-        given = corpus.windows(self._folder)
-        names = ("offsets", "begin", "end", "context", "firsts", "counts", "labels")
-        read = {name: np.array(given[name]) for name in names}
         resume = self._last()
         self._saved_at = time.monotonic()
         return tune(
             adapters.copied(self._encoders.open(self._settings["model"]).model),
             parse(self._settings["pooling"]),
-            Corpus(corpus.lower_states(self._folder), **read),
+            _read(self._folder),
             TuneSettings.from_dict(self._settings["tune"]),
             None if resume is None else (dict(resume.facts), dict(resume.arrays)),
             checkpoint_interval_s=float(self._settings["checkpoint_s"]),
@@ -106,6 +103,12 @@ class Tuning:
         self._save_s = self._saved_at - started
 
 
+def _read(folder: Path) -> Corpus:
+    given = corpus.windows(folder)
+    names = ("offsets", "begin", "end", "context", "firsts", "counts", "labels")
+    return Corpus(corpus.lower_states(folder), **{name: np.array(given[name]) for name in names})
+
+
 def fill(model: BaseModel, folder: Path, layers: int, chosen: np.ndarray) -> None:
     """Run windows (m,) through all but the top `layers` layers, into the file of their outputs."""
     given = corpus.windows(folder)
@@ -124,3 +127,11 @@ def fill(model: BaseModel, folder: Path, layers: int, chosen: np.ndarray) -> Non
     target = corpus.lower_states(folder, writable=True)
     for row, window, length in zip(outputs, chosen, lengths, strict=True):
         target[offsets[window] : offsets[window] + length] = row[:length]
+
+
+def upper(model: BaseModel, pooling: Pooling, folder: Path, layers: int, chosen: np.ndarray) -> np.ndarray:
+    """(m, W D) float32: windows (m,) through the top `layers` layers alone, from the outputs that `fill` left."""
+    given = _read(folder).inputs(chosen)
+    own = model.embed(mx.zeros((1, 1), mx.int32)).dtype  # nothing is computed: what the layers take
+    walked = model.states(mx.array(given.x).astype(own), given.mask(), len(model.layers) - layers)
+    return np.array(pooled(model, walked, pooling, given.lengths, given.begin, given.end, given.context))
