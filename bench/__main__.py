@@ -80,6 +80,13 @@ BENCHES = {
         " seconds, memory; at least 87.11 % in less than 21 minutes.",
         page="models",
     ),
+    "curve": Bench(
+        "bench.curve",
+        25,
+        "What the accuracy of a tuned model depends on, on the Financial PhraseBank: the model, how many documents, how"
+        " many tuned layers; with the seconds of each.",
+        page="models",
+    ),
     "embedding": Bench(
         "bench.embedding",
         15,

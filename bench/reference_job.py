@@ -58,12 +58,14 @@ def prepare_and_upload(daemon: Daemon, csv: Path, folder: Path, phases: Phases, 
             daemon.reexctl("upload", PROJECT, str(folder / f"{split}.jsonl"), "--split", split)
 
 
-def train_and_evaluate(client: Client, seed: int, phases: Phases, **settings: Any) -> Run:
+def train_and_evaluate(
+    client: Client, seed: int, phases: Phases, *, project: str = PROJECT, **settings: Any
+) -> Run:
     """Product defaults but for the seed and `settings`. The job's phases are told apart by when they are reported."""
     begun = time.perf_counter()
-    job = watch(client, client.train(PROJECT, seed=seed, **settings).name, phases)
+    job = watch(client, client.train(project, seed=seed, **settings).name, phases)
     with phases.phase("evaluate"):
-        evaluation = client.evaluate(PROJECT, "test")
+        evaluation = client.evaluate(project, "test")
     return Run(seed, phases, job, evaluation, time.perf_counter() - begun)
 
 
