@@ -17,7 +17,7 @@ import numpy as np
 from reex import phrasebank
 
 from bench import datasets, machine
-from bench.daemon import BenchFailed, Daemon, models_folder
+from bench.daemon import Daemon, installed
 from bench.meter import Phases, spread
 from bench.reference_job import ALPHA, Run, train_and_evaluate
 from bench.report import Check, Result, Table
@@ -56,9 +56,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Result:
     csv = datasets.needed(options.csv, "--csv")
-    names = [name for name in options.models.split(",") if (models_folder() / name).is_dir()]
-    if not names:
-        raise BenchFailed(f"none of {options.models} is below {models_folder()}; pull one")
+    names = installed(options.models.split(","))
     points = [point for name in names for point in _points(csv, name, options)]
     default = [point for point in points if point.default]
     return Result(

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -31,6 +32,14 @@ class BenchFailed(Exception):
 
 def models_folder() -> Path:
     return Path(os.environ.get("REEX_MODELS") or ROOT / ".cache" / "models").absolute()
+
+
+def installed(names: Sequence[str]) -> list[str]:
+    """Those of some language models that are there. Raises BenchFailed when none is."""
+    found = [name for name in names if (models_folder() / name).is_dir()]
+    if not found:
+        raise BenchFailed(f"none of {', '.join(names)} is below {models_folder()}; pull one")
+    return found
 
 
 class Daemon:

@@ -10,7 +10,7 @@ import sys
 from typing import Any
 
 from bench import datasets, peers
-from bench.daemon import ROOT, BenchFailed, models_folder
+from bench.daemon import ROOT, BenchFailed, installed, models_folder
 from bench.meter import spread
 from bench.report import Check, Result, Table
 
@@ -48,12 +48,9 @@ def _script(module: str, arguments: list[str]) -> dict[str, Any]:
 def _embedding(options: argparse.Namespace) -> list[str]:
     documents = datasets.needed(datasets.PHRASEBANK, "--documents")
     size = ["--count", str(QUICK_DOCUMENTS), "--rounds", "1"] if options.quick else []
-    models = [models_folder() / name for name in EMBEDDING_MODELS]
-    there = [str(model) for model in models if (model / "config.json").is_file()]
-    if not there:
-        raise BenchFailed(f"none of {', '.join(EMBEDDING_MODELS)} is below {models_folder()}; pull one")
     python = peers.python(options.peer_python)
-    return ["--model", *there, "--torch-python", str(python), "--documents", str(documents), *size]
+    models = [str(models_folder() / name) for name in installed(EMBEDDING_MODELS)]
+    return ["--model", *models, "--torch-python", str(python), "--documents", str(documents), *size]
 
 
 def _embedding_result(found: dict[str, Any]) -> Result:

@@ -20,7 +20,7 @@ from statistics import mean
 from typing import Any
 
 from bench import datasets, machine
-from bench.daemon import BenchFailed, Daemon, models_folder
+from bench.daemon import Daemon, installed
 from bench.meter import Phases, descendants, resident_peak_mib, spread
 from bench.reference_job import ALPHA, Run, prepare_and_upload, train_and_evaluate
 from bench.report import Check, Result, Table
@@ -69,9 +69,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> Result:
     csv = datasets.needed(options.csv, "--csv")
-    names = [name for name in options.models.split(",") if (models_folder() / name).is_dir()]
-    if not names:
-        raise BenchFailed(f"none of {options.models} is below {models_folder()}; pull one")
+    names = installed(options.models.split(","))
     drawn = seeds(1 if options.quick else options.seeds)
     measured = {name: _measured(csv, name, drawn, QUICK if options.quick else {}) for name in names}
     result = Result(raw={"models": {name: _raw(each) for name, each in measured.items()}})
