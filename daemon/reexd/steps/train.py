@@ -248,7 +248,11 @@ def fit_settings(project: Project, class_rows: list[int], requested: Mapping[str
             project=project.name,
         )
     following = requested.get("official")
-    settings = official(len(project.classes), **changes) if following else choose(class_rows, **changes)
+    settings = (
+        official(len(project.classes), **changes)
+        if following
+        else choose(class_rows, tuned=bool(requested.get("tune")), **changes)
+    )
     if requested.get(ensemble.SETTING):
         ensemble.check(settings.shuffles)
     return settings

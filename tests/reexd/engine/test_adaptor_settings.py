@@ -41,6 +41,14 @@ def test_what_the_caller_fixes_stays() -> None:
     assert settings.cross_entropy_epochs <= 2
 
 
+def test_over_a_tuned_model_a_regression_comes_first_at_any_size_and_calibration_sets_the_bias() -> None:
+    assert not choose([5000, 5000]).regression_start
+    assert not choose([50, 50]).calibrated_bias
+    settings = choose([5000, 5000], tuned=True)
+    assert (settings.regression_start, settings.calibrated_bias) == (True, True)
+    assert settings.cross_entropy_epochs == 1
+
+
 def test_a_class_without_rows_is_named() -> None:
     with pytest.raises(NotEnoughData, match="class 1 has 1"):
         choose([5, 1])

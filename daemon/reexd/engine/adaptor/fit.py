@@ -20,6 +20,7 @@ import mlx.core as mx
 import numpy as np
 
 from reexd.engine.adaptor.adam import adam_for
+from reexd.engine.adaptor.bias import bias_shift
 from reexd.engine.adaptor.measuring import Measurement, measure
 from reexd.engine.adaptor.network import (
     Batch,
@@ -144,6 +145,8 @@ class _Run:
         started = time.perf_counter()
         plain = self.cross_entropy_left
         training_loss = yield from (self._regress() if self.regression_left else self._train())
+        if self.settings.calibrated_bias:
+            self._shift_bias()
         yield 0.5
         measured = yield from self._measured(self.parameters, matched=not plain)
         if not plain:
@@ -208,6 +211,12 @@ class _Run:
         self.adam = adam_for(self.parameters)
         self.regression_strength = found.strength
         return found.training_loss
+
+    def _shift_bias(self) -> None:
+        logit_map, bias = self.parameters.logit_map()
+        logits = np.array(self.x[self.labels[0].size :] @ logit_map.T + bias)
+        shifted = self.parameters.classifier_bias + mx.array(bias_shift(logits, self.labels[1]))
+        self.parameters = self.parameters._replace(classifier_bias=shifted)
 
     def _train(self) -> Iterator[float]:
         """One Adam pass over the shuffled training rows; returns the row-weighted mean loss."""

@@ -44,6 +44,7 @@ class FitSettings:
     seed: int = 0  # of this fit: the job's seed plus the shuffle's number
     neighbors_max: int = NEIGHBORS_MAX  # K >= 2
     regression_start: bool = False  # the first epoch solves the regularised regression instead
+    calibrated_bias: bool = False  # after every epoch the bias is fitted to calibration rows
     cross_entropy_epochs: int = 1  # E0 <= E: epochs before q and d shape the loss
     balanced: bool = False  # weight rows by inverse class frequency; else the plain mean
     patience: int = 0  # epochs without a better balanced calibration loss before a phase ends; 0 never
@@ -140,8 +141,9 @@ def official(class_count: int, **changes: object) -> FitSettings:
     return FitSettings(class_count, **changes)  # type: ignore[arg-type]
 
 
-def choose(class_rows: Sequence[int], **changes: object) -> FitSettings:
-    """Settings that suit the data: rows per class in the pool (C entries).
+def choose(class_rows: Sequence[int], *, tuned: bool = False, **changes: object) -> FitSettings:
+    """Settings that suit the data: rows per class in the pool (C entries); `tuned` when the language model has learned
+    the labels of those that train.
 
     `changes` are fields the caller fixes. Raises NotEnoughData when a class has fewer than two rows.
 
@@ -155,6 +157,7 @@ def choose(class_rows: Sequence[int], **changes: object) -> FitSettings:
     .90 and .90 (two seeds, classes weighed alike); of film sentences 83 % are right and 9.8 % admitted, against
     82 and 7.1. A batch is a power of two near 1/48 of the training rows, and the learning rate grows where fewer
     rows give fewer steps, and with the root of large batches. Early stopping ends most fits after 15 to 30 epochs.
+    Over the states of a tuned model a regression comes first too, and the bias is the calibration rows': see `bias`.
     The shuffle with the smallest calibration loss of four had a rung at .9 where single ones missed it in one of
     four; large pools need fewer.
 
@@ -171,13 +174,14 @@ def choose(class_rows: Sequence[int], **changes: object) -> FitSettings:
     training_rows = TRAINING_SHARE * total
     batch_size = int(np.clip(2.0 ** round(math.log2(training_rows / STEPS_PER_EPOCH)), *BATCH_BOUNDS))
     steps = max(1.0, training_rows / batch_size)
-    regression = TRAINING_SHARE * smallest <= REGRESSION_CLASS_ROWS_MAX
+    regression = tuned or TRAINING_SHARE * smallest <= REGRESSION_CLASS_ROWS_MAX
     settings: dict[str, object] = {
         "exemplar_size": EXEMPLAR_SIZE,
         "epochs": EPOCHS_MAX,
         "batch_size": batch_size,
         "learning_rate": _learning_rate(batch_size, steps) * (0.5 if regression else 1.0),
         "regression_start": regression,
+        "calibrated_bias": tuned,
         "cross_entropy_epochs": 1 if regression else WARM_UP_EPOCHS,
         "balanced": True,
         "patience": PATIENCE,
