@@ -86,7 +86,11 @@ class Train:
         fit_settings(record, rows, settings)
         request = dict(settings)
         if parent is not None:
-            request |= {PARENT: parent.name, "exemplar_size": parent.exemplar_size}
+            request |= {
+                PARENT: parent.name,
+                "exemplar_size": parent.exemplar_size,
+                **_bias_of(parent, settings),
+            }
         return self._jobs.submit("train", project, request)
 
     def run(self, running: RunningJob) -> dict:
@@ -205,6 +209,13 @@ class Train:
             pool = environment.write(work)
             if pool is not None:
                 return pool
+
+
+def _bias_of(parent: Classifier, requested: Mapping[str, object]) -> dict[str, object]:
+    """Over the states of a tuned model the bias stays the calibration documents'; the package knows no such thing."""
+    told = json.loads(parent.training_json).get("settings", {})
+    calibrated = bool(told.get("calibrated_bias")) and not requested.get("official")
+    return {"calibrated_bias": True} if calibrated else {}
 
 
 def _parent(txn: Txn, name: str) -> Classifier:

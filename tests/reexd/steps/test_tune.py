@@ -123,20 +123,25 @@ def test_a_decoder_under_prompts(fresh, tiny_models, tmp_path):
 
 def test_a_training_goes_on_over_the_tuned_states(served, project, corpus, fast):
     """`--continue` keeps the tuned layers; documents that came since are embedded with them."""
+    texts = ["weak growth in april", "profit rose and the board said good growth"]
+
+    def asked() -> np.ndarray:
+        return np.array([found.logits for found in served.client.query(project, texts)])
+
     served.upload(project, corpus(30), "train")
     served.train(project, **TUNED)
-    before = answers(served, project, "weak growth in april")
+    before = asked()
     served.upload(project, corpus(5, seed=7), "train")
     result = served.train(project, continue_from="", epochs=1, shuffles=1).result
     assert result["parent"] == "v1"
+    assert result["settings"]["calibrated_bias"]
     assert result["documents"] == 105
-    after = answers(served, project, "weak growth in april")
-    assert after.classifier == "v2"
-    assert np.allclose(
-        after.logits, before.logits, atol=0.2
-    )  # one epoch from the same weights over the same states
+    assert answers(served, project, texts[0]).classifier == "v2"
+    after = asked()
+    # One epoch from the same weights over the same states; the bias is that of the new calibration documents.
+    assert np.allclose(after[1] - after[0], before[1] - before[0], atol=0.2)
     served.client.delete_classifier(project, "v1")
-    assert np.allclose(answers(served, project, "weak growth in april").logits, after.logits, atol=1e-5)
+    assert np.allclose(asked(), after, atol=1e-5)
 
 
 def test_killed_in_mid_tuning_it_resumes_to_the_same_version(fresh, served, new_project, daemons, corpus):
