@@ -25,7 +25,13 @@ from bench.seeds import seeds
 
 MODELS = ("minilm", "mpnet")
 DOCUMENTS, LAYERS, LAYERS_AT = (300, 900, 2400), (1, 2, 4, 6), 900
-FIGURES = ("accuracy %", f"admitted at {ALPHA:g} %", "of these right %", f"wall s on {machine.cores()} cores")
+FIGURES = (
+    "accuracy %",
+    f"admitted at {ALPHA:g} %",
+    "of these right %",
+    f"wall s on {machine.cores()} cores",
+    "CPU s",
+)
 FROZEN, TUNED = -2, -1  # the model as it was pulled; as many layers as nobody asks for
 QUICK_DOCUMENTS, QUICK_TEST = (60,), 60
 
@@ -44,6 +50,7 @@ class Point:
     admitted: int
     right: int
     wall_s: float
+    cpu_s: float  # of all processes
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -125,6 +132,7 @@ def _point(model: str, documents: int, found: Run, *, default: bool) -> Point:
         admitted,
         right,
         found.wall_s,
+        sum(found.phases.cpu_s.values()),
     )
 
 
@@ -158,6 +166,7 @@ def _figures(group: list[Point]) -> tuple[str, ...]:
         f"{100 * admitted / sum(each.tested for each in group):.1f}",
         f"{100 * right / admitted:.1f}" if admitted else "",
         spread([each.wall_s for each in group], ".0f"),
+        spread([each.cpu_s for each in group], ".0f"),
     )
 
 
