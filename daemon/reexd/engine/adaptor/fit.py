@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import mlx.core as mx
@@ -27,7 +27,9 @@ from reexd.engine.adaptor.network import (
     Parameters,
     logarithm_base,
     loss_and_gradients,
+    named,
     row_weights,
+    unnamed,
 )
 from reexd.engine.adaptor.regression import Regression, as_weights, regress
 from reexd.engine.adaptor.settings import FitSettings
@@ -283,7 +285,7 @@ class _Run:
             "settings": self.settings.to_dict(),
         }
         arrays = {
-            **_named(weights.arrays()),
+            **named(weights.arrays()),
             "training_index": self.index[0],
             "calibration_index": self.index[1],
             "support_labels": self.labels[0].astype(np.int32),
@@ -309,10 +311,10 @@ class _Run:
             "history": [dict(record) for record in self.history],
         }
         arrays = {
-            **_named(np.array(array) for array in self.parameters),
-            **_named(moments[0], "first_"),
-            **_named(moments[1], "second_"),
-            **_named(self.best.arrays(), "best_"),
+            **named(np.array(array) for array in self.parameters),
+            **named(moments[0], "first_"),
+            **named(moments[1], "second_"),
+            **named(self.best.arrays(), "best_"),
             "q": self.q,
             "d": self.d,
         }
@@ -323,10 +325,10 @@ class _Run:
         if facts["settings"] != self.settings.to_dict() or arrays["q"].shape != self.labels[0].shape:
             raise InvalidSetting("the checkpoint belongs to other settings or data; start the training anew")
         self.generator.bit_generator.state = facts["random"]
-        self.parameters = Parameters(*map(mx.array, _unnamed(arrays)))
-        moments = _unnamed(arrays, "first_"), _unnamed(arrays, "second_")
+        self.parameters = Parameters(*map(mx.array, unnamed(arrays)))
+        moments = unnamed(arrays, "first_"), unnamed(arrays, "second_")
         self.adam = adam_for(self.parameters, moments, facts["adam_steps"])
-        self.best = AdaptorWeights(*_unnamed(arrays, "best_"))
+        self.best = AdaptorWeights(*unnamed(arrays, "best_"))
         self.best_loss, self.best_epoch = facts["best_loss"], facts["best_epoch"]
         self.regression_left = False  # checkpoints lie behind the first epoch
         self.cross_entropy_left, self.phase_start = facts["cross_entropy_left"], facts["phase_start"]
@@ -345,11 +347,3 @@ def _paced(steps: Iterator[float], whole: float) -> Iterator[float]:
         if time.perf_counter() - begun > SLICE_S:
             yield whole * share
             begun = time.perf_counter()
-
-
-def _named(arrays: Iterable[np.ndarray], prefix: str = "") -> dict[str, np.ndarray]:
-    return {prefix + name: array for name, array in zip(Parameters._fields, arrays, strict=True)}
-
-
-def _unnamed(arrays: Mapping[str, np.ndarray], prefix: str = "") -> tuple[np.ndarray, ...]:
-    return tuple(arrays[prefix + name] for name in Parameters._fields)

@@ -11,6 +11,7 @@ is taken. Both are exact in real arithmetic.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 import mlx.core as mx
@@ -38,6 +39,16 @@ class Parameters(NamedTuple):
         """(A (C, D), c (C,)) with z' = x A^T + c."""
         inner = self.classifier_weight @ self.projection_bias + self.classifier_bias
         return self.classifier_weight @ self.projection_weight, inner
+
+
+def named(arrays: Iterable[np.ndarray], prefix: str = "") -> dict[str, np.ndarray]:
+    """The four arrays of an adaptor under the names that files have them by."""
+    return {prefix + name: array for name, array in zip(Parameters._fields, arrays, strict=True)}
+
+
+def unnamed(arrays: Mapping[str, np.ndarray], prefix: str = "") -> tuple[np.ndarray, ...]:
+    """The inverse of `named`."""
+    return tuple(arrays[prefix + name] for name in Parameters._fields)
 
 
 class Batch(NamedTuple):
