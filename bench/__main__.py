@@ -75,14 +75,14 @@ BENCHES = {
     ),
     "models": Bench(
         "bench.tuning",
-        80,
+        60,
         "Each model as it was pulled and tuned, on the Financial PhraseBank: accuracy over three seeds, wall and CPU"
         " seconds, memory; at least 87.11 % in less than 21 minutes.",
         page="models",
     ),
     "curve": Bench(
         "bench.curve",
-        25,
+        60,
         "What the accuracy of a tuned model depends on, on the Financial PhraseBank: the model, how many documents, how"
         " many tuned layers; with the seconds of each.",
         page="models",

@@ -16,14 +16,14 @@ from statistics import mean
 import numpy as np
 from reex import phrasebank
 
-from bench import datasets, machine
+from bench import datasets, machine, tuning
 from bench.daemon import Daemon, installed
 from bench.meter import Phases, spread
 from bench.reference_job import ALPHA, Run, train_and_evaluate
 from bench.report import Check, Result, Table
 from bench.seeds import seeds
 
-MODELS = ("minilm", "mpnet")
+SEEDS = 2
 DOCUMENTS, LAYERS, LAYERS_AT = (300, 900, 2400), (1, 2, 4, 6), 900
 FIGURES = (
     "accuracy %",
@@ -54,11 +54,8 @@ class Point:
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--csv", type=Path, default=datasets.PHRASEBANK, help="all-data.csv, as it is downloaded"
-    )
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--models", default=",".join(MODELS), help="those that are installed are measured")
+    tuning.add_options(parser)
+    parser.set_defaults(seeds=SEEDS)
 
 
 def run(options: argparse.Namespace) -> Result:
@@ -116,8 +113,8 @@ def _by_shares(labels: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _point(model: str, documents: int, found: Run, *, default: bool) -> Point:
-    tuning = found.training.get("tuning")
-    layers = tuning["settings"]["layers"] if tuning else 0
+    tuned = found.training.get("tuning")
+    layers = tuned["settings"]["layers"] if tuned else 0
     evaluation = found.evaluation
     print(f"  {model}, {documents} documents, {layers} layers: {evaluation.accuracy:.3f}", flush=True)
     admitted, right = found.rung(ALPHA)
