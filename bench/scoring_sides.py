@@ -28,6 +28,7 @@ def prepare(
     from reexd.engine import blas
 
     blas.load()
+    from reexd import sdm
     from reexd.engine.adaptor.settings import official
     from reexd.engine.adaptor.shuffles import fit_shuffles
     from reexd.interchange import portable_model, sdmkitmodel
@@ -52,7 +53,7 @@ def prepare(
         weights=weights,
         normalization=normalization,
         neighbors_max=settings.neighbors_max,
-        alpha_resolution=portable_model.ALPHA_RESOLUTIONS[0],
+        alpha_resolution=sdm.ALPHA_RESOLUTION,
         exemplars=portable_model.exemplars(weights, normalization, support),
         support_ids=tuple(f"support-{row}" for row in range(len(support))),
         support_labels=arrays["support_labels"],

@@ -1,0 +1,56 @@
+"""What the benches take from the program exists: they run for minutes, so nothing runs all of them on each change."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+BENCH = Path(__file__).parents[1] / "bench"
+OURS = {"reex", "reexd"}
+
+
+def test_there_are_benches() -> None:
+    assert len(list(BENCH.glob("*.py"))) > 10
+
+
+@pytest.mark.parametrize("path", sorted(BENCH.glob("*.py")), ids=lambda path: path.stem)
+def test_every_name_of_the_program_exists(path: Path) -> None:
+    tree = ast.parse(path.read_text())
+    missing, modules = [], {}
+    for line, owner, name in _imported(tree):
+        value = _taken(owner, name)
+        if value is None:
+            missing.append(f"{path.name}:{line} {owner}.{name}")
+        elif isinstance(value, ModuleType):
+            modules[name] = value
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules:
+            owner = modules[node.value.id].__name__
+            if _taken(owner, node.attr) is None:
+                missing.append(f"{path.name}:{node.lineno} {owner}.{node.attr}")
+    assert not missing
+
+
+def _imported(tree: ast.AST) -> Iterator[tuple[int, str, str]]:
+    """(line, module, name) of every `from MODULE import NAME` of the program, wherever it stands."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OURS:
+            for alias in node.names:
+                assert alias.asname is None, f"line {node.lineno}: this test follows no renamed import"
+                yield node.lineno, str(node.module), alias.name
+
+
+def _taken(owner: str, name: str) -> object | None:
+    """What `from owner import name` gives; None when it fails."""
+    module = importlib.import_module(owner)
+    if hasattr(module, name):
+        return getattr(module, name)
+    try:
+        return importlib.import_module(f"{owner}.{name}")
+    except ModuleNotFoundError:
+        return None
