@@ -242,13 +242,17 @@ def _gap(trials: list[Trial]) -> str:
     return shown + (f" ± {statistics.stdev(gaps) / len(gaps) ** 0.5:.1f}" if len(gaps) > 1 else "")
 
 
+def _reason(trial: Trial) -> str:
+    return next((said for said in trial.why if f"alpha {ALPHA}," in said), trial.why[0])
+
+
 def _reasons(trials: list[Trial]) -> Table:
     rows = []
     for name, own in _grouped(trials).items():
         without = [each for each in own if each.highest < ALPHA and each.why]
         if without:
-            rows.append((name, f"{len(without)} of {len(own)}", without[0].why[0]))
-    title = f"Why there is no rung at {ALPHA}: the first sentence of the first such report"
+            rows.append((name, f"{len(without)} of {len(own)}", _reason(without[0])))
+    title = f"Why there is no rung at {ALPHA}: what the first such report says of it"
     return Table(title, ("set", "trials without", "reason"), rows)
 
 

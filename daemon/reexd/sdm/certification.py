@@ -180,28 +180,29 @@ def closest(
     sdm: np.ndarray, q_prime: np.ndarray, labels: np.ndarray, candidates: np.ndarray, alpha: float
 ) -> tuple[Verdict, ...]:
     """Of a rung without a region: each class with candidates at the cut that suits it best, nearest to a certificate
-    first. Arrays as for `verdicts`; what is admitted at those cuts is not counted."""
+    first. Arrays as for `verdicts`; what is admitted at those cuts is not counted.
+
+    Only cuts that leave enough rows for a certificate are looked at, or, of a class that has too few, all its rows:
+    at fewer none ever falls short, and nothing is said of what is wrong.
+    """
     found: list[tuple[int, Verdict]] = []
+    least = certified_rows_min(alpha)
     for label in np.unique(labels[candidates]):
         own = np.flatnonzero(candidates & (labels == label))
         own = own[np.argsort(-q_prime[own], kind="stable")]
-        reaching = np.cumsum(sdm[own, label] >= np.float32(alpha))
         counts = np.arange(1, own.size + 1)
-        slack = fall_short(alpha, counts) - (counts - reaching)
-        slack[np.append(q_prime[own][1:] == q_prime[own][:-1], False)] = (
-            -own.size - ROWS_MIN_SEARCHED
-        )  # mid-tie
-        best = int(slack.argmax())
-        lack = (
-            Lack.ROWS
-            if fall_short(alpha, counts[best]) < 0
-            else Lack.OUTPUTS
-            if slack[best] < 0
-            else Lack.PRECISION
-        )
+        missing = counts - np.cumsum(sdm[own, label] >= np.float32(alpha))
+        slack = fall_short(alpha, counts) - missing
+        within_tie = np.append(q_prime[own][1:] == q_prime[own][:-1], False)
+        eligible = ~within_tie & (counts >= min(least, own.size))
+        best = int(np.where(eligible, slack, slack.min() - 1).argmax())
+        short = max(least - own.size, 0)
+        nearness = -short - int(missing[best]) if short else int(slack[best])
+        lack = Lack.ROWS if short else Lack.OUTPUTS if slack[best] < 0 else Lack.PRECISION
         rows = int(np.count_nonzero(labels == label))
-        verdict = Verdict(int(label), lack, rows, int(counts[best]), int(reaching[best]), 0, 0, 0.0)
-        found.append((int(slack[best]), verdict))
+        reaching = int(counts[best] - missing[best])
+        verdict = Verdict(int(label), lack, rows, int(counts[best]), reaching, 0, 0, 0.0)
+        found.append((nearness, verdict))
     return tuple(verdict for _, verdict in sorted(found, key=lambda each: (-each[0], -each[1].rows)))
 
 
