@@ -83,8 +83,8 @@ BENCHES = {
     "curve": Bench(
         "bench.curve",
         60,
-        "What the accuracy of a tuned model depends on, on the Financial PhraseBank: the model, how many documents, how"
-        " many tuned layers; with the seconds of each.",
+        "What accuracy depends on, on the Financial PhraseBank: the model, how many documents, how many tuned layers, a"
+        " decoder's prompt; with the seconds of each.",
         page="models",
     ),
     "embedding": Bench(

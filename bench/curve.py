@@ -1,8 +1,9 @@
-"""What the accuracy of a tuned model depends on: the model, the documents it learns from, the layers that are tuned.
+"""What the accuracy depends on: the model, the documents it learns from, the layers that are tuned, the prompt.
 
 On the Financial PhraseBank, through a real daemon, beside `models`, which has all documents. Documents are drawn by
 class shares from the published train and calibration splits; larger draws hold the smaller ones. Layers are counted
-from the top, at one number of documents. The 900 test documents are evaluated once per training and choose nothing.
+from the top, at one number of documents. Of decoders, which read a prompt, the model is left as it was pulled: with the
+prompt and without. The 900 test documents are evaluated once per training and choose nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from statistics import mean
 
 import numpy as np
-from reex import phrasebank
+from reex import Client, phrasebank
 
 from bench import datasets, machine, tuning
 from bench.daemon import Daemon, installed
@@ -34,6 +35,8 @@ FIGURES = (
 )
 FROZEN, TUNED = -2, -1  # the model as it was pulled; as many layers as nobody asks for
 QUICK_DOCUMENTS, QUICK_TEST = (60,), 60
+DECODERS = "smollm2-135m-q4"
+PROMPT = "Is this news good, bad, or neither for the shareholders of the company?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +54,15 @@ class Point:
     right: int
     wall_s: float
     cpu_s: float  # of all processes
+    prompt: str = ""
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     tuning.add_options(parser)
     parser.set_defaults(seeds=SEEDS)
+    parser.add_argument(
+        "--decoders", default=DECODERS, help="models that read a prompt, separated by commas; empty: none"
+    )
 
 
 def run(options: argparse.Namespace) -> Result:
@@ -63,9 +70,12 @@ def run(options: argparse.Namespace) -> Result:
     names = installed(options.models.split(","))
     points = [point for name in names for point in _points(csv, name, options)]
     default = [point for point in points if point.default]
+    decoders = installed(options.decoders.split(",")) if options.decoders else []
+    prompted = [point for name in decoders for point in _prompted(csv, name, options)]
+    tables = [_by_documents(default), _by_layers([each for each in points if each.documents == LAYERS_AT])]
     return Result(
-        raw={"points": [asdict(point) for point in points]},
-        tables=[_by_documents(default), _by_layers([each for each in points if each.documents == LAYERS_AT])],
+        raw={"points": [asdict(point) for point in [*points, *prompted]]},
+        tables=[*tables, *([_by_prompt(prompted)] if prompted else [])],
         checks=[_gain(default)],
         notes=[
             f"mean and range over seeds {', '.join(map(str, seeds(options.seeds)))}, each with documents of its own"
@@ -74,18 +84,11 @@ def run(options: argparse.Namespace) -> Result:
 
 
 def _points(csv: Path, model: str, options: argparse.Namespace) -> Iterator[Point]:
-    published = phrasebank.split(csv)
-    pool, test = [*published.train, *published.calibration], published.test
-    counts = QUICK_DOCUMENTS if options.quick else DOCUMENTS
-    test = test[:: len(test) // QUICK_TEST] if options.quick else test
     with Daemon() as daemon, daemon.client() as client:
         for seed in seeds(1 if options.quick else options.seeds):
-            order = _by_shares(np.array([line["label"] for line in pool]), seed)
-            for count in counts:
+            for count in QUICK_DOCUMENTS if options.quick else DOCUMENTS:
                 project = f"{model}-{count}-{seed}"
-                client.create_project(project, phrasebank.CLASSES, model=model)
-                client.upload(project, [pool[at] for at in order[:count]], "train")
-                client.upload(project, test, "test")
+                _create(client, project, _drawn(csv, count, seed, quick=options.quick), model=model)
                 known: set[int] = set()
                 for asked in (FROZEN, TUNED, *(LAYERS if count == LAYERS_AT else ())):
                     if asked in known:
@@ -102,6 +105,35 @@ def _points(csv: Path, model: str, options: argparse.Namespace) -> Iterator[Poin
                     known.add(point.layers)
 
 
+def _prompted(csv: Path, model: str, options: argparse.Namespace) -> Iterator[Point]:
+    count = QUICK_DOCUMENTS[0] if options.quick else LAYERS_AT
+    with Daemon() as daemon, daemon.client() as client:
+        for seed in seeds(1 if options.quick else options.seeds):
+            lines = _drawn(csv, count, seed, quick=options.quick)
+            for name, prompt in (("bare", ""), ("asked", PROMPT)):
+                project = f"{model}-{name}-{seed}"
+                _create(client, project, lines, model=model, prompt=prompt)
+                found = train_and_evaluate(client, seed, Phases(), project=project)
+                yield _point(model, count, found, default=True, prompt=prompt)
+
+
+def _drawn(csv: Path, count: int, seed: int, *, quick: bool) -> dict[str, list[dict]]:
+    """The documents of each split: `count` of the pool by class shares, and those of the published test."""
+    published = phrasebank.split(csv)
+    pool, test = [*published.train, *published.calibration], published.test
+    order = _by_shares(np.array([line["label"] for line in pool]), seed)
+    return {
+        "train": [pool[at] for at in order[:count]],
+        "test": test[:: len(test) // QUICK_TEST] if quick else test,
+    }
+
+
+def _create(client: Client, project: str, lines: dict[str, list[dict]], **settings: str) -> None:
+    client.create_project(project, phrasebank.CLASSES, **settings)
+    for split, own in lines.items():
+        client.upload(project, own, split)
+
+
 def _by_shares(labels: np.ndarray, seed: int) -> np.ndarray:
     """An order of which every beginning has the classes in their shares, as near as it can."""
     rng = np.random.default_rng(seed)
@@ -112,7 +144,7 @@ def _by_shares(labels: np.ndarray, seed: int) -> np.ndarray:
     return np.argsort(place, kind="stable")
 
 
-def _point(model: str, documents: int, found: Run, *, default: bool) -> Point:
+def _point(model: str, documents: int, found: Run, *, default: bool, prompt: str = "") -> Point:
     tuned = found.training.get("tuning")
     layers = tuned["settings"]["layers"] if tuned else 0
     evaluation = found.evaluation
@@ -130,6 +162,7 @@ def _point(model: str, documents: int, found: Run, *, default: bool) -> Point:
         right,
         found.wall_s,
         sum(found.phases.cpu_s.values()),
+        prompt,
     )
 
 
@@ -154,6 +187,16 @@ def _by_layers(points: list[Point]) -> Table:
     groups = _grouped(points, "model", "layers")
     rows = [(model, layers or "", *_figures(groups[model, layers])) for model, layers in sorted(groups)]
     return Table(f"By tuned layers, of {LAYERS_AT} documents", ("model", "tuned layers", *FIGURES), rows)
+
+
+def _by_prompt(points: list[Point]) -> Table:
+    groups = _grouped(points, "model", "documents", "prompt")
+    rows = [(model, prompt or "none", *_figures(group)) for (model, _, prompt), group in groups.items()]
+    return Table(
+        f"By prompt, of {points[0].documents} documents, as it was pulled",
+        ("model", "prompt", *FIGURES),
+        rows,
+    )
 
 
 def _figures(group: list[Point]) -> tuple[str, ...]:
