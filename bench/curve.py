@@ -36,7 +36,6 @@ FIGURES = (
 FROZEN, TUNED = -2, -1  # the model as it was pulled; as many layers as nobody asks for
 QUICK_DOCUMENTS, QUICK_TEST = (60,), 60
 DECODERS = "smollm2-135m-q4"
-PROMPT = "Is this news good, bad, or neither for the shareholders of the company?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +108,10 @@ def _prompted(csv: Path, model: str, options: argparse.Namespace) -> Iterator[Po
     count = QUICK_DOCUMENTS[0] if options.quick else LAYERS_AT
     with Daemon() as daemon, daemon.client() as client:
         for seed in seeds(1 if options.quick else options.seeds):
-            lines = _drawn(csv, count, seed, quick=options.quick)
-            for name, prompt in (("bare", ""), ("asked", PROMPT)):
+            drawn = _drawn(csv, count, seed, quick=options.quick)
+            # The published documents bring the prompt themselves, which goes before the project's.
+            lines = {split: [{**line, "prompt": ""} for line in own] for split, own in drawn.items()}
+            for name, prompt in (("bare", ""), ("asked", phrasebank.PROMPT)):
                 project = f"{model}-{name}-{seed}"
                 _create(client, project, lines, model=model, prompt=prompt)
                 found = train_and_evaluate(client, seed, Phases(), project=project)
