@@ -191,8 +191,8 @@ def _by_layers(points: list[Point]) -> Table:
 
 
 def _by_prompt(points: list[Point]) -> Table:
-    groups = _grouped(points, "model", "documents", "prompt")
-    rows = [(model, prompt or "none", *_figures(group)) for (model, _, prompt), group in groups.items()]
+    groups = _grouped(points, "model", "prompt")
+    rows = [(model, prompt or "none", *_figures(group)) for (model, prompt), group in groups.items()]
     return Table(
         f"By prompt, of {points[0].documents} documents, as it was pulled",
         ("model", "prompt", *FIGURES),
