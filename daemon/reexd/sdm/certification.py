@@ -183,7 +183,7 @@ def closest(
     first. Arrays as for `verdicts`; what is admitted at those cuts is not counted.
 
     Only cuts that leave enough rows for a certificate are looked at, or, of a class that has too few, all its rows:
-    at fewer none ever falls short, and nothing is said of what is wrong.
+    among the others a single row lacks least, which tells nothing of what is wrong.
     """
     found: list[tuple[int, Verdict]] = []
     least = certified_rows_min(alpha)
