@@ -163,9 +163,8 @@ def _fitted(job: Job, *, cross_entropy: bool = False) -> tuple[Any, Any, Any]:
     )
     fitted = Fitted(outcomes, chosen(outcomes, settings))
     facts, arrays = fitted.outcome.facts, fitted.outcome.arrays
-    names = ("projection_weight", "projection_bias", "classifier_weight", "classifier_bias")
     matcher = Matcher(
-        AdaptorWeights(*(arrays[name] for name in names)),
+        AdaptorWeights.among(arrays),
         Normalization(facts["mean"], facts["standard_deviation"]),
         job.features[arrays["training_index"]],
         arrays["support_labels"],

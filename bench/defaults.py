@@ -161,9 +161,8 @@ def _trial(name: str, seed: int, pool: Rows, test: Rows, rest: Rows | None) -> T
     calibration = calibrate.calibrate(fitted, sizes.size, settings)
     cpu_s = time.process_time() - begun
     facts, arrays = fitted.outcome.facts, fitted.outcome.arrays
-    parts = ("projection_weight", "projection_bias", "classifier_weight", "classifier_bias")
     matcher = Matcher(
-        sdm.AdaptorWeights(*(arrays[part] for part in parts)),
+        sdm.AdaptorWeights.among(arrays),
         sdm.Normalization(facts["mean"], facts["standard_deviation"]),
         pool.vectors[fitted.training],
         arrays["support_labels"],

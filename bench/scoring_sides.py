@@ -37,8 +37,7 @@ def prepare(
     class_count = int(labels.max()) + 1
     settings = official(class_count, exemplar_size=exemplars, epochs=1, learning_rate=1e-4)
     ((facts, arrays),) = fit_shuffles(features, labels, settings)
-    names = ("projection_weight", "projection_bias", "classifier_weight", "classifier_bias")
-    weights = AdaptorWeights(*(arrays[name] for name in names))
+    weights = AdaptorWeights.among(arrays)
     normalization = Normalization(facts["mean"], facts["standard_deviation"])
     support = features[arrays["training_index"]]
     calibration = calibrate(

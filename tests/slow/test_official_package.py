@@ -72,12 +72,7 @@ def fitted_here(exemplar_size: int, count: int = 300, width: int = WIDTH, **chan
     settings = FitSettings(3, exemplar_size=exemplar_size, **chosen)
     *_, (kind, (facts, found)) = fit(features, labels, training, held, settings)
     assert kind == "result"
-    weights = sdm.AdaptorWeights(
-        *(
-            found[name]
-            for name in ("projection_weight", "projection_bias", "classifier_weight", "classifier_bias")
-        )
-    )
+    weights = sdm.AdaptorWeights.among(found)
     normalization = sdm.Normalization(facts["mean"], facts["standard_deviation"])
     calibration = sdm.calibrate(
         *(found[f"calibration_{name}"] for name in ("labels", "logits", "q", "d0")), len(CLASSES)

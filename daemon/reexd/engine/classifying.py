@@ -46,12 +46,7 @@ class Classifiers:
             state = states.load(folder, mapped=True)
             arrays, facts = state.arrays, state.facts
             self._kept[key] = Matcher(
-                AdaptorWeights(
-                    arrays["projection_weight"],
-                    arrays["projection_bias"],
-                    arrays["classifier_weight"],
-                    arrays["classifier_bias"],
-                ),
+                AdaptorWeights.among(arrays),
                 Normalization(facts["mean"], facts["standard_deviation"]),
                 arrays["support"],
                 arrays["support_labels"],

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -34,6 +35,11 @@ class AdaptorWeights:
             )
         if not all(np.isfinite(array).all() for array in self.arrays()):
             raise ValueError("adaptor weights must be finite")
+
+    @classmethod
+    def among(cls, arrays: Mapping[str, np.ndarray]) -> AdaptorWeights:
+        """Those of some arrays that have the names of these fields."""
+        return cls(*(arrays[field.name] for field in fields(cls)))
 
     def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         return self.projection_weight, self.projection_bias, self.classifier_weight, self.classifier_bias

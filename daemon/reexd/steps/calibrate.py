@@ -260,5 +260,4 @@ def _report(
 
 
 def _weights_digest(fitted: Fitted) -> str:
-    names = ("projection_weight", "projection_bias", "classifier_weight", "classifier_bias")
-    return sdm.AdaptorWeights(*(fitted.outcome.arrays[name] for name in names)).digest()
+    return sdm.AdaptorWeights.among(fitted.outcome.arrays).digest()

@@ -111,8 +111,7 @@ def winner(history: list[dict[str, Any]]) -> int:
 def test_continuation_keeps_the_saved_normalisation() -> None:
     features, labels, training, calibration = data()
     facts, arrays = run_to_end(fit(features, labels, training, calibration, SETTINGS))
-    names = ("projection_weight", "projection_bias", "classifier_weight", "classifier_bias")
-    saved = sdm.AdaptorWeights(*(arrays[name] for name in names))
+    saved = sdm.AdaptorWeights.among(arrays)
     start = saved, sdm.Normalization(facts["mean"] + 1.0, facts["standard_deviation"])
     again, _ = run_to_end(fit(features, labels, training, calibration, SETTINGS, start=start))
     assert again["mean"] == facts["mean"] + 1.0
