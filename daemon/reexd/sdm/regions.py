@@ -183,10 +183,36 @@ def region_alphas(
 ) -> np.ndarray:
     """Alpha of the first accepting region in the given order, 0.0 where none does; (n,) float64."""
     alphas = np.zeros(np.asarray(q_prime).size, dtype=np.float64)
-    for region in regions:
-        accepted = region_accepts(q_prime, sdm, predictions, region, ood_limit=ood_limit)
-        alphas[accepted & (alphas == 0.0)] = region.alpha
+    near = reached(q_prime, sdm, predictions, regions)
+    for at in np.flatnonzero(near.any(axis=0)):
+        rows = np.flatnonzero(near[:, at] & (alphas == 0.0))
+        accepted = region_accepts(
+            q_prime[rows], sdm[rows], predictions[rows], regions[at], ood_limit=ood_limit
+        )
+        alphas[rows[accepted]] = regions[at].alpha
     return alphas
+
+
+def reached(
+    q_prime: np.ndarray,
+    sdm: np.ndarray,
+    predictions: np.ndarray,
+    regions: Sequence[Region],
+    *,
+    slack: float = 0.0,
+) -> np.ndarray:
+    """Which of R regions could accept a row: q' and its predicted class reach the minima, (n, R) bool.
+
+    What no region accepts is most of what is asked, and is told here by one comparison for all of them. `slack` is
+    the share by which a row may fall short.
+    """
+    class_count = sdm.shape[1]
+    thresholds = np.array([region.thresholds for region in regions], np.float32)  # (R, C)
+    thresholds = thresholds.reshape(len(regions), class_count).T[predictions]  # (n, R)
+    minima = np.array([region.q_prime_min for region in regions], np.float32)
+    predicted = sdm[np.arange(predictions.size), predictions]
+    share = np.float32(1.0 + slack)
+    return ((q_prime * share)[:, None] >= minima) & ((predicted * share)[:, None] >= thresholds)
 
 
 def _checked(

@@ -14,7 +14,7 @@ from reexd.sdm.activation import sdm_activation
 from reexd.sdm.calibration import Calibration
 from reexd.sdm.distance import distance_quantiles
 from reexd.sdm.effective_sample_size import distance_bands, dkw_errors, effective_sample_sizes
-from reexd.sdm.regions import Region, region_accepts, region_alphas
+from reexd.sdm.regions import Region, reached, region_accepts, region_alphas
 from reexd.sdm.rescaled_similarity import is_out_of_distribution, rescaled_similarity
 
 # By what share Float32 may round a value at a lower d above the one at d.
@@ -146,15 +146,9 @@ def _passing(scores: Scores, calibration: Calibration) -> np.ndarray:
     Both q' and the predicted class's sdm fall with d. At d = 0 the activation is uniform, below every threshold; q = 0
     is rejected whatever else holds.
     """
-    regions = calibration.regions
-    predicted = scores.sdm[np.arange(scores.prediction.size), scores.prediction]
-    thresholds = np.array([region.thresholds for region in regions], np.float32)  # (R, C)
-    thresholds = thresholds.reshape(len(regions), calibration.class_count).T[scores.prediction]  # (n, R)
-    minima = np.array([region.q_prime_min for region in regions], np.float32)
+    near = reached(scores.q_prime, scores.sdm, scores.prediction, calibration.regions, slack=ROUNDING)
     hopeful = (scores.d > 0.0) & (scores.q > calibration.ood_limit)
-    passing = (scores.q_prime * (1.0 + ROUNDING))[:, None] >= minima
-    passing &= (predicted * (1.0 + ROUNDING))[:, None] >= thresholds
-    return passing & hopeful[:, None]
+    return near & hopeful[:, None]
 
 
 def _admit_lower(scores: Scores, region: Region, calibration: Calibration, passing: np.ndarray) -> None:
