@@ -21,7 +21,7 @@ class EngineSettings:
     cache_max_bytes: int = 256 << 20  # MLX's buffer cache, per worker
     models_loaded_max: int = 2  # in memory at once; more only while more are in use
     model_idle_max_s: float = 1800.0  # a model unused for longer is unloaded; 0: never
-    unit_s: float = 0.09  # how long a unit of bulk work may take
+    unit_s: float = 0.09  # how long a unit of bulk work may take that a query may have to wait for
     interactive_tokens: int = 256  # padded tokens that queued queries are coalesced up to
     queued_max: int = 1024  # interactive units that may wait before callers are refused
     retries_max: int = 2  # how often a unit is tried again after the death of its worker

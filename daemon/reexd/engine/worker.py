@@ -14,6 +14,7 @@ import socket
 import sys
 import time
 import traceback
+from collections import deque
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,8 @@ class Worker:
         self._encoders = Encoders()
         self._classifiers = Classifiers()
         self._fit = None
+        self._held: deque[Frame] = deque()  # bulk work that came during the fit's turn
+        self._turn_ends = 0.0  # of the fit, by the performance counter
         self._operations = {
             "open": self._open,
             "close": self._close,
@@ -52,20 +55,33 @@ class Worker:
         }
 
     def run(self) -> None:
-        """Serve until the other side closes."""
+        """Serve until the other side closes.
+
+        Bulk units and a fit take turns: after a unit the fit goes on for as long as that took, at least a step.
+        Whatever else comes is answered before the fit's next step.
+        """
         while True:
-            if self._fit is None or self._readable(0):
-                if self._fit is None and not self._readable(_REST_AFTER_S):
-                    self._rest()
+            idle = self._fit is None and not self._held
+            if idle and not self._readable(_REST_AFTER_S):
+                self._rest()
+            if idle or (self._fit is not None and self._readable(0)):
                 frame = receive(self._connection)
                 if frame is None:
                     return
-                self._answer(frame)
-                # Bulk units and fit steps alternate; anything interactive goes before the next step.
                 if not frame.header.get("bulk"):
+                    self._answer(frame)
                     continue
-            if self._fit is not None:
-                self._advance()
+                self._held.append(frame)
+            self._take_turns()
+
+    def _take_turns(self) -> None:
+        now = time.perf_counter()
+        if self._held and (self._fit is None or now >= self._turn_ends):
+            self._answer(self._held.popleft())
+            done = time.perf_counter()
+            self._turn_ends = done + (done - now)
+        if self._fit is not None:
+            self._advance()
 
     def _readable(self, timeout_s: float) -> bool:
         return bool(select.select([self._connection], [], [], timeout_s)[0])

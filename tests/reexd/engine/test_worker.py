@@ -2,12 +2,16 @@
 
 import os
 import signal
+import socket
 import threading
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from reexd.engine.client import Engine, EngineSettings, FitTask, official
+from reexd.engine.frames import Frame, receive, send
+from reexd.engine.worker import Worker
 from reexd.errors import EngineDied
 
 DEADLINE_S = 60
@@ -184,3 +188,44 @@ def test_workers_that_cannot_start_are_reported(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(EngineDied, match="exit code 7"):
         Engine(EngineSettings(workers=1), tmp_path / "scratch").start()
+
+
+def test_a_fit_goes_on_between_units_for_as_long_as_one_took():
+    """Twice as long a unit, twice as many steps: a large model's units do not starve a fit that shares their worker."""
+    ours, theirs = socket.socketpair()
+    worker, done = Worker(theirs), []
+
+    class Steps:
+        def advance(self):
+            time.sleep(0.005)
+            done.append("step")
+
+        def close(self):
+            done.append("closed")
+
+    def unit(frame):
+        time.sleep(0.1)
+        done.append("unit")
+        return Frame({})
+
+    def begin(frame):
+        worker._fit = Steps()
+        worker._fit.identity = frame.header["fit"]
+
+    worker._operations |= {"embed": unit, "fit": begin}
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    with ours:
+        send(ours, Frame({"id": 1, "op": "fit", "fit": 1, "bulk": True}))
+        for number in (2, 3, 4):  # as the pool does: the next unit when the last is answered
+            send(ours, Frame({"id": number, "op": "embed", "bulk": True}))
+            assert receive(ours).header["id"] == number
+        send(ours, Frame({"id": 5, "op": "embed", "bulk": True}))
+        # It is the fit's turn: a unit waits for it, a question to the worker does not.
+        send(ours, Frame({"id": 6, "op": "cancel", "fit": 1, "bulk": False}))
+        assert [receive(ours).header["id"] for _ in (5, 6)] == [6, 5]
+    thread.join(DEADLINE_S)
+    units = [place for place, what in enumerate(done) if what == "unit"]
+    # A hundred milliseconds are twenty steps; one step would be strict alternation.
+    assert all(second - first > 5 for first, second in pairwise(units[:3]))
+    assert done[-2:] == ["closed", "unit"]
