@@ -1,8 +1,8 @@
 """The worker processes and who does what next. Owns dispatch, retries and restarts.
 
 CPU: one worker per core does bulk work at low priority, and one more is kept for interactive work. Metal: one
-worker does both. An interactive unit goes to the reserved worker, or to any that is not busy; a worker that
-fits a classifier takes interactive units only when there is no reserved one.
+worker does both. An interactive unit goes to the reserved worker, or to another that is not busy where that helps; a
+worker that fits a classifier takes interactive units only when there is no reserved one.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections import deque
 
 from reexd import errors
 from reexd.engine.frames import Frame
-from reexd.engine.process import FitRun, WorkerProcess
+from reexd.engine.process import INTERACTIVE_THREADS, FitRun, WorkerProcess
 from reexd.engine.schedule import Schedule, Unit, merge, split
 from reexd.engine.tasks import EngineSettings, WorkerStatus
 from reexd.errors import EngineDied, QueueFull, ReexError
@@ -227,6 +227,9 @@ class Pool:
     def _dispatch(self) -> None:
         """Give every worker that has nothing in hand the next thing it may do."""
         reserved_ready = any(worker.reserved and worker.ready for worker in self._workers)
+        # Without a core to spare the others, of lower priority, would answer what they take several times as late as
+        # the reserved worker what it takes. Where bulk work waits it keeps the cores busy in any case.
+        others_help = bool(self._schedule.bulk) or (os.cpu_count() or 1) > INTERACTIVE_THREADS
         # The reserved worker first, those that fit last.
         for worker in sorted(self._workers, key=lambda worker: (not worker.reserved, worker.fit is not None)):
             if worker.ready and worker.fit is None and not worker.reserved and self._fits:
@@ -241,9 +244,8 @@ class Pool:
                 worker.send(worker.fit.identity, request, bulk=True)
             if worker.state != "idle":
                 continue
-            units = self._schedule.take(
-                interactive=worker.fit is None or not reserved_ready, bulk=not worker.reserved
-            )
+            asked = worker.reserved or not reserved_ready or (others_help and worker.fit is None)
+            units = self._schedule.take(interactive=asked, bulk=not worker.reserved)
             if units:
                 worker.units, worker.request, worker.state = units, next(self._identities), "busy"
                 worker.send(worker.request, merge(units), bulk=not units[0].interactive)

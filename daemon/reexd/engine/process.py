@@ -27,7 +27,7 @@ from reexd.engine.tasks import EngineSettings
 logger = logging.getLogger(__name__)
 
 _BULK_NICENESS = 10  # so that the system runs an interactive worker first
-_INTERACTIVE_THREADS = 2  # a fifth less time for a question on two cores; more do not help so few rows
+INTERACTIVE_THREADS = 2  # a fifth less time for a question on two cores; more do not help so few rows
 
 # One thread for every OpenBLAS in a worker, NumPy's own among them; `blas.load` gives the language model's more.
 # Idle threads sleep at once instead of spinning.
@@ -39,7 +39,7 @@ def worker_settings(settings: EngineSettings, *, interactive: bool, niced: bool 
     a single thread; whoever waits for an answer has both cores."""
     return {
         "openblas": settings.openblas,
-        "blas_threads": min(_INTERACTIVE_THREADS, os.cpu_count() or 1) if interactive else 1,
+        "blas_threads": min(INTERACTIVE_THREADS, os.cpu_count() or 1) if interactive else 1,
         "cache_max_bytes": settings.cache_max_bytes,
         "niceness": _BULK_NICENESS if niced else 0,
     }

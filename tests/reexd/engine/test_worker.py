@@ -5,6 +5,7 @@ import signal
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
@@ -188,6 +189,25 @@ def test_workers_that_cannot_start_are_reported(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     with pytest.raises(EngineDied, match="exit code 7"):
         Engine(EngineSettings(workers=1), tmp_path / "scratch").start()
+
+
+def test_without_a_core_to_spare_questions_stay_with_their_worker(
+    start_engine, tiny_bert, tiny_models, monkeypatch
+):
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    engine = start_engine(workers=2)
+    wait_for(lambda: ready(engine))
+    engine.open(tiny_bert)
+    before = engine.status().workers
+
+    def ask(text):
+        return engine.embed(tiny_bert, [text], interactive=True).vectors
+
+    with ThreadPoolExecutor(16) as threads:
+        assert len(list(threads.map(ask, tiny_models.texts("positive", 64)))) == 64
+    # Whoever reads a text holds the model from then on.
+    others = [worker.memory_bytes for worker in engine.status().workers if not worker.interactive]
+    assert others == [worker.memory_bytes for worker in before if not worker.interactive]
 
 
 def test_a_fit_goes_on_between_units_for_as_long_as_one_took():
