@@ -206,6 +206,8 @@ def reached(
     What no region accepts is most of what is asked, and is told here by one comparison for all of them. `slack` is
     the share by which a row may fall short.
     """
+    # Float32, as `region_accepts` compares.
+    q_prime, sdm = np.asarray(q_prime, np.float32), np.asarray(sdm, np.float32)
     class_count = sdm.shape[1]
     thresholds = np.array([region.thresholds for region in regions], np.float32)  # (R, C)
     thresholds = thresholds.reshape(len(regions), class_count).T[predictions]  # (n, R)

@@ -95,3 +95,26 @@ def test_the_finest_ladder_stays_above_one_half() -> None:
     alphas = sdm.ladder_alphas(5e-5)
     assert len(alphas) == 9999
     assert min(alphas) > 0.5
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_alphas_are_those_of_the_first_region_that_accepts(seed):
+    """Against the definition, region by region; thresholds and minima are met exactly by some rows."""
+    rng = np.random.default_rng(seed)
+    classes, rows = int(rng.integers(2, 5)), 60
+    probabilities = rng.dirichlet(np.full(classes, 0.3), rows).round(2).astype(np.float32)
+    predictions = probabilities.argmax(axis=1)
+    q_prime = rng.integers(0, 6, rows).astype(np.float32) / 2
+    regions = [
+        sdm.Region(
+            alpha, float(rng.integers(0, 6)) / 2, tuple(rng.choice([0.5, 0.6, 0.7, 0.9, 2.0], classes))
+        )
+        for alpha in (0.95, 0.9, 0.7, 0.55)
+    ]
+    expected = np.zeros(rows)
+    for region in reversed(regions):
+        expected[sdm.region_accepts(q_prime, probabilities, predictions, region)] = region.alpha
+    found = sdm.region_alphas(q_prime, probabilities, predictions, regions)
+    np.testing.assert_array_equal(found, expected)
+    assert expected.any()
+    assert not sdm.region_alphas(q_prime, probabilities, predictions, []).any()
