@@ -17,9 +17,8 @@ from reexd.records import ModelFiles
 REVISION = 1
 DTYPE = "float32"
 
-# Floating-point operations per second that a unit of bulk work is cut for, one worker. Low estimates on
-# purpose: a unit that is too small costs 1 %, one that is too large makes a query wait. Constants, not
-# measurements, so that the same corpus is cut into the same batches on every run.
+# Floating-point operations per second that a unit of work is cut for, one worker. Constants, not measurements, so that
+# the same corpus is cut into the same batches on every run; low, for too large a unit makes others wait.
 _OPERATIONS_PER_S = {"metal": 2e12, "cpu": 8e10, "cpu without blas": 3e9}
 
 

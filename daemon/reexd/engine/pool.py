@@ -43,6 +43,7 @@ class Pool:
         self._told: dict[int, tuple[WorkerProcess, asyncio.Future[Frame | None]]] = {}
         self._stopping = False
         self._stopped = asyncio.Event()
+        self._cores_spare = (os.cpu_count() or 1) > INTERACTIVE_THREADS
         self.hello: Frame | None = None
 
     async def start(self) -> None:
@@ -228,8 +229,10 @@ class Pool:
         """Give every worker that has nothing in hand the next thing it may do."""
         reserved_ready = any(worker.reserved and worker.ready for worker in self._workers)
         # Without a core to spare the others, of lower priority, would answer what they take several times as late as
-        # the reserved worker what it takes. Where bulk work waits it keeps the cores busy in any case.
-        others_help = bool(self._schedule.bulk) or (os.cpu_count() or 1) > INTERACTIVE_THREADS
+        # the reserved worker what it takes, unless that reads a model. Where bulk work waits it keeps the cores busy in
+        # any case.
+        reading = any(worker.reserved and worker.reads_model for worker in self._workers)
+        others_help = self._cores_spare or reading or bool(self._schedule.bulk)
         # The reserved worker first, those that fit last.
         for worker in sorted(self._workers, key=lambda worker: (not worker.reserved, worker.fit is not None)):
             if worker.ready and worker.fit is None and not worker.reserved and self._fits:

@@ -84,6 +84,11 @@ class WorkerProcess:
     def ready(self) -> bool:
         return self.state in ("idle", "busy")
 
+    @property
+    def reads_model(self) -> bool:
+        """Whether it reads a model's weights, which takes as long as the disk does."""
+        return bool(self.units) and self.units[0].header["op"] == "open"
+
     async def start(self, settings: EngineSettings) -> Frame | None:
         """Start the process and wait for its first frame; None when it ended before."""
         ours, theirs = socket.socketpair()
