@@ -168,33 +168,30 @@ def _trial(name: str, seed: int, pool: Rows, test: Rows, rest: Rows | None) -> T
         arrays["support_labels"],
         neighbors_max=settings.neighbors_max,
     )
-    matched = matcher.match(test.vectors, neighbors=0)
-    scores = sdm.score(matched.logits, matched.q, matched.d0, calibration)
-    unseen = test if rest is None else _joined(test, rest)
-    named = (
-        scores.prediction
-        if rest is None
-        else matcher.match(unseen.vectors, neighbors=0).logits.argmax(axis=1)
-    )
-    right, admitted = scores.prediction == test.labels, scores.region_alpha >= ALPHA
+    unseen, tested = test if rest is None else _joined(test, rest), len(test.labels)  # the test comes first
+    matched = matcher.match(unseen.vectors, neighbors=0)
+    named = matched.logits.argmax(axis=1) == unseen.labels
+    scores = sdm.score(*(each[:tested] for each in (matched.logits, matched.q, matched.d0)), calibration)
+    right, admitted = named[:tested], scores.region_alpha >= ALPHA
     high = [region for region in calibration.regions if region.alpha >= ALPHA]
     certified = {label for region in high for label in range(sizes.size) if label not in sdm.left_out(region)}
     names = [str(label) for label in range(sizes.size)]
     support = Rows(pool.vectors[fitted.training], pool.labels[fitted.training])
+    same_rows = _regression(support, test, seed)
     return Trial(
         set=name,
         seed=seed,
         documents=len(pool.labels),
         classes=sizes.size,
         accuracy=float(right.mean()),
-        same_rows=(same_rows := _regression(support, test, seed)),
+        same_rows=same_rows,
         unseen=len(unseen.labels),
-        unseen_accuracy=float((named == unseen.labels).mean()),
+        unseen_accuracy=float(named.mean()),
         unseen_same_rows=same_rows if rest is None else _regression(support, unseen, seed),
         all_rows=_regression(pool, test, seed) if sizes.size <= REGRESSION_CLASSES_MAX else None,
         admitted=int(admitted.sum()),
         right=int((admitted & right).sum()),
-        tested=len(right),
+        tested=tested,
         certified=len(certified),
         could=int(np.bincount(pool.labels[fitted.calibration]).max()) >= sdm.certified_rows_min(ALPHA),
         highest=max((region.alpha for region in calibration.regions), default=0.0),
