@@ -20,6 +20,7 @@ _PREFIX = struct.Struct("<4sIQ")
 _MAGIC = b"RXF1"
 HEADER_MAX_BYTES = 16 << 20
 PAYLOAD_MAX_BYTES = 256 << 20  # larger matrices go by memory-mapped files
+_COPIED_MAX_BYTES = 64 << 10  # up to here a copy costs less than a system call for each part
 _DTYPES = frozenset({"<f4", "<i4", "<i8"})
 
 
@@ -67,8 +68,10 @@ def unpack(text: bytes, payload: bytes | bytearray) -> Frame:
 
 
 def send(connection: socket.socket, frame: Frame) -> None:
-    """Write one frame to a blocking socket."""
-    for part in pack(frame.header, frame.arrays):
+    """Write one frame to a blocking socket; a small one at once, so that the other side wakes once."""
+    parts = pack(frame.header, frame.arrays)
+    small = sum(part.nbytes for part in parts) <= _COPIED_MAX_BYTES
+    for part in [b"".join(parts)] if small else parts:
         connection.sendall(part)
 
 

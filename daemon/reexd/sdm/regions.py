@@ -180,10 +180,14 @@ def region_alphas(
     regions: Sequence[Region],
     *,
     ood_limit: int = 0,
+    near: np.ndarray | None = None,
 ) -> np.ndarray:
-    """Alpha of the first accepting region in the given order, 0.0 where none does; (n,) float64."""
+    """Alpha of the first accepting region in the given order, 0.0 where none does; (n,) float64.
+
+    `near` (n, R): what `reached` said of these rows, with whatever slack, where the caller has asked it.
+    """
     alphas = np.zeros(np.asarray(q_prime).size, dtype=np.float64)
-    near = reached(q_prime, sdm, predictions, regions)
+    near = reached(q_prime, sdm, predictions, regions) if near is None else near
     for at in np.flatnonzero(near.any(axis=0)):
         rows = np.flatnonzero(near[:, at] & (alphas == 0.0))
         accepted = region_accepts(

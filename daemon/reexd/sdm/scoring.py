@@ -90,6 +90,7 @@ def score(logits: np.ndarray, q: np.ndarray, d0: np.ndarray, calibration: Calibr
     d = distance_quantiles(d0, calibration.distance_cdfs)
     sdm, q_prime = _at_distance(logits, q, d, prediction, calibration)
     sizes = effective_sample_sizes(q_prime, calibration.q_prime_cdfs)
+    near = reached(q_prime, sdm, prediction, calibration.regions, slack=ROUNDING)
     scores = Scores(
         logits=logits,
         prediction=prediction,
@@ -100,13 +101,15 @@ def score(logits: np.ndarray, q: np.ndarray, d0: np.ndarray, calibration: Calibr
         q_prime=q_prime,
         effective_sample_sizes=sizes,
         region_alpha=region_alphas(
-            q_prime, sdm, prediction, calibration.regions, ood_limit=calibration.ood_limit
+            q_prime, sdm, prediction, calibration.regions, ood_limit=calibration.ood_limit, near=near
         ),
         reason=np.zeros(prediction.size, dtype=np.uint8),
         q_offset=calibration.q_offset,
         **_rejected_everywhere(logits, q, calibration),
     )
-    passing = _passing(scores, calibration)
+    # Both q' and the predicted class's sdm fall with d: a region that admits a row at a lower d is near at d itself. At
+    # d = 0 the activation is uniform, below every threshold; q = 0 is rejected whatever else holds.
+    passing = near & ((d > 0.0) & (q > calibration.ood_limit))[:, None]
     for at in np.flatnonzero(passing.any(axis=0)):
         _admit_lower(scores, calibration.regions[at], calibration, passing[:, at])
     scores.reason[:] = scores.reasons()
@@ -138,17 +141,6 @@ def _rejected_everywhere(
         "lower_sdm": lower_sdm,
         "lower_q_prime": lower_q_prime,
     }
-
-
-def _passing(scores: Scores, calibration: Calibration) -> np.ndarray:
-    """Which regions could admit a row at a lower d: those it would pass at d itself, (n, R) bool.
-
-    Both q' and the predicted class's sdm fall with d. At d = 0 the activation is uniform, below every threshold; q = 0
-    is rejected whatever else holds.
-    """
-    near = reached(scores.q_prime, scores.sdm, scores.prediction, calibration.regions, slack=ROUNDING)
-    hopeful = (scores.d > 0.0) & (scores.q > calibration.ood_limit)
-    return near & hopeful[:, None]
 
 
 def _admit_lower(scores: Scores, region: Region, calibration: Calibration, passing: np.ndarray) -> None:

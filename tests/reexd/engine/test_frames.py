@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -34,6 +35,19 @@ def test_round_trip_over_a_socket():
         assert same(frames.receive(theirs))
         ours.close()
         assert frames.receive(theirs) is None
+
+
+def test_frames_of_any_size_make_the_trip():
+    ours, theirs = socket.socketpair()
+    with ours, theirs, ThreadPoolExecutor(1) as pool:
+        for count in (0, 1, 16_000, 17_000, 1_000_000):  # below and above what is sent in one piece
+            sent = np.arange(count, dtype=np.int32)
+            sending = pool.submit(frames.send, ours, Frame({"count": count}, {"a": sent, "b": sent[:1]}))
+            got = frames.receive(theirs)
+            sending.result()
+            assert got.header == {"count": count}
+            np.testing.assert_array_equal(got.arrays["a"], sent)
+            np.testing.assert_array_equal(got.arrays["b"], sent[:1])
 
 
 def test_round_trip_over_a_stream():
