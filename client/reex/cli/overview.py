@@ -67,9 +67,10 @@ def _classifier(found: ClassifierSummary, project_name: str, warnings_shown: int
     output.line(f"  documents  {found.support_count:,} support, {found.calibration_count:,} calibration")
     best = (record.get("history") or [{}])[record.get("best_epoch", 0) - 1]
     if "balanced_calibration_accuracy" in best:
+        kept = "the regression" if "regression_strength" in best else f"epoch {record['best_epoch']}"
         output.line(
             f"  accuracy   {output.percent(best['balanced_calibration_accuracy'])} balanced on calibration, "
-            f"epoch {record['best_epoch']} of shuffle {record['shuffle']} of {len(record['shuffle_losses'])}"
+            f"{kept} of shuffle {record['shuffle']} of {len(record['shuffle_losses'])}"
         )
     _tuning(record)
     _spread(record)

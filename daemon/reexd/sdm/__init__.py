@@ -27,7 +27,13 @@ Beside the article: `evaluation` (counts with exact intervals), `drift` (are new
 """
 
 from reexd.sdm.activation import Q_OFFSET, log_sdm_activation, sdm_activation
-from reexd.sdm.calibration import Calibration, CalibrationRows, calibrate
+from reexd.sdm.calibration import (
+    ADMITTING_ALPHA,
+    Calibration,
+    CalibrationRows,
+    admitted_rightly,
+    calibrate,
+)
 from reexd.sdm.certification import Lack, Verdict, certified_rows_min, fit_certified_region, left_out
 from reexd.sdm.conformal import class_conformity, conformity, set_rows_min, set_thresholds
 from reexd.sdm.digest import feature_digest
@@ -77,6 +83,7 @@ from reexd.sdm.shuffling import best_iteration, check_split, iteration_seed, off
 from reexd.sdm.similarity import NEIGHBORS_MAX, Similarity, nearest_neighbors, similarity, squared_distances
 
 __all__ = [
+    "ADMITTING_ALPHA",
     "ALPHA_RESOLUTION",
     "NEIGHBORS_MAX",
     "Q_OFFSET",
@@ -104,6 +111,7 @@ __all__ = [
     "TwoSampleTest",
     "Verdict",
     "admission",
+    "admitted_rightly",
     "agreement",
     "balanced_loss",
     "best_iteration",

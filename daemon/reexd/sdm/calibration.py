@@ -19,6 +19,8 @@ from reexd.sdm.regions import Region, every_class, fit_regions, ladder_alphas, r
 from reexd.sdm.rescaled_similarity import rescaled_similarity
 from reexd.sdm.shuffling import check_split
 
+ADMITTING_ALPHA = 0.9  # the rungs that a document is admitted for
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CalibrationRows:
@@ -52,13 +54,15 @@ class Calibration:
     def class_count(self) -> int:
         return len(self.distance_cdfs)
 
-    def admitted_share(self) -> float:
-        """Mean over classes of the share of calibration rows that a region admits rightly. Needs `rows`."""
+    def admitted_rightly(self) -> float:
+        """The share of calibration rows that regions from ADMITTING_ALPHA on admit rightly, mean over classes.
+
+        Needs `rows`.
+        """
         rows = self.rows
         assert rows is not None
-        alphas = region_alphas(
-            rows.q_prime, rows.sdm, rows.predictions, self.regions, ood_limit=self.ood_limit
-        )
+        high = tuple(region for region in self.regions if region.alpha >= ADMITTING_ALPHA)
+        alphas = region_alphas(rows.q_prime, rows.sdm, rows.predictions, high, ood_limit=self.ood_limit)
         right = (alphas > 0.0) & (rows.labels == rows.predictions)
         return float(class_balanced_mean(right, rows.labels, self.class_count))
 
@@ -110,3 +114,16 @@ def calibrate(
         ood_limit=ood_limit,
         rows=CalibrationRows(labels, predictions, logits, q.astype(np.int32), d0, d, sdm, q_prime),
     )
+
+
+def admitted_rightly(
+    labels: np.ndarray,
+    logits: np.ndarray,
+    q: np.ndarray,
+    d0: np.ndarray,
+    class_count: int,
+    **settings: object,
+) -> float:
+    """`Calibration.admitted_rightly` of a calibration with these rows and settings, fitted as far as that takes."""
+    high = [alpha for alpha in ladder_alphas() if alpha >= ADMITTING_ALPHA]
+    return calibrate(labels, logits, q, d0, class_count, alphas=high, **settings).admitted_rightly()

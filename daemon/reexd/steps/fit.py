@@ -17,7 +17,6 @@ from reexd.steps.pool import Pool
 from reexd.store import checkpoints
 from reexd.store.environment import Environment
 
-ADMITTING_ALPHA = 0.9  # the rungs that a document is admitted for
 FIRST_SLOT = 1  # slots of the shuffles' checkpoints follow the pool's
 
 
@@ -98,27 +97,16 @@ class Fit:
 def chosen(outcomes: Sequence[State], settings: FitSettings) -> int:
     """Which shuffle is kept, 0-based: the one with the smallest calibration loss (sdm.md 7), the last of equals.
 
-    Where rungs are certified class by class, first the one that admits most at ADMITTING_ALPHA or higher: the mean over
-    classes of the share of calibration rows admitted rightly. A small loss is no promise of that: of six shuffles of
-    the PhraseBank the smallest had the second-smallest admission.
+    Where rungs are certified class by class, first the one that admits most at `sdm.ADMITTING_ALPHA` or higher: the
+    mean over classes of the share of calibration rows admitted rightly. A small loss is no promise of that: of six
+    shuffles of the PhraseBank the smallest had the second-smallest admission.
     """
     losses = [float(outcome.facts["best_loss"]) for outcome in outcomes]
-    if not settings.certified or len(outcomes) == 1:
+    if not settings.certified:
         return sdm.best_iteration(losses)
-    admitting = [_admitting(outcome, settings) for outcome in outcomes]
-    tied = [number for number, share in enumerate(admitting) if share == max(admitting)]
+    admitted = [float(outcome.facts["admitted_rightly"]) for outcome in outcomes]
+    tied = [number for number, share in enumerate(admitted) if share == max(admitted)]
     return tied[sdm.best_iteration([losses[number] for number in tied])]
-
-
-def _admitting(outcome: State, settings: FitSettings) -> float:
-    rows = sdm.calibrate(
-        *(outcome.arrays[f"calibration_{name}"] for name in ("labels", "logits", "q", "d0")),
-        settings.class_count,
-        alphas=[alpha for alpha in sdm.ladder_alphas() if alpha >= ADMITTING_ALPHA],
-        pooled_classes_min=settings.pooled_classes_min,
-        certified=True,
-    )
-    return rows.admitted_share()
 
 
 def _saved(environment: Environment, job: int) -> tuple[dict[int, State], dict[int, State]]:

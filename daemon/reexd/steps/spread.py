@@ -7,13 +7,11 @@ shuffles' own calibration rows, which chose their epoch and regions: it compares
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 
 from reexd import sdm
 from reexd.engine.tasks import State
-from reexd.steps.fit import ADMITTING_ALPHA
 
 
 def report(outcomes: Sequence[State], calibrations: Sequence[sdm.Calibration], kept: int) -> dict:
@@ -59,7 +57,7 @@ def _shuffle(number: int, facts: Mapping, calibration: sdm.Calibration) -> dict:
         "epochs": facts["epochs"],
         "balanced_calibration_accuracy": whole.balanced(),
         "regions": [{"alpha": each.alpha, "q_prime_min": each.q_prime_min} for each in calibration.regions],
-        "admitted_rightly": _admitted_rightly(calibration),
+        "admitted_rightly": calibration.admitted_rightly(),
         "highest_alpha": max((each.alpha for each in calibration.regions), default=0.0),
         "admitted": [
             {"alpha": rung.alpha, "share": rung.share, "accuracy": rung.accuracy.marginal.accuracy}
@@ -83,12 +81,6 @@ def _range(values: Sequence[float]) -> dict[str, float]:
     return {"min": min(values), "median": float(np.median(values)), "max": max(values)}
 
 
-def _admitted_rightly(calibration: sdm.Calibration) -> float:
-    """What `fit.chosen` compares: the share that rungs from ADMITTING_ALPHA on admit rightly, mean over classes."""
-    high = tuple(region for region in calibration.regions if region.alpha >= ADMITTING_ALPHA)
-    return replace(calibration, regions=high).admitted_share()
-
-
 def _reason(shuffles: Sequence[Mapping], kept: int, *, certified: bool) -> str:
     """In words, what `fit.chosen` decided by."""
     if len(shuffles) == 1:
@@ -98,8 +90,8 @@ def _reason(shuffles: Sequence[Mapping], kept: int, *, certified: bool) -> str:
     said = []
     if len(tied) < len(shuffles):
         said.append(
-            f"admits most at {ADMITTING_ALPHA:g} or higher: {shares[kept]:.1%} of its calibration rows, rightly and on"
-            f" the mean of classes; the least of {len(shuffles)} is {min(shares):.1%}"
+            f"admits most at {sdm.ADMITTING_ALPHA:g} or higher: {shares[kept]:.1%} of its calibration rows, rightly and"
+            f" on the mean of classes; the least of {len(shuffles)} is {min(shares):.1%}"
         )
     if len(tied) > 1:
         losses = [shuffles[number]["best_loss"] for number in tied]

@@ -1,6 +1,6 @@
 """One fit of the adaptor, as a generator of small steps that can be stopped and resumed (sdm.md 7, 16).
 
-Owns: epochs, selection of the best weights, checkpoints. Must not know: processes, files, documents, J.
+Owns: epochs, selection of the best of them, checkpoints. Must not know: processes, files, documents, J.
 
 Events are plain tuples, so that a worker can forward them:
     ("progress", facts)             every slice of work; facts["record"] is there when an epoch ended
@@ -21,6 +21,7 @@ import numpy as np
 
 from reexd.engine.adaptor.adam import adam_for
 from reexd.engine.adaptor.bias import bias_shift
+from reexd.engine.adaptor.ending import Candidate, Ending, ended
 from reexd.engine.adaptor.measuring import Measurement, measure
 from reexd.engine.adaptor.network import (
     Batch,
@@ -33,7 +34,6 @@ from reexd.engine.adaptor.network import (
 )
 from reexd.engine.adaptor.regression import Regression, as_weights, regress
 from reexd.engine.adaptor.settings import FitSettings
-from reexd.engine.matching import Matcher
 from reexd.errors import InvalidSetting, NotEnoughData
 from reexd.sdm import (
     AdaptorWeights,
@@ -124,6 +124,7 @@ class _Run:
         self.q, self.d = self._cross_entropy()
         self.best: AdaptorWeights | None = None
         self.best_loss, self.best_epoch = math.inf, 0
+        self.regression: Candidate | None = None
         self.cross_entropy_left = settings.cross_entropy_epochs > 1
         self.phase_start = 0  # epochs before the current phase
         self.finished = False
@@ -156,6 +157,7 @@ class _Run:
         record = {"epoch": len(self.history) + 1, "training_loss": training_loss, **measured.facts()}
         if self.regression_strength is not None:
             record["regression_strength"], self.regression_strength = self.regression_strength, None
+            self.regression = Candidate(self.parameters.to_weights(), 1, measured.calibration_loss)
         record["best"] = measured.calibration_loss <= self.best_loss and not self._forgets(measured)
         if record["best"]:
             self.best_loss, self.best_epoch = measured.calibration_loss, record["epoch"]
@@ -264,18 +266,22 @@ class _Run:
             yield 0.5 + 0.5 * share
 
     def finish(self) -> Iterator[Event]:
-        """Match the calibration split under the best weights, as scoring will (sdm.md 7, last line)."""
-        weights = self.best
+        """Match the calibration split under the weights that may be kept, and tell of those that are."""
+        candidates = [Candidate(self.best, self.best_epoch, self.best_loss)]
+        if self.regression is not None and self.best_epoch != 1:
+            candidates.insert(0, self.regression)
         del self.x, self.target, self.weight  # what follows needs as much memory again
-        training, calibration = (self.features[index] for index in self.index)
-        matcher = Matcher(
-            weights, self.normalization, training, self.labels[0], neighbors_max=self.settings.neighbors_max
-        )
-        for _, matches in matcher.tiles(calibration, neighbors=0):  # noqa: B007
+        features = self.features[self.index[0]], self.features[self.index[1]]
+        steps = ended(candidates, self.normalization, features, self.labels, self.settings)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as stop:
+                kept: Ending = stop.value
+                break
             yield "progress", self.progress(1.0)
         facts = {
-            "best_loss": self.best_loss,
-            "best_epoch": self.best_epoch,
+            **kept.facts(),
             "epochs": len(self.history),
             "stopped_early": len(self.history) < self.settings.epochs,
             "history": self.history,
@@ -285,15 +291,11 @@ class _Run:
             "settings": self.settings.to_dict(),
         }
         arrays = {
-            **named(weights.arrays()),
+            **kept.arrays(),
             "training_index": self.index[0],
             "calibration_index": self.index[1],
             "support_labels": self.labels[0].astype(np.int32),
-            "support_predictions": matcher.support_predictions.astype(np.int32),
             "calibration_labels": self.labels[1].astype(np.int32),
-            "calibration_logits": matches.logits,
-            "calibration_q": matches.q,
-            "calibration_d0": matches.d0,
         }
         yield "result", (facts, arrays)
 
@@ -318,6 +320,9 @@ class _Run:
             "q": self.q,
             "d": self.d,
         }
+        if self.regression is not None:
+            facts["regression_loss"] = self.regression.loss
+            arrays |= named(self.regression.weights.arrays(), "regression_")
         return facts, arrays
 
     def restore(self, facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
@@ -331,6 +336,9 @@ class _Run:
         self.best = AdaptorWeights(*unnamed(arrays, "best_"))
         self.best_loss, self.best_epoch = facts["best_loss"], facts["best_epoch"]
         self.regression_left = False  # checkpoints lie behind the first epoch
+        if "regression_loss" in facts:
+            weights = AdaptorWeights(*unnamed(arrays, "regression_"))
+            self.regression = Candidate(weights, 1, facts["regression_loss"])
         self.cross_entropy_left, self.phase_start = facts["cross_entropy_left"], facts["phase_start"]
         self.history = list(facts["history"])
         self.q, self.d = arrays["q"], arrays["d"]

@@ -29,7 +29,7 @@ EPOCHS_MAX = 60
 PATIENCE = 12
 SHUFFLES = 4
 MANY_ROWS = 30_000
-POOLED_ROWS_PER_CLASS = 10
+POOLED_ROWS_PER_CLASS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,12 +158,12 @@ def choose(class_rows: Sequence[int], *, tuned: bool = False, **changes: object)
     82 and 7.1. A batch is a power of two near 1/48 of the training rows, and the learning rate grows where fewer
     rows give fewer steps, and with the root of large batches. Early stopping ends most fits after 15 to 30 epochs.
     Over the states of a tuned model a regression comes first too, and the bias is the calibration rows': see `bias`.
-    The shuffle with the smallest calibration loss of four had a rung at .9 where single ones missed it in one of
-    four; large pools need fewer.
+    The regression is also kept unless later epochs admit more, see `ending`. The shuffle with the smallest calibration
+    loss of four had a rung at .9 where single ones missed it in one of four; large pools need fewer.
 
     d is the smallest of C class distances, each 0 beyond the farthest of its n_c rows: by chance that befalls up to
-    the sum of 1 / (n_c + 1) of all documents. Classes with fewer than 10 C rows therefore share the pooled CDF,
-    which keeps it under one document in ten; of 150 classes with 36 rows each it would be nearly all.
+    the sum of 1 / (n_c + 1) of all documents. Classes with fewer than 20 C rows therefore share the pooled CDF,
+    which keeps it under one document in twenty; of 150 classes with 36 rows each it would be nearly all.
     """
     smallest, total = min(class_rows), sum(class_rows)
     if smallest < ROWS_PER_CLASS_MIN:
