@@ -34,6 +34,7 @@ from reexd.engine.adaptor.network import (
 )
 from reexd.engine.adaptor.regression import Regression, as_weights, regress
 from reexd.engine.adaptor.settings import FitSettings
+from reexd.engine.adaptor.stepping import SLICE_S, paced, told
 from reexd.errors import InvalidSetting, NotEnoughData
 from reexd.sdm import (
     AdaptorWeights,
@@ -44,7 +45,6 @@ from reexd.sdm import (
     initial_weights,
 )
 
-SLICE_S = 0.05
 CHECKPOINT_INTERVAL_S = 15.0
 ACCURACY_LOST_MAX = 0.005  # of the regression's accuracy on calibration rows, that later epochs may cost
 
@@ -207,7 +207,8 @@ class _Run:
         self.regression_left = False
         training = self.labels[0].size
         x, held = self.x[:training], self.x[training:]
-        found: Regression = yield from _paced(regress(x, self.target, self.weight, held, self.labels[1]), 0.5)
+        steps = paced(regress(x, self.target, self.weight, held, self.labels[1]))
+        found: Regression = yield from told(steps, lambda share: 0.5 * share)
         weights = as_weights(found, self.parameters.to_weights())
         if weights is None:
             return (yield from self._train())
@@ -257,13 +258,7 @@ class _Run:
         self, parameters: Parameters, *, matched: bool, training_only: bool = False
     ) -> Iterator[float]:
         steps = measure(parameters, self.x, self.labels, self.settings, matched, training_only)
-        while True:
-            try:
-                share = next(steps)
-            except StopIteration as stop:
-                result: Measurement = stop.value
-                return result
-            yield 0.5 + 0.5 * share
+        return (yield from told(steps, lambda share: 0.5 + 0.5 * share))
 
     def finish(self) -> Iterator[Event]:
         """Match the calibration split under the weights that may be kept, and tell of those that are."""
@@ -273,13 +268,7 @@ class _Run:
         del self.x, self.target, self.weight  # what follows needs as much memory again
         features = self.features[self.index[0]], self.features[self.index[1]]
         steps = ended(candidates, self.normalization, features, self.labels, self.settings)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as stop:
-                kept: Ending = stop.value
-                break
-            yield "progress", self.progress(1.0)
+        kept: Ending = yield from told(steps, lambda _: ("progress", self.progress(1.0)))
         facts = {
             **kept.facts(),
             "epochs": len(self.history),
@@ -342,16 +331,3 @@ class _Run:
         self.cross_entropy_left, self.phase_start = facts["cross_entropy_left"], facts["phase_start"]
         self.history = list(facts["history"])
         self.q, self.d = arrays["q"], arrays["d"]
-
-
-def _paced(steps: Iterator[float], whole: float) -> Iterator[float]:
-    """The shares of `steps` as parts of `whole`, at most one per slice of work; returns what the steps return."""
-    begun = time.perf_counter()
-    while True:
-        try:
-            share = next(steps)
-        except StopIteration as stop:
-            return stop.value
-        if time.perf_counter() - begun > SLICE_S:
-            yield whole * share
-            begun = time.perf_counter()

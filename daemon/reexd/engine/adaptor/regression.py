@@ -21,6 +21,7 @@ from dataclasses import dataclass
 import mlx.core as mx
 import numpy as np
 
+from reexd.engine.adaptor.stepping import told
 from reexd.sdm import AdaptorWeights, class_balanced_mean
 
 STRENGTHS = tuple(10.0 ** (-k / 3) for k in range(16))  # of the penalty, tried in turn
@@ -59,7 +60,7 @@ def regress(
     worse = 0
     for place, strength in enumerate(STRENGTHS):
         solving = _solve(rotated, target, share, curve, strength, (coefficients, bias))
-        coefficients, bias = yield from _shifted(solving, place / len(STRENGTHS))
+        coefficients, bias = yield from told(solving, lambda share, at=place: (at + share) / len(STRENGTHS))
         loss = _balanced_cross_entropy(held @ coefficients.T + bias, held_labels)
         if best is None or loss < best[0]:
             best, worse = (loss, strength, coefficients, bias), 0
@@ -134,16 +135,6 @@ def _solve(
         if largest.item() <= TOLERANCE * size.item():
             break
     return coefficients, bias
-
-
-def _shifted(steps: Iterator[float], begun: float) -> Iterator[float]:
-    """The steps of one strength as shares of the whole path."""
-    while True:
-        try:
-            share = next(steps)
-        except StopIteration as stop:
-            return stop.value
-        yield begun + share / len(STRENGTHS)
 
 
 def _log_softmax(logits: mx.array) -> mx.array:
