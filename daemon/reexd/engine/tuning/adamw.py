@@ -1,8 +1,7 @@
-"""AdamW over one flat vector (Loshchilov and Hutter 2019, algorithm 2): decoupled decay, bias-corrected moments; and
-the mean of the weights along its way, whose later ones count more (Shamir and Zhang 2013, section 4, eta = 3).
+"""AdamW over one flat vector (Loshchilov and Hutter 2019, algorithm 2): decoupled decay, bias-corrected moments.
 
 NumPy in blocks that stay in the processor's cache: a fifth of the time that a dozen passes over whole arrays take.
-Owns moments, mean and the step count; knows no model.
+Owns moments and the step count; knows no model.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 _FIRST, _SECOND, _EPSILON = 0.9, 0.999, 1e-8
-_LATER = 3.0  # a step counts in the mean by about its number to this power
 _BLOCK = 1 << 15
 
 
@@ -27,11 +25,10 @@ class Segment:
 
 
 class AdamW:
-    """Updates `weights` (n,) float32 in place, and their `mean`: half of it are the last sixth of all steps."""
+    """Updates `weights` (n,) float32 in place."""
 
     def __init__(self, weights: np.ndarray, segments: list[Segment]) -> None:
         self.weights = weights
-        self.mean = weights.copy()
         self.first = np.zeros_like(weights)
         self.second = np.zeros_like(weights)
         self.steps = 0
@@ -43,7 +40,6 @@ class AdamW:
         factor = np.float32(scale)
         rising = 1 / (1 - _FIRST**self.steps)
         root = np.float32((1 - _SECOND**self.steps) ** -0.5)
-        newest = np.float32((_LATER + 1) / (_LATER + self.steps))
         for segment in self._segments:
             step = np.float32(rate * segment.rate * rising)
             kept = np.float32(1 - rate * segment.rate * decay * segment.decay)
@@ -63,6 +59,3 @@ class AdamW:
                 g *= step
                 w *= kept
                 w -= g
-                np.subtract(w, self.mean[block], out=g)
-                g *= newest
-                self.mean[block] += g

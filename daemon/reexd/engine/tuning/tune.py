@@ -30,7 +30,7 @@ from reexd.pooling import Pooling
 PART_TOKENS_MAX = 1024  # padded, of one forward and backward pass: bounds its memory and how long it takes
 MEASURED_WINDOWS = 256  # that say how the head's inputs are centred
 CHECKPOINT_INTERVAL_S = 15.0
-_RESUMED = ("weights", "mean", "first", "second")  # of the optimiser
+_RESUMED = ("weights", "first", "second")  # of the optimiser
 
 State = tuple[dict[str, Any], dict[str, np.ndarray]]
 Event = tuple[str, Any]
@@ -138,7 +138,7 @@ class _Run:
         record = {"epoch": number + 1, "training_loss": training_loss, **measured}
         record["best"] = not worse(self.best_right, right, self.corpus.labels[self.held])
         if record["best"]:
-            self.best, self.best_right, self.best_epoch = self.adam.mean.copy(), right, number + 1
+            self.best, self.best_right, self.best_epoch = self.adam.weights.copy(), right, number + 1
         record["seconds"] = time.perf_counter() - started
         self.history.append(record)
         self.done, self.total_loss = 0, 0.0
@@ -189,15 +189,15 @@ class _Run:
         return self.settings.learning_rate * share
 
     def _measure(self) -> tuple[dict[str, float], np.ndarray]:
-        """Balanced cross-entropy and accuracy of the mean weights on the held part, each document by its first window;
-        and (n_held,) whether it is right."""
-        self.network.place(self.adam.mean)
+        """Balanced cross-entropy and accuracy on the held part, each document by its first window; and (n_held,)
+        whether it is right."""
+        self.network.place(self.adam.weights)
         losses, right = np.zeros(len(self.held)), np.zeros(len(self.held))
         places = {int(self.corpus.firsts[row]): at for at, row in enumerate(self.held)}
         labels = self.corpus.labels[self.held]
         for part in self._parts(self.corpus.firsts[self.held]):
             at = np.array([places[int(window)] for window in part])
-            z = self.network.logits(self.adam.mean, self.corpus.inputs(part)).astype(np.float64)
+            z = self.network.logits(self.adam.weights, self.corpus.inputs(part)).astype(np.float64)
             z -= z.max(axis=1, keepdims=True)
             logs = z - np.log(np.exp(z).sum(axis=1, keepdims=True))
             losses[at] = -logs[np.arange(len(at)), labels[at]]
@@ -235,7 +235,7 @@ class _Run:
             self.best, self.best_right = np.array(arrays["best"]), np.array(arrays["best_right"])
 
     def result(self) -> State:
-        """What the mean weights of the best epoch changed, by weight; and how it went."""
+        """What the weights of the best epoch changed, by weight; and how it went."""
         change = (self.best - self.base).astype(np.float16)
         arrays = {
             f"{leaf.layer}.{leaf.name}": change[leaf.begin : leaf.end].reshape(leaf.shape)
