@@ -114,10 +114,12 @@ def test_a_fit_whose_worker_dies_is_told_and_goes_on_from_its_checkpoint(start_e
     labels = np.repeat(np.arange(2), 100)
     features = (rng.standard_normal((200, 16)) + labels[:, None]).astype(np.float32)
     settings = official(2, epochs=1_000_000, exemplar_size=8)
+    killed = []
 
     def kill(*_):
-        fitting = [worker for worker in engine.status().workers if not worker.interactive]
-        os.kill(fitting[0].pid, signal.SIGKILL)
+        if not killed:  # what else it had told by then must not end the worker that takes its place
+            killed.extend(worker.pid for worker in engine.status().workers if not worker.interactive)
+            os.kill(killed[0], signal.SIGKILL)
 
     with pytest.raises(EngineDied, match="SIGKILL"):
         engine.fit(FitTask(features, labels, settings), on_progress=kill, on_checkpoint=lambda *_: None)
