@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 
@@ -51,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _serve(parsed: argparse.Namespace) -> None:
+    # Before gRPC is loaded: where CPython starts a program by fork (macOS), gRPC would start its threads anew in the
+    # child, which then aborts before it becomes that program (grpc/grpc#43055). Ours never stay forks.
+    os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
     # Imported here: `reexd paths` and usage errors must not pay for gRPC and NumPy.
     from reexd.server import serve
 

@@ -126,6 +126,14 @@ def test_workers_of_a_killed_daemon_end_by_themselves(fresh, daemons):
     daemons.wait_for(lambda: not any(alive(pid) for pid in workers), 60)
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="environments are read below /proc")
+def test_grpc_leaves_children_alone(served, daemons):
+    """Started by fork, one in four would abort before it is the program it should be."""
+    daemons.wait_for(served.workers, 60)
+    environment = Path(f"/proc/{served.workers()[0]}/environ").read_bytes().split(b"\0")
+    assert b"GRPC_ENABLE_FORK_SUPPORT=0" in environment
+
+
 def alive(pid: int) -> bool:
     """Whether a process runs; one that has ended and that nobody has waited for does not."""
     try:

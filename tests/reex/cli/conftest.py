@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -68,8 +67,13 @@ def reexctl(held: Any, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ende
     return call
 
 
-def _hears_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+# A test run that was started in the background ignores SIGINT, and children inherit that. It is not undone between fork
+# and exec: gRPC, which serves in this process, starts its threads anew in a child that has forked and aborts it where
+# their descriptors are closed already (grpc/grpc#43055). Without such code CPython takes vfork, which gRPC does not hear of.
+_PROGRAM = (
+    "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    " runpy.run_module('reex.cli', run_name='__main__', alter_sys=True)"
+)
 
 
 @pytest.fixture
@@ -77,9 +81,8 @@ def program(home: Path) -> Callable[..., subprocess.Popen[bytes]]:
     """Start `reexctl` as a program; the caller waits for it."""
 
     def start(*arguments: object, **popen: Any) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "reex.cli", *map(str, arguments)]
+        command = [sys.executable, "-c", _PROGRAM, *map(str, arguments)]
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
-        # A test run that was started in the background ignores SIGINT, and children inherit that.
-        return subprocess.Popen(command, preexec_fn=_hears_interrupts, **{**streams, **popen})
+        return subprocess.Popen(command, **{**streams, **popen})
 
     return start
