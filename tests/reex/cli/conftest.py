@@ -69,7 +69,8 @@ def reexctl(held: Any, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ende
 
 # A test run that was started in the background ignores SIGINT, and children inherit that. It is not undone between fork
 # and exec: gRPC, which serves in this process, starts its threads anew in a child that has forked and aborts it where
-# their descriptors are closed already (grpc/grpc#43055). Without such code CPython takes vfork, which gRPC does not hear of.
+# their descriptors are closed already (grpc/grpc#43055). Without such code CPython takes vfork, of which gRPC does not
+# hear.
 _PROGRAM = (
     "import runpy, signal; signal.signal(signal.SIGINT, signal.default_int_handler);"
     " runpy.run_module('reex.cli', run_name='__main__', alter_sys=True)"
