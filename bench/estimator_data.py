@@ -1,4 +1,4 @@
-"""What the estimators are compared on: four sets of labelled texts, and texts from elsewhere for each of them.
+"""What the estimators are compared on: sets of labelled texts, and for four of them texts from elsewhere.
 
 A task has a pool (train and calibration together, which every contender splits as it sees fit), a test split of the
 same source, and foreign texts: of classes it knows but another source (covariate shift; labels 0..C-1), or of none of
@@ -57,8 +57,8 @@ _Lines = list[tuple[str, int]]
 
 
 def tasks(folder: Path, chosen: list[str], say: Callable[[str], None] = print) -> list[Task]:
-    """The `chosen` of TASKS. Raises DataAbsent for a file that is not below `folder`."""
-    lines = {name: TASKS[name](folder) for name in chosen}
+    """The `chosen` of EVERY. Raises DataAbsent for a file that is not below `folder`."""
+    lines = {name: EVERY[name](folder) for name in chosen}
     texts = {
         f"{name}/{part}": [text for text, _ in rows]
         for name, parts in lines.items()
@@ -107,11 +107,24 @@ def _sentiment(folder: Path) -> dict[str, _Lines]:
     }
 
 
+def _tweets(folder: Path) -> dict[str, _Lines]:
+    """Three classes; published without a training split."""
+    return {
+        "pool": _read(folder, "tweeteval_sentiment", "calibration"),
+        "test": _read(folder, "tweeteval_sentiment", "test"),
+    }
+
+
 TASKS: dict[str, Callable[[Path], dict[str, _Lines]]] = {
     "phrasebank": _phrasebank,
     "trec6": _trec,
     "clinc150": _clinc,
     "sentiment": _sentiment,
+}
+EVERY = TASKS | {
+    "tweets": _tweets,
+    "whole reviews": lambda folder: _own(folder, "movie_reviews_2000"),
+    "tweets in eight languages": lambda folder: _own(folder, "xlmt_sentiment_8lang"),
 }
 
 
