@@ -1,6 +1,6 @@
 """Claim: product defaults, without any option, reach tuned class-balanced logistic regression on the same training rows
-less one point, on every set, of 60 to 18,000 documents and 2 to 150 classes, and have a rung at alpha >= .9 where class sizes
-allow one.
+less one point, on every set, of 60 to 18,000 documents and 2 to 150 classes, and have a rung at alpha >= .9 where class
+sizes allow one.
 
 In process, over hidden states that the engine made once: the settings, fits, choice of the shuffle and calibration are
 the functions that the daemon's training calls (`phrasebank` goes end to end). The regression's strength is
