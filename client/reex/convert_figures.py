@@ -101,6 +101,9 @@ def evaluation(message: evaluation_pb2.EvaluateResponse) -> figures.Evaluation:
         confusion=tuple(tuple(row.counts) for row in message.confusion),
         classes=tuple(map(_class, message.classes)),
         regions=tuple(map(_region, message.regions)),
+        rejections=tuple(
+            figures.RejectionEvaluation(each.reason, _accuracy(each.accuracy)) for each in message.rejections
+        ),
         probability=_probability(message.probability) if message.HasField("probability") else None,
         prediction_sets=_sets(message.prediction_sets) if message.HasField("prediction_sets") else None,
         ensemble_size=message.ensemble_size,

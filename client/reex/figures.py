@@ -101,6 +101,14 @@ class PredictionSetEvaluation(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class RejectionEvaluation(Record):
+    """Documents that no region admits, for one reason."""
+
+    reason: str  # as in `Prediction.reason`
+    accuracy: Accuracy  # of them right all the same
+
+
+@dataclass(frozen=True, slots=True)
 class Evaluation(Record):
     """Figures over the labelled documents that the version did not use; `n` of them."""
 
@@ -115,6 +123,9 @@ class Evaluation(Record):
     confusion: tuple[tuple[int, ...], ...]  # rows: true class; columns: predicted class
     classes: tuple[ClassEvaluation, ...]
     regions: tuple[RegionEvaluation, ...]  # highest alpha first
+    rejections: tuple[
+        RejectionEvaluation, ...
+    ]  # the others of `n` by why, in the order in which reasons are tried
     probability: ProbabilityEvaluation | None  # None when n is 0
     prediction_sets: PredictionSetEvaluation | None  # None for versions without
     ensemble_size: int  # members, the version itself included; 0 when it has no ensemble

@@ -7,19 +7,13 @@ from typing import TYPE_CHECKING
 
 from reex.cli import output
 from reex.cli.output import Column, safe
-from reex.cli.views import class_name
+from reex.cli.views import class_name, reason_told
 
 if TYPE_CHECKING:
     from reex.types import Ensemble, Prediction
 
 _STYLES = {"highest": "bold green", "high": "green", "low": "yellow", "lowest": "yellow"}
 
-_REASONS = {
-    "zero-similarity": "rejected: the nearest training document is of another class, or was itself predicted wrong",
-    "beyond-calibration": "rejected: farther from the training documents than anything seen in calibration",
-    "no-calibrated-region": "rejected: documents like it were not reliably right in calibration",
-    "below-required-alpha": "below the reliability that was asked for",
-}
 _CLASSES_SHOWN = 10
 
 
@@ -29,7 +23,7 @@ def _why(answer: Prediction) -> str:
         lower = answer.lower_region_alpha
         sure = f"; {lower:g} at the lower confidence bound" if lower != answer.region_alpha else ""
         return f"admitted at alpha {answer.region_alpha:g}{sure}"
-    return _REASONS.get(answer.reason, f"rejected: {safe(answer.reason) or 'in no calibrated region'}")
+    return f"rejected: {reason_told(answer.reason) or 'in no calibrated region'}"
 
 
 def _together(ensemble: Ensemble) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from reex.cli import output
 from reex.cli.output import Column, percent, safe
-from reex.cli.views import class_name
+from reex.cli.views import class_name, reason_told
 
 if TYPE_CHECKING:
     from reex.figures import Accuracy, DriftReport, Evaluation, Interval, RegionEvaluation, Share
@@ -117,6 +117,7 @@ def _regions(figures: Evaluation) -> None:
     else:
         output.line("admitted to a region of alpha or higher:")
         output.table(_ADMITTED, [_admitted(each, names) for each in figures.regions])
+    _rejections(figures)
     if figures.ensemble_size:
         output.line()
         output.line(f"admitted by all {figures.ensemble_size} members of the ensemble, at the lower bound:")
@@ -124,6 +125,21 @@ def _regions(figures: Evaluation) -> None:
             output.table(_ADMITTED, [_admitted(each, names) for each in figures.ensemble_regions])
         else:
             output.line("none")
+
+
+def _rejections(figures: Evaluation) -> None:
+    if not figures.rejections:
+        return
+    output.line()
+    output.line("admitted to no region, by why:")
+    columns = [Column("documents", right=True), Column("share", right=True), Column("right", right=True)]
+    columns += [Column("accuracy", right=True), Column("95 % interval"), Column("reason")]
+    rows = []
+    for each in figures.rejections:
+        told = each.accuracy
+        row = [f"{told.n:,}", percent(told.n / figures.n), f"{told.correct:,}", percent(told.accuracy)]
+        rows.append([*row, _bounds(told.interval), reason_told(each.reason)])
+    output.table(columns, rows)
 
 
 _ADMITTED = [

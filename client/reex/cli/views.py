@@ -20,10 +20,20 @@ if TYPE_CHECKING:
     from reex.types import Document, Job, Project, Record, SearchResults, SplitSummary, UploadResult
 
 _NO_CLASS = {-1: "unlabelled", -99: "out-of-distribution"}
+_REASONS = {
+    "zero-similarity": "the nearest training document is of another class, or was itself predicted wrong",
+    "beyond-calibration": "farther from the training documents than anything seen in calibration",
+    "no-calibrated-region": "documents like it were not reliably right in calibration",
+}
 
 
 def class_name(label: int, classes: Sequence[str]) -> str:
     return safe(_NO_CLASS.get(label) or (classes[label] if 0 <= label < len(classes) else str(label)))
+
+
+def reason_told(reason: str) -> str:
+    """Why a document was rejected, in plain language."""
+    return _REASONS.get(reason, safe(reason))
 
 
 def when(time: datetime | None) -> str:

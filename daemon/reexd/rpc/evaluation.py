@@ -56,6 +56,10 @@ def _message(record: Evaluation) -> evaluation_pb2.EvaluateResponse:
             )
         ],
         regions=[region(row) for row in headline.regions],
+        rejections=[
+            evaluation_pb2.RejectionEvaluation(reason=reason, accuracy=_accuracy(cell))
+            for reason, cell in record.rejections
+        ],
         support_count=record.support_count,
         calibration_count=record.calibration_count,
         unseen_count=record.unseen_count,

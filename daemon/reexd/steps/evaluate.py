@@ -41,6 +41,9 @@ class Evaluation:
     classes: tuple[str, ...]
     headline: Part  # labelled documents that the version did not use; every figure not said to be of others
     confusion: list[list[int]]  # [true][predicted]
+    rejections: tuple[
+        tuple[str, Cell], ...
+    ]  # what no region admits: why, how many, how many are right all the same
     probability_kind: str
     probability: ProbabilityFit | None  # None when the headline is over no documents
     promised: float  # coverage of the prediction sets, for each class
@@ -70,6 +73,7 @@ class Columns:
     labels: np.ndarray  # (n,) int64
     predictions: np.ndarray  # (n,) int64
     region_alphas: np.ndarray  # (n,) float64
+    reasons: np.ndarray  # (n,) str, empty where a region admits
     roles: np.ndarray  # (n,) int64
     probabilities: np.ndarray  # (n,) float64, of being right
     calibrated: np.ndarray  # (n,) bool: the probability is calibrated
@@ -101,6 +105,7 @@ def _columns(batch: Iterable[Prediction]) -> list[np.ndarray]:
             each.label,
             each.prediction,
             each.region_alpha,
+            each.reason,
             each.role,
             _probability(each),
             each.probability is not None,
@@ -112,8 +117,8 @@ def _columns(batch: Iterable[Prediction]) -> list[np.ndarray]:
         )
         for each in batch
     ]
-    whole, real, flag = np.int64, np.float64, np.bool_
-    kinds = (whole, whole, whole, real, whole, real, flag, real, whole, flag, whole, real)
+    whole, real, flag, word = np.int64, np.float64, np.bool_, np.str_
+    kinds = (whole, whole, whole, real, word, whole, real, flag, real, whole, flag, whole, real)
     columns = zip(*rows, strict=True) if rows else [()] * len(kinds)
     return [np.array(column, kind) for column, kind in zip(columns, kinds, strict=True)]
 
@@ -170,6 +175,7 @@ class Evaluate:
             classes=classes,
             headline=part(unseen),
             confusion=_confusion(known, len(classes)),
+            rejections=_rejections(known),
             probability_kind="calibrated" if known.calibrated.all() else "softmax",
             probability=sdm.probability_fit(known.probabilities, known.right),
             promised=float(columns.coverages.max(initial=0.0)),
@@ -223,6 +229,16 @@ def _confusion(columns: Columns, class_count: int) -> list[list[int]]:
     confusion = np.zeros((class_count, class_count), np.int64)
     np.add.at(confusion, (columns.labels, columns.predictions), 1)
     return confusion.tolist()
+
+
+def _rejections(columns: Columns) -> tuple[tuple[str, Cell], ...]:
+    """In the order in which reasons are tried."""
+    counted = []
+    for reason in (each for each in sdm.Reason if each.word):
+        chosen = columns.reasons == reason.word
+        if count := int(np.count_nonzero(chosen)):
+            counted.append((reason.word, Cell(count, int(np.count_nonzero(columns.right & chosen)))))
+    return tuple(counted)
 
 
 def _ensemble_regions(columns: Columns, class_count: int) -> tuple[Admission, ...]:

@@ -76,6 +76,25 @@ def test_the_figures_of_an_evaluation_agree_with_the_predictions(trained):
     assert evaluation.out_of_distribution_admitted == sum(answer.region_alpha >= 0.9 for answer in outside)
 
 
+def test_what_no_region_admits_is_counted_by_why(trained):
+    evaluation = trained.client.evaluate(trained.project, "test")
+    rejected = [
+        answer
+        for answer in answers(trained.daemon, trained.project, "test").values()
+        if answer.label >= 0 and not answer.region_alpha
+    ]
+    assert rejected
+    tried = ["zero-similarity", "beyond-calibration", "no-calibrated-region"]
+    assert [each.reason for each in evaluation.rejections] == [
+        reason for reason in tried if any(answer.reason == reason for answer in rejected)
+    ]
+    for each in evaluation.rejections:
+        right = [answer.label == answer.prediction for answer in rejected if answer.reason == each.reason]
+        assert (each.accuracy.n, each.accuracy.correct) == (len(right), sum(right))
+    assert sum(each.accuracy.n for each in evaluation.rejections) == len(rejected)
+    assert evaluation.regions[-1].admitted + len(rejected) == evaluation.n
+
+
 def test_copies_of_training_texts_are_counted_apart(trained):
     evaluation = trained.client.evaluate(trained.project, "test")
     supports = {a.text for a in trained.client.predict_split(trained.project, "train") if a.role == "support"}
