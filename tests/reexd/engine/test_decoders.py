@@ -59,7 +59,7 @@ def furthest(found, expected):
 
 
 def test_every_family_that_is_promised_has_stored_states():
-    assert {path.stem for path in STORED} == set(known.DECODERS)
+    assert {path.stem.split(".")[0] for path in STORED} == set(known.DECODERS)
 
 
 @pytest.mark.parametrize("dtype", [mx.float32, mx.bfloat16], ids=str)

@@ -134,6 +134,7 @@ def positions(config: dict) -> int:
         return int(config["max_position_embeddings"]) - encoder.first_position
     said = {**config.get("text_config", {}), **config}
     most = int(said.get("max_position_embeddings") or _POSITIONS_MAX)
+    most = min(most, known.original_positions(config) or most)
     if config["model_type"] in known.UNWINDOWED and said.get("sliding_window"):
         return min(most, int(said["sliding_window"]))
     return most

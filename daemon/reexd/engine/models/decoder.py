@@ -17,7 +17,7 @@ from typing import Any, Self
 import mlx.core as mx
 import mlx.nn as nn
 
-from reexd.engine.models import checkpoint, kernels, packed
+from reexd.engine.models import checkpoint, kernels, known, packed
 from reexd.engine.models.form import BaseModel, BaseModelArgs
 from reexd.engine.models.known import DECODERS, decoder_file
 from reexd.errors import InvalidSetting
@@ -41,7 +41,7 @@ class ModelArgs(BaseModelArgs):
             config["model_type"],
             said["hidden_size"],
             said["num_hidden_layers"],
-            {**_rotations(config), **config},
+            {**config, **_rotations(config)},
         )
 
 
@@ -49,9 +49,17 @@ def _rotations(config: dict[str, Any]) -> dict[str, Any]:
     """What newer configurations say of rotary positions in one entry, in the older words that mlx-lm's classes read."""
     said = config.get("rope_parameters") or {}
     local, said = said.get("sliding_attention") or {}, said.get("full_attention") or said
-    found = {"rope_theta": said.get("rope_theta"), "rope_local_base_freq": local.get("rope_theta")}
+    found = {name: said.get(name) for name in ("rope_theta", "partial_rotary_factor")}
+    found["rope_local_base_freq"] = local.get("rope_theta")
     if said.get("rope_type", "default") != "default":
         found["rope_scaling"] = said
+    scaling = found.get("rope_scaling") or config.get("rope_scaling") or {}
+    if "short_factor" in scaling:
+        # LongRoPE (Ding et al. 2024) has factors for sequences of up to the original length and others beyond, and
+        # mlx-lm takes the second for both. Windows are no longer than that length: see `known.original_positions`.
+        kind = scaling.get("type") or scaling["rope_type"]
+        found["rope_scaling"] = {**scaling, "type": kind, "long_factor": scaling["short_factor"]}
+        found["original_max_position_embeddings"] = known.original_positions(config)
     return {name: value for name, value in found.items() if value is not None}
 
 

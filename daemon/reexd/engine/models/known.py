@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import functools
 import importlib.util
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from reexd.errors import InvalidSetting
 
@@ -47,6 +49,7 @@ DECODERS = {
 # Whose alternating layers look back over `sliding_window` tokens, which mlx-lm's file leaves out: the two agree on
 # sequences that are no longer than that, so none is given to them.
 UNWINDOWED = ("gemma2",)
+ORIGINAL_POSITIONS = 4096  # where a configuration with LongRoPE does not say them
 INSTALL = "pip install 'reex[decoders]'"
 
 
@@ -63,6 +66,15 @@ def is_decoder(architecture: str) -> bool:
 def decoder_file(architecture: str) -> str:
     """The module of mlx-lm that reads it."""
     return DECODERS.get(architecture, architecture)
+
+
+def original_positions(config: Mapping[str, Any]) -> int | None:
+    """Up to how many tokens a model with LongRoPE turns positions by its short factors; None for any other."""
+    scaling = config.get("rope_parameters") or config.get("rope_scaling") or {}
+    if "short_factor" not in scaling:
+        return None
+    name = "original_max_position_embeddings"
+    return int(config.get(name) or scaling.get(name) or ORIGINAL_POSITIONS)
 
 
 def check(name: str, architecture: str) -> None:

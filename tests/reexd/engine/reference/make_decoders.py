@@ -1,7 +1,7 @@
 """Writes what test_decoders.py compares with: tiny random decoders, and what transformers on torch makes of them.
 
     python -m venv /tmp/reference && /tmp/reference/bin/pip install torch transformers
-    /tmp/reference/bin/python tests/reexd/engine/reference/make_decoders.py
+    /tmp/reference/bin/python tests/reexd/engine/reference/make_decoders.py [NAME ...]
 
 The files are as make.py describes them, in the folder `decoders`. Hidden sizes are powers of four where a family scales
 its embeddings by their root: mlx-lm rounds that to bfloat16, as these models were trained, and transformers does not.
@@ -10,6 +10,7 @@ its embeddings by their root: mlx-lm rounds that to bfloat16, as these models we
 from __future__ import annotations
 
 import json
+import sys
 
 import numpy as np
 import torch
@@ -47,12 +48,26 @@ CONFIGS = {
         "rope_theta": 1_000_000.0,
     },
     "phi3": {**SHARED, "head_dim": 6, "original_max_position_embeddings": 256, "tie_word_embeddings": False},
+    # One set of factors up to the original length, which all texts here keep to, and one beyond.
+    "phi3.longrope": {
+        **SHARED,
+        "head_dim": 6,
+        "max_position_embeddings": 1024,
+        "original_max_position_embeddings": 160,
+        "rope_scaling": {
+            "type": "longrope",
+            "short_factor": [1.0, 1.3, 1.7],
+            "long_factor": [2.0, 5.0, 9.0],
+        },
+        "tie_word_embeddings": False,
+    },
     "smollm3": {**SHARED, "head_dim": 6, "no_rope_layers": [1, 0, 1], "tie_word_embeddings": True},
 }
 
 
 def make(name: str, settings: dict) -> None:
-    config = transformers.AutoConfig.for_model(name, **settings)
+    family = name.split(".")[0]
+    config = transformers.AutoConfig.for_model(family, **settings)
     config._attn_implementation = "eager"
     model = transformers.AutoModelForCausalLM.from_config(config).float().eval()
     randomise(model, torch.Generator().manual_seed(len(name)))
@@ -77,7 +92,7 @@ def make(name: str, settings: dict) -> None:
     target.parent.mkdir(exist_ok=True)
     np.savez_compressed(
         target,
-        config=np.array(json.dumps({**config.to_dict(), "model_type": name} | settings)),
+        config=np.array(json.dumps({**config.to_dict(), "model_type": family} | settings)),
         ids=ids,
         lengths=np.array(LENGTHS, np.int32),
         first=first.astype(np.float32),
@@ -88,5 +103,5 @@ def make(name: str, settings: dict) -> None:
 
 
 if __name__ == "__main__":
-    for name, settings in CONFIGS.items():
-        make(name, settings)
+    for name in sys.argv[1:] or CONFIGS:
+        make(name, CONFIGS[name])
