@@ -31,6 +31,7 @@ class OpenModel:
     reader: TextReader
     pooling: Pooling
     hidden_size: int  # D of one state
+    multiplied: int  # parameters that each token is multiplied with
     unit_tokens: int  # padded tokens of a unit of bulk work
     interactive_tokens: int
 

@@ -16,6 +16,8 @@ from reexd.weights.measure import Measure
 
 _BYTES_PER_PARAMETER = 4
 _READING_SHARE = 0.25
+# Weights, the two moments of their updates, gradient, the weights as they were and as they were best.
+_TUNING_COPIES = 6
 _PHYSICAL_SHARE_MAX = 0.8  # where the system does not say what is available
 
 _MEMINFO = Path("/proc/meminfo")
@@ -71,6 +73,23 @@ def refuse_too_large(name: str, measure: Measure, needed: Needs, *, workers_set:
         needed_bytes=needed.total,
         available_bytes=available,
     )
+
+
+def refuse_tuning_too_large(name: str, parameters: int) -> None:
+    """Raises ModelTooLarge unless a worker can hold what tuning `parameters` weights takes beside the model itself.
+
+    Activations come on top: those of a batch's tokens, little beside weights that are worth counting.
+    """
+    needed, available = _TUNING_COPIES * _BYTES_PER_PARAMETER * parameters, available_bytes()
+    if needed > available:
+        raise ModelTooLarge(
+            f"tuning {parameters / 1e6:,.0f} million parameters of model {name} takes {needed / 1e9:.1f} GB beside the"
+            f" model; {available / 1e9:.1f} GB are available. Tune fewer layers (--tune-layers), end other programs, or"
+            " choose a smaller model: reexctl models list",
+            model=name,
+            needed_bytes=needed,
+            available_bytes=available,
+        )
 
 
 def _meminfo(key: str) -> int | None:

@@ -55,6 +55,7 @@ def read_model(
         reader=reader,
         pooling=pooling,
         hidden_size=told["hidden_size"],
+        multiplied=told["multiplied"],
         unit_tokens=unit_tokens(told["multiplied"], settings, engine),
         interactive_tokens=settings.interactive_tokens,
     )

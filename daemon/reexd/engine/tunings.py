@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reexd.engine import states
+from reexd.engine import memory, states
 from reexd.engine.cached import CachedStream
 from reexd.engine.call import Call
 from reexd.engine.embedding import OpenModel
@@ -87,7 +87,7 @@ class Tunings:
         """Tune the top layers of a model on the corpus in `folder`: what changed, by layer and weight, float16.
 
         Checkpoints are kept in the folder: the same call again goes on from them. Raises what `Engine.open` does,
-        InvalidSetting, NotEnoughData, EngineDied when the worker ends under it, JobCancelled.
+        InvalidSetting, ModelTooLarge, NotEnoughData, EngineDied when the worker ends under it, JobCancelled.
         """
         facts, opened = self._opened(model)
         if opened.pooling.layers > settings.layers:
@@ -96,6 +96,7 @@ class Tunings:
                 f" received {settings.layers}",
                 name="layers",
             )
+        memory.refuse_tuning_too_large(model.name, opened.multiplied * settings.layers // facts.layers)
         with self._call(cancel) as call:
             return _run(call, opened, facts.layers, folder, settings, checkpoint_s, on_progress)
 

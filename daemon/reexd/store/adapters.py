@@ -65,10 +65,16 @@ def get(txn: lmdb.Transaction, space: int) -> dict[str, np.ndarray]:
     if value is None:
         raise StoreCorrupt(f"space {space} has no adapter, and a version names one; restore a backup")
     record = decode_adapter(value)
-    return {
+    changes = {
         name: parts.get(txn, partial(keys.adapter_array, space, number), f"adapter of space {space}, {name}")
         for number, name in enumerate(record.names)
     }
+    if digest(changes) != record.digest:
+        raise StoreCorrupt(
+            f"the adapter of space {space} was stored with digest {record.digest} and has {digest(changes)};"
+            " restore a backup"
+        )
+    return changes
 
 
 def drop(txn: lmdb.Transaction, space: int) -> None:

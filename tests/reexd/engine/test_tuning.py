@@ -12,7 +12,7 @@ import mlx.nn as nn
 import numpy as np
 import pytest
 from mlx.utils import tree_flatten
-from reexd.engine import models, states
+from reexd.engine import memory, models, states
 from reexd.engine.client import State, cached_exactly, kept_with_corpus, write_adapter
 from reexd.engine.embedding import collected
 from reexd.engine.models import kernels
@@ -22,7 +22,7 @@ from reexd.engine.tuning.adamw import AdamW, Segment
 from reexd.engine.tuning.adapters import copied
 from reexd.engine.tuning.settings import TuneSettings, held_out, layers_tuned, row_weights, worse
 from reexd.engine.tuning.tune import Corpus, tune
-from reexd.errors import InvalidSetting, ModelCorrupt, NotEnoughData, StorageFull
+from reexd.errors import InvalidSetting, ModelCorrupt, ModelTooLarge, NotEnoughData, StorageFull
 from reexd.pooling import parse
 from reexd.records import AdapterFiles
 
@@ -305,6 +305,14 @@ def test_a_large_cache_is_kept_in_half_precision(tmp_path, monkeypatch):
         assert not cached_exactly(tmp_path / name)  # not all may be there
         states.save(tmp_path / name / corpus.RESULT, State({}, {}))
         assert cached_exactly(tmp_path / name) == (dtype is np.float32)
+
+
+def test_a_tuning_that_does_not_fit_is_refused_with_figures(shared_engine, tiny_bert, tmp_path, monkeypatch):
+    facts = shared_engine.open(tiny_bert)
+    monkeypatch.setattr(memory, "available_bytes", lambda: 1000)
+    with pytest.raises(ModelTooLarge, match=r"tuning .*--tune-layers") as refused:
+        shared_engine.tunings.run(tiny_bert, tmp_path, SETTINGS, checkpoint_s=1.0, on_progress=print)
+    assert 1000 < int(refused.value.metadata["needed_bytes"]) < 24 * facts.parameters
 
 
 def test_changes_of_another_model_are_refused(shared_engine, tiny_bert, tmp_path):

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from pathlib import Path
 
 import mlx.core as mx
 import numpy as np
 import pytest
+from mlx.utils import tree_flatten
 from reexd.engine import models
 from reexd.engine.client import State, write_adapter
 from reexd.engine.embedding import collected
 from reexd.engine.encoding import pooled
-from reexd.engine.models import known
+from reexd.engine.models import kernels, known
 from reexd.engine.tokens import TextReader
 from reexd.engine.tuning import corpus
 from reexd.engine.tuning.adapters import applied, copied
+from reexd.engine.tuning.running import _read as corpus_of
+from reexd.engine.tuning.running import fill, upper
 from reexd.engine.tuning.settings import TuneSettings
+from reexd.engine.tuning.tune import tune
 from reexd.pooling import parse
 from reexd.records import AdapterFiles
 
@@ -38,6 +43,41 @@ def test_every_family_can_be_tuned(tmp_path, family, assert_slope):
         }
     mx.save_safetensors(str(tmp_path / "model.safetensors"), tensors)
     assert_slope(copied(models.load(tmp_path, {}).model), SETTINGS, "mean+first+last")
+
+
+def test_weights_of_half_width_are_tuned_and_stay_so(tiny_llama, tmp_path, monkeypatch):
+    """As on Metal, where a decoder is held in its checkpoint's own type."""
+    monkeypatch.setattr(kernels, "on_metal", lambda: True)
+    half = tmp_path / "half"
+    shutil.copytree(tiny_llama.folder, half)
+    tensors = mx.load(str(half / "model.safetensors"))
+    narrow = {name: value.astype(mx.bfloat16) for name, value in tensors.items()}
+    mx.save_safetensors(str(half / "model.safetensors"), narrow)
+    frozen = models.load(half, {})
+    assert types_of(frozen.model) == {mx.bfloat16}
+
+    texts, labels = ["profit rose good", "profit fell bad"] * 8, np.tile([0, 1], 8)
+    windows = list(TextReader.open(half, 32, decoder=True).read(texts))
+    corpus.write_windows(tmp_path / "job", windows, labels, State({}, {}))
+    corpus.create_states(tmp_path / "job", sum(len(window.ids) for window in windows), 16)
+    fill(frozen.model, tmp_path / "job", SETTINGS.layers, np.arange(len(windows)))
+    pooling = parse(tiny_llama.pooling)
+    *_, (kind, (facts, changes)) = tune(copied(frozen.model), pooling, corpus_of(tmp_path / "job"), SETTINGS)
+    assert kind == "result"
+    assert facts["history"][-1]["training_loss"] < facts["history"][0]["training_loss"]
+    write_adapter(tmp_path / "adapter", changes)
+    fused = applied(frozen, tmp_path / "adapter").model
+    assert types_of(fused) == {mx.bfloat16}
+    of_cache = upper(fused, pooling, tmp_path / "job", SETTINGS.layers, np.arange(2))
+    ids = mx.array(np.stack([window.ids for window in windows[:2]]))
+    bounds = (np.array([getattr(each, name) for each in windows[:2]]) for name in ("begin", "end", "context"))
+    lengths = np.array([ids.shape[1]] * 2)
+    of_text = pooled(fused, fused.states(fused.embed(ids)), pooling, lengths, *bounds)
+    assert np.allclose(of_cache, np.array(of_text), atol=1e-6)
+
+
+def types_of(model):
+    return {value.dtype for _, value in tree_flatten(model.parameters())}
 
 
 def test_through_a_worker_under_its_prompts(shared_engine, tiny_llama, tmp_path):

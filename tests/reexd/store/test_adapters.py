@@ -51,6 +51,18 @@ def test_changes_come_back_and_are_written_once(environment: Environment, space:
         np.testing.assert_array_equal(found[name], array)
 
 
+def test_one_byte_that_changed_is_found(environment: Environment, space: spaces.Space) -> None:
+    def work(txn) -> None:
+        key = keys.adapter_array(space.number, 0, 1)
+        value = bytearray(txn.get(key))
+        value[3] ^= 1
+        txn.put(key, bytes(value))
+
+    environment.write(work)
+    with environment.read() as txn, pytest.raises(StoreCorrupt, match="restore a backup"):
+        adapters.get(txn, space.number)
+
+
 def test_a_digest_tells_names_and_shapes_apart() -> None:
     flat = {name: array.reshape(-1) for name, array in CHANGES.items()}
     renamed = {f"{name}x": array for name, array in CHANGES.items()}

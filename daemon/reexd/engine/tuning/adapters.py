@@ -56,5 +56,6 @@ def _changed(base: mx.array, change: mx.array) -> mx.array:
     lying = base.T if base.ndim == 2 else base
     if lying.shape != change.shape:
         raise ValueError(f"a change of shape {lying.shape} expected, got {change.shape}")
-    summed = lying + change.astype(mx.float32)
+    # In the type of the layers around it, or what follows it would be computed in the wider of the two.
+    summed = (lying + change.astype(mx.float32)).astype(base.dtype)
     return summed.T if base.ndim == 2 else summed

@@ -81,7 +81,8 @@ class Network:
         vector = np.zeros(self._size, np.float32)
         for leaf in self.leaves[:-2]:
             value = dict(tree_flatten(self._model.layers[leaf.layer].parameters()))[leaf.name]
-            vector[leaf.begin : leaf.end] = np.asarray(value.T if value.ndim == 2 else value).reshape(-1)
+            lying = (value.T if value.ndim == 2 else value).astype(mx.float32)  # NumPy knows no bfloat16
+            vector[leaf.begin : leaf.end] = np.asarray(lying).reshape(-1)
         return vector
 
     def segments(self) -> list[Segment]:

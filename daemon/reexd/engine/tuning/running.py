@@ -123,7 +123,7 @@ def fill(model: BaseModel, folder: Path, layers: int, chosen: np.ndarray) -> Non
     walked = model.states(x, mask)
     for _ in range(len(model.layers) - layers):
         x = next(walked)
-    outputs = np.array(x)
+    outputs = np.array(x.astype(mx.float32))  # NumPy knows no bfloat16
     target = corpus.lower_states(folder, writable=True)
     for row, window, length in zip(outputs, chosen, lengths, strict=True):
         target[offsets[window] : offsets[window] + length] = row[:length]
