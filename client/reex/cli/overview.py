@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from reex.cli import output, views
@@ -44,16 +44,22 @@ def ended(client: Client, job: Job) -> None:
 
 
 def _confidence(record: Mapping[str, Any]) -> None:
-    """On how many documents the probability rests, and which classes no prediction set can exclude."""
+    """On how many documents the probability rests, which classes no prediction set can exclude, and which can only
+    together."""
     if "probability_documents" not in record:
         return
     said = f"fitted to {record['probability_documents']:,} documents that were not trained on"
     if always := record.get("set_uncalibrated_classes"):
-        named = ", ".join(always[:_CLASSES_SHOWN]) + (", ..." if len(always) > _CLASSES_SHOWN else "")
         said += (
-            f"; too few of {safe(named)} to leave them out of a set at coverage {record['set_coverage']:g}"
+            f"; too few of {_some(always)} to leave them out of a set at coverage {record['set_coverage']:g}"
         )
+    if shared := record.get("set_shared_classes"):
+        said += f"; few of {_some(shared)}, whose sets keep their coverage together, not each"
     output.line(f"  probable   {said}")
+
+
+def _some(names: Sequence[str]) -> str:
+    return safe(", ".join(names[:_CLASSES_SHOWN]) + (", ..." if len(names) > _CLASSES_SHOWN else ""))
 
 
 def _classifier(found: ClassifierSummary, project_name: str, warnings_shown: int | None) -> None:

@@ -35,7 +35,7 @@ from reexd.sdm.calibration import (
     calibrate,
 )
 from reexd.sdm.certification import Lack, Verdict, certified_rows_min, fit_certified_region, left_out
-from reexd.sdm.conformal import class_conformity, conformity, set_rows_min, set_thresholds
+from reexd.sdm.conformal import class_conformity, conformity, set_rows_min, set_sharing, set_thresholds
 from reexd.sdm.digest import feature_digest
 from reexd.sdm.distance import class_distances, distance_cdfs, distance_quantiles, pool_small_cdfs
 from reexd.sdm.drift import TwoSampleTest, held_out_q_prime, holm, two_sample_test
@@ -167,6 +167,7 @@ __all__ = [
     "sdm_losses",
     "set_coverage",
     "set_rows_min",
+    "set_sharing",
     "set_thresholds",
     "similarity",
     "squared_distances",

@@ -71,7 +71,7 @@ class Confidence:
         ]
 
     def _at(self, coverage: float) -> tuple[np.ndarray, tuple[int, ...]]:
-        """The threshold of each class, and the classes that have too few rows to be excluded."""
+        """The threshold of each class, and the classes that have too few rows, together too, to be excluded."""
         found = self._thresholds.get(coverage)
         if found is None:
             thresholds = sdm.set_thresholds(self._own, coverage)
@@ -125,11 +125,14 @@ def confidence_report(arrays: ClassifierArrays, classes: Sequence[str]) -> dict:
     """The part of a training record that tells of the probability and the sets."""
     documents = np.union1d(arrays.calibration_documents, arrays.evidence_documents)
     counts = np.bincount(arrays.calibration_labels, minlength=len(classes))
-    least = sdm.set_rows_min(COVERAGE_DEFAULT)
+    least, shared = sdm.set_rows_min(COVERAGE_DEFAULT), sdm.set_sharing(counts)
+    behind = counts.copy()
+    behind[shared] = counts[shared].sum()
     return {
         "probability_documents": len(documents),
         "set_coverage": COVERAGE_DEFAULT,
-        "set_uncalibrated_classes": [classes[label] for label in np.flatnonzero(counts < least)],
+        "set_uncalibrated_classes": [classes[label] for label in np.flatnonzero(behind < least)],
+        "set_shared_classes": [classes[label] for label in shared if behind[label] >= least],
     }
 
 

@@ -66,6 +66,7 @@ def test_show_says_what_the_probability_rests_on(held, reexctl):
     told = RECORD | {
         "probability_documents": 1234,
         "set_coverage": 0.9,
+        "set_shared_classes": ["few", "fewer"],
         "set_uncalibrated_classes": ["rare", *(f"rarer{number}" for number in range(20))],
     }
     found = version(3, training_json=json.dumps(told))
@@ -75,6 +76,7 @@ def test_show_says_what_the_probability_rests_on(held, reexctl):
     out = reexctl("classifiers", "show", "s").out
     assert "fitted to 1,234 documents that were not trained on" in out
     assert "too few of rare, rarer0" in out and "rarer19" not in out and "at coverage 0.9" in out
+    assert "few of few, fewer, whose sets keep their coverage together" in out
 
 
 def test_compare_puts_two_versions_side_by_side(held, reexctl):

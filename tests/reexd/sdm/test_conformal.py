@@ -23,10 +23,10 @@ def test_conformity_prefers_the_prediction_and_fades_with_distance() -> None:
 )
 def test_a_class_can_be_excluded_from_so_many_rows_on(coverage: float, least: int) -> None:
     assert sdm.set_rows_min(coverage) == least
-    own = np.linspace(-5, -1, least)
-    thresholds = sdm.set_thresholds((own, own[1:]), coverage)
-    assert thresholds[0] == own[0]
-    assert np.isneginf(thresholds[1])
+    own, many = np.linspace(-5, -1, least), np.linspace(-9, -1, 20_000)
+    for few in (own, own[1:]):
+        thresholds = sdm.set_thresholds((few, many), coverage)
+        assert thresholds[0] == (own[0] if few is own else -np.inf)
 
 
 def test_the_threshold_is_the_quantile_of_the_p_value() -> None:
@@ -77,6 +77,29 @@ def test_each_class_is_covered_however_rare_and_hard_it_is() -> None:
     assert (coverage >= 1 - alpha - 0.02).all()
     # The hard class has no ties at 0, so that its coverage is that of the next rank.
     assert coverage[2] == pytest.approx(1 - int(alpha * 10) / 10, abs=0.02)
+
+
+def test_small_classes_share_a_threshold_that_covers_them_together() -> None:
+    """Twenty classes of three rows, of unlike difficulty, beside a large one: none could be excluded by its own."""
+    generator = np.random.default_rng(5)
+    counts, alpha, held, sizes = np.r_[np.full(20, 3), 300], 0.1, [], []
+    labels, asked = np.repeat(np.arange(21), counts), np.repeat(np.arange(20), 5)
+    assert sdm.set_sharing(counts).tolist() == list(range(20))
+    assert sdm.set_sharing([3, 300]).size == 0 == sdm.set_sharing([9, 9]).size
+    for _ in range(200):
+
+        def world(own: np.ndarray) -> np.ndarray:
+            logits = generator.normal(size=(own.size, 21))
+            logits[np.arange(own.size), own] += np.linspace(2.0, 6.0, 21)[own]
+            return sdm.conformity(logits, np.full(own.size, 5), generator.uniform(0.2, 1, own.size))
+
+        thresholds = sdm.set_thresholds(sdm.class_conformity(labels, world(labels)), 1 - alpha)
+        assert np.unique(thresholds[:20]).size == 1 and np.isfinite(thresholds).all()
+        inside = world(asked) >= thresholds
+        held.append(inside[np.arange(asked.size), asked].mean())
+        sizes.append(inside.sum(axis=1).mean())
+    assert 1 - alpha <= np.mean(held) + 0.01 and np.mean(held) < 1 - alpha + 0.05
+    assert np.mean(sizes) < 12
 
 
 @pytest.mark.parametrize("coverage", [0.0, 1.0, 1.5, float("nan")])

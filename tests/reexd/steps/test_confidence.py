@@ -158,5 +158,9 @@ def test_the_report_names_the_classes_that_no_set_can_exclude() -> None:
         "probability_documents": 30,
         "set_coverage": 0.9,
         "set_uncalibrated_classes": ["a", "b"],
+        "set_shared_classes": [],
     }
     assert json.dumps(report)
+    few.calibration_labels[:] = np.r_[np.zeros(4), np.ones(5), np.full(21, 2)]
+    report = confidence_report(few, ("a", "b", "c"))
+    assert (report["set_uncalibrated_classes"], report["set_shared_classes"]) == ([], ["a", "b"])
