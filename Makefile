@@ -7,37 +7,42 @@ PYTHON := $(VENV)/bin/python
 MODELS := $(CURDIR)/.cache/models
 SHELL := /bin/bash
 
-.PHONY: setup demo test slow bench lint protos docs clean
+.PHONY: setup setup-test demo test slow bench lint protos docs clean
 
 setup: $(VENV)/.ready
+setup-test: $(VENV)/.ready-test
 
 $(VENV)/.ready: pyproject.toml tools/setup.sh
-	@bash tools/setup.sh "$(VENV)"
+	@bash tools/setup.sh "$(VENV)" daemon
+	@touch $@
+
+$(VENV)/.ready-test: $(VENV)/.ready
+	@bash tools/setup.sh "$(VENV)" daemon,test
 	@touch $@
 
 demo: setup
 	@$(PYTHON) examples/demo.py
 
-test: setup
+test: setup-test
 	@REEX_MODELS="$(MODELS)" $(PYTHON) tools/pull_test_model.py
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check -q .
 	REEX_TEST_MINILM="$(MODELS)/minilm" $(PYTHON) -m pytest $(ARGS)
 
-slow: setup
+slow: setup-test
 	@REEX_MODELS="$(MODELS)" $(PYTHON) tools/pull_test_model.py
 	REEX_TEST_MINILM="$(MODELS)/minilm" $(PYTHON) -m pytest tests/slow --timeout=3600 $(ARGS)
 
-bench: setup
+bench: setup-test
 	@REEX_MODELS="$(MODELS)" $(PYTHON) tools/pull_test_model.py
 	REEX_MODELS="$(MODELS)" $(PYTHON) -m bench $(ARGS)
 
-lint: setup
+lint: setup-test
 	@$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check .
 
-protos: setup
+protos: setup-test
 	@$(PYTHON) tools/gen_protos.py
 
-docs: setup
+docs: setup-test
 	@$(PYTHON) tools/write_cli_docs.py
 
 clean:

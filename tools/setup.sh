@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# Sets up a virtual environment with the daemon and its tests, and on Linux a fast BLAS. Usage: setup.sh FOLDER
+# Sets up a virtual environment with the daemon, and on Linux a fast BLAS. Usage: setup.sh FOLDER EXTRAS
 # Run again at will: what is there is kept.
 set -euo pipefail
-venv="${1:?usage: setup.sh FOLDER}"
+venv="${1:?usage: setup.sh FOLDER EXTRAS}"
+extras="${2:?usage: setup.sh FOLDER EXTRAS}"
 cd "$(dirname "$0")/.."
 
 say() { printf '%s\n' "setup: $*" >&2; }
@@ -77,7 +78,7 @@ get_openblas() {
 }
 
 make_environment
-say "packages"
-"$venv/bin/python" -m pip install -q --disable-pip-version-check -e '.[daemon,test]' 2>&1 | { grep -v WARNING || true; } >&2
+say "packages ($extras)"
+"$venv/bin/python" -m pip install -q --disable-pip-version-check -e ".[$extras]" 2>&1 | { grep -v WARNING || true; } >&2
 get_openblas
 say "ready: $venv/bin/reexctl --help"
