@@ -256,27 +256,43 @@ class JobQueue:
             self._run(running)
 
     def _run(self, running: RunningJob) -> None:
+        try:
+            self._end(self._outcome(running))
+        except Exception as error:
+            if not self._stopping:
+                raise
+            # Whatever the job uses may be gone by now, so its error says nothing of the job.
+            logger.info(
+                "%s is interrupted by the end of the daemon (%s); it resumes at the next start",
+                running.job.name,
+                error,
+            )
+
+    def _outcome(self, running: RunningJob) -> Job:
+        """The job as it ends. While the daemon stops, what the runner raises is raised here."""
         name = running.job.name
         try:
             self.changed(running.job)
             result = self._attempt(running)
-        except JobCancelled as error:
-            if self._stopping:
-                logger.info("%s is interrupted by the end of the daemon; it resumes at the next start", name)
-                return
-            self._end(replace(running.job, state=JobState.CANCELLED, message=error.message))
-        except ReexError as error:
-            logger.warning("%s failed: %s", name, error.message)
-            self._end(
-                replace(running.job, state=JobState.FAILED, error_reason=error.reason, error=error.message)
-            )
         except Exception as error:
-            logger.exception("%s failed on a defect", name)
-            message = f"internal error: {type(error).__name__}: {error}; the log has the details"
-            self._end(replace(running.job, state=JobState.FAILED, error_reason="INTERNAL", error=message))
-        else:
-            job = replace(running.job, state=JobState.SUCCEEDED, done=running.job.total)
-            self._end(replace(job, result_json=json.dumps(result)))
+            if self._stopping:
+                raise
+            if isinstance(error, JobCancelled):
+                return replace(running.job, state=JobState.CANCELLED, message=error.message)
+            if isinstance(error, ReexError):
+                logger.warning("%s failed: %s", name, error.message)
+                reason, message = error.reason, error.message
+            else:
+                logger.exception("%s failed on a defect", name)
+                reason = "INTERNAL"
+                message = f"internal error: {type(error).__name__}: {error}; the log has the details"
+            return replace(running.job, state=JobState.FAILED, error_reason=reason, error=message)
+        return replace(
+            running.job,
+            state=JobState.SUCCEEDED,
+            done=running.job.total,
+            result_json=json.dumps(result),
+        )
 
     def _attempt(self, running: RunningJob) -> dict:
         runner = self._kinds[running.job.kind].runner
@@ -284,7 +300,7 @@ class JobQueue:
             try:
                 return runner(running)
             except EngineDied as error:
-                if retry == ENGINE_RETRIES:
+                if retry == ENGINE_RETRIES or self._stopping:
                     raise
                 logger.warning("%s goes on after the engine died: %s", running.job.name, error.message)
         raise AssertionError("unreachable")

@@ -9,6 +9,10 @@ import grpc
 import pytest
 from reex import errors
 from reex.v1 import jobs_pb2, jobs_pb2_grpc
+from reexd.errors import EngineDied, ReexError
+from reexd.jobs import JobQueue, Kind
+from reexd.records import JobState
+from reexd.store.environment import Environment
 
 LONG = {"epochs": 10_000, "patience": 0, "shuffles": 1, "exemplar_size": 32}
 
@@ -166,3 +170,70 @@ def test_a_watch_ends_with_the_daemon_and_holds_up_nothing(fresh, corpus):
     with pytest.raises(errors.DaemonDown) as caught:
         list(watch)
     assert caught.value.reason == "DAEMON_STOPPING"
+
+
+def the_engine_is_gone(environment: Environment) -> None:
+    raise EngineDied("the engine was stopped")
+
+
+def the_loop_is_gone(environment: Environment) -> None:
+    raise RuntimeError("Event loop is closed")
+
+
+def the_store_is_closed(environment: Environment) -> None:
+    environment.write(lambda txn: None)
+
+
+@pytest.mark.parametrize("meets", [the_engine_is_gone, the_loop_is_gone, the_store_is_closed, None])
+def test_a_job_that_outlasts_the_stop_is_resumed_whatever_it_meets(tmp_path, daemons, meets):
+    """What a job uses is taken down when the wait for it is over; also its end may come too late to be written."""
+    environment = Environment(tmp_path / "store")
+    begun, over = threading.Event(), threading.Event()
+
+    def deaf(running):
+        begun.set()
+        assert over.wait(60)
+        if meets:
+            meets(environment)
+        return {}
+
+    queue = JobQueue(environment, {"pull": Kind(deaf, exclusive=False)})
+    queue.start()
+    job = queue.submit("pull", "", {})
+    assert begun.wait(60)
+    queue.stop(timeout_s=0.0)
+    if meets in (None, the_store_is_closed):
+        environment.close()
+    over.set()
+    queue.stop(timeout_s=60.0)
+    environment.close()
+    environment = Environment(tmp_path / "store")
+    again = JobQueue(environment, {"pull": Kind(lambda running: {}, exclusive=False)})
+    assert again.get(job.name).state == JobState.RUNNING
+    again.start()
+    daemons.wait_for(lambda: again.get(job.name).state == JobState.SUCCEEDED, 60)
+    assert again.get(job.name).attempts == 2
+    again.stop()
+    environment.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "state", "reason"),
+    [(EngineDied("gone"), "FAILED", "ENGINE_DIED"), (KeyError("x"), "FAILED", "INTERNAL")],
+)
+def test_an_error_without_a_stop_is_final(tmp_path, daemons, error, state, reason):
+    environment = Environment(tmp_path / "store")
+    tries = []
+
+    def failing(running):
+        tries.append(running.job.attempts)
+        raise error
+
+    queue = JobQueue(environment, {"pull": Kind(failing, exclusive=False)})
+    queue.start()
+    name = queue.submit("pull", "", {}).name
+    daemons.wait_for(lambda: queue.get(name).state == JobState[state], 60)
+    assert queue.get(name).error_reason == reason
+    assert len(tries) == (3 if isinstance(error, ReexError) else 1)
+    queue.stop()
+    environment.close()
