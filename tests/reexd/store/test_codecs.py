@@ -23,6 +23,7 @@ from reexd.store.codecs import (
     prediction,
     project,
 )
+from reexd.store.codecs.fields import U32 as U32_LAYOUT
 from reexd.store.codecs.fields import decode_u64, encode_u64, utf8
 
 TEXT = st.text(max_size=40)
@@ -38,7 +39,7 @@ def tuples(of: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
 DOCUMENTS = st.builds(
     document.DocumentRecord, U16, I32, st.booleans(), U64, REAL, TEXT, TEXT, TEXT, TEXT, TEXT
 )
-PROJECTS = st.builds(Project, TEXT, tuples(TEXT), TEXT, TEXT, REAL, I32, REAL)
+PROJECTS = st.builds(Project, TEXT, tuples(TEXT), TEXT, TEXT, REAL, I32, REAL, TEXT)
 JOBS = st.builds(
     Job,
     number=U64,
@@ -77,6 +78,7 @@ CLASSIFIERS = st.builds(
     regions=tuples(st.builds(Region, REAL, REAL, tuples(REAL))),
     training_json=TEXT,
     created_at=REAL,
+    pooling=TEXT,
 )
 NEIGHBORS = st.builds(
     Neighbor, document=I64, document_id=st.just(""), label=I32, prediction=I32, distance=REAL
@@ -151,6 +153,15 @@ def test_project(record: Project) -> None:
     assert project.decode_project(project.encode_project(record)) == record
 
 
+@given(PROJECTS, CLASSIFIERS)
+def test_records_from_before_pooling_read_as_the_models_own(made: Project, version: Classifier) -> None:
+    """It stands last, behind the length of its text, and older records end before it."""
+    made, version = replace(made, pooling=""), replace(version, pooling="")
+    assert project.decode_project(project.encode_project(made)[: -U32_LAYOUT.size]) == made
+    older = classifier.encode_classifier(version)[: -U32_LAYOUT.size]
+    assert classifier.decode_classifier(older) == version
+
+
 @given(JOBS)
 def test_job(record: Job) -> None:
     assert job.decode_job(job.encode_job(record)) == record
@@ -210,7 +221,9 @@ def test_checkpoint(state_json: str, names: tuple[str, ...]) -> None:
     )
 
 
-@pytest.mark.parametrize("dtype", ["f4", "f8", "i4", "i8", "u1", "u4", "u8", "b1", ">f4"])
+@pytest.mark.parametrize(
+    "dtype", ["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1", ">f4", ">i2"]
+)
 @pytest.mark.parametrize("shape", [(), (0,), (3, 2)])
 def test_array_header(dtype: str, shape: tuple[int, ...]) -> None:
     values = np.zeros(shape, dtype)
@@ -255,6 +268,7 @@ DECODERS: list[Callable[[bytes], object]] = [
     lambda raw: hidden_state.decode_vectors(raw, 3),
     checkpoint.decode_checkpoint,
     array.decode_array_header,
+    adapter.decode_adapter,
     lambda raw: decode_u64(raw, "number"),
 ]
 
