@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -71,6 +72,23 @@ def fresh(daemons: ModuleType, models_folder: Path) -> Iterator[Callable[..., An
     yield start
     for daemon in started:
         daemon.__exit__()
+
+
+@pytest.fixture
+def without_openblas(tmp_path: Path) -> str:
+    """A PYTHONPATH with which a process finds no OpenBLAS to load, as where it is not installed."""
+    folder = tmp_path / "without-openblas"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(
+        "import ctypes\n"
+        "real = ctypes.CDLL.__init__\n"
+        "def refuse(self, name=None, *a, **k):\n"
+        "    if name and 'openblas' in str(name):\n"
+        "        raise OSError(name)\n"
+        "    real(self, name, *a, **k)\n"
+        "ctypes.CDLL.__init__ = refuse\n"
+    )
+    return os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])])
 
 
 @pytest.fixture(scope="session")

@@ -175,6 +175,9 @@ async def _parts(settings: Settings, paths: Paths) -> AsyncIterator[Parts]:
     )
     try:
         await engine.run()
+        running = engine.status()
+        if not running.blas_fast:
+            logger.warning("%s", running.blas)
         yield _compose(settings, paths, catalogue, engine)
     finally:
         await engine.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -240,3 +241,24 @@ def test_hostile_bytes_leave_it_healthy(served):
     for connection in connections:
         connection.close()
     assert health_of(served.target) == health_pb2.HealthCheckResponse.SERVING
+
+
+def warned(daemon) -> list[str]:
+    lines = map(json.loads, (daemon.location.logs / "reexd.log").read_text().splitlines())
+    return [line["message"] for line in lines if line["level"] == "warning"]
+
+
+def test_the_log_names_the_cure_where_openblas_is_missing(fresh, without_openblas, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", without_openblas)
+    daemon = fresh()
+    engine = daemon.client.status().engine
+    if engine.blas_fast:
+        pytest.skip("OpenBLAS is not used here")
+    assert warned(daemon) == [engine.blas]
+    assert "sudo apt install libopenblas0" in engine.blas
+
+
+def test_the_log_is_quiet_where_products_are_fast(served):
+    if not served.client.status().engine.blas_fast:
+        pytest.skip("there is no OpenBLAS here")
+    assert not [said for said in warned(served) if "OpenBLAS" in said]

@@ -264,18 +264,9 @@ def test_status_says_what_the_engine_runs_on(shared_engine, tiny_bert):
     assert all(worker.pid > 0 for worker in status.workers if worker.state != "starting")
 
 
-def test_without_openblas_it_runs_and_says_so(start_engine, tiny_bert, monkeypatch, tmp_path):
+def test_without_openblas_it_runs_and_says_so(start_engine, without_openblas, monkeypatch):
     """A worker that finds no OpenBLAS names the command that cures it."""
-    (tmp_path / "sitecustomize.py").write_text(
-        "import ctypes\n"
-        "real = ctypes.CDLL.__init__\n"
-        "def refuse(self, name=None, *a, **k):\n"
-        "    if name and 'openblas' in str(name):\n"
-        "        raise OSError(name)\n"
-        "    real(self, name, *a, **k)\n"
-        "ctypes.CDLL.__init__ = refuse\n"
-    )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", without_openblas)
     status = start_engine().status()
     if status.backend == "metal" or sys.platform == "darwin":
         pytest.skip("OpenBLAS is not used here")
