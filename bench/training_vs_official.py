@@ -1,4 +1,5 @@
-"""Claim: at 20,000 documents an epoch costs at least fifteen times less CPU time than the official package's.
+"""Claim: the same training costs at least ten times less CPU time than the official package's at 4,000 documents, and
+at least fifteen times less at 20,000.
 
     python bench/training_vs_official.py --official-python ENV/bin/python
 
@@ -7,7 +8,7 @@ mode, with the same seeds, epochs and batches, each in a process of its own. Cou
 training and of the final calibration; imports and making the data are not. Ours runs as an engine process
 does, on one BLAS thread. The official package runs as installed, on all cores, and once more on one thread,
 which suits it better. The claim holds when the chosen shuffles' balanced calibration losses agree within 0.01
-and the package as installed takes at least fifteen times our CPU time; the ratio on one thread is printed too.
+and the package as installed takes at least that many times our CPU time; the ratio on one thread is printed too.
 ENV needs `reexpress_sdm==0.4.8` and a CPU build of torch; it is the bench's own and never a dependency of the
 project.
 """
@@ -26,7 +27,12 @@ from pathlib import Path
 import numpy as np
 
 FEATURES, CLASSES, EXEMPLARS = 384, 3, 1000
-RATIO_MIN, LOSS_TOLERANCE = 15.0, 0.01
+RATIOS_MIN, LOSS_TOLERANCE = {4_000: 10.0, 20_000: 15.0}, 0.01
+
+
+def ratio_min(rows: int) -> float:
+    """What is claimed at this size: the ratio of the largest measured size that it reaches, else the smallest's."""
+    return RATIOS_MIN[max((size for size in RATIOS_MIN if size <= rows), default=min(RATIOS_MIN))]
 
 
 def pool(rows: int) -> tuple[np.ndarray, np.ndarray]:
@@ -116,7 +122,9 @@ SIDES = {"ours": ours, "official": theirs, "official-one": theirs}
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--official-python", default=sys.executable, help="python with reexpress_sdm 0.4.8")
     parser.add_argument("--rows", type=int, default=20_000, help="train + calibration")
     parser.add_argument("--epochs", type=int, default=2)
@@ -138,8 +146,9 @@ def main() -> int:
         )
     ratio = figures["official"]["cpu_s"] / figures["ours"]["cpu_s"]
     apart = max(abs(row["loss"] - figures["ours"]["loss"]) for row in figures.values())
-    print(f"{ratio:.1f} times (at least {RATIO_MIN:g}), losses {apart:.4f} apart (at most {LOSS_TOLERANCE})")
-    return 0 if ratio >= RATIO_MIN and apart <= LOSS_TOLERANCE else 1
+    least = ratio_min(options.rows)
+    print(f"{ratio:.1f} times (at least {least:g}), losses {apart:.4f} apart (at most {LOSS_TOLERANCE})")
+    return 0 if ratio >= least and apart <= LOSS_TOLERANCE else 1
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import importlib
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+
+from bench import peers, scripts, training_vs_official
 
 BENCH = Path(__file__).parents[1] / "bench"
 OURS = {"reex", "reexd"}
@@ -54,3 +57,24 @@ def _taken(owner: str, name: str) -> object | None:
         return importlib.import_module(f"{owner}.{name}")
     except ModuleNotFoundError:
         return None
+
+
+@pytest.mark.parametrize(
+    ("quick", "own", "sizes"),
+    [(False, [], [4_000, 20_000]), (True, [], [4_000]), (False, ["--rows", "4000"], [4_000])],
+)
+def test_training_is_claimed_of_each_size_by_itself(monkeypatch, quick, own, sizes) -> None:
+    """Twelve times our time is enough at 4,000 documents and too little at 20,000."""
+
+    def run(python: str, role: str, arguments: list[str]) -> dict[str, object]:
+        cpu_s = 1.0 if role == "ours" else 12.0
+        return {"cpu_s": cpu_s, "wall_s": cpu_s, "resident_peak_mib": 1.0, "loss": 0.5, "alphas": []}
+
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
+    monkeypatch.setattr(training_vs_official, "run", run)
+    monkeypatch.setattr(peers, "python", lambda asked: Path(asked))
+    options = argparse.Namespace(quick=quick, peer_python="peer")
+    result = scripts.run("training", "bench.training_vs_official", options, own)
+    assert list(result.raw) == [str(size) for size in sizes]
+    assert len(result.tables) == len(sizes)
+    assert [check.holds for check in result.checks] == [True, True, False, True][: 2 * len(sizes)]
