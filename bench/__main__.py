@@ -138,7 +138,7 @@ BENCHES = {
     "store-scan": Bench(
         "bench.store_scan",
         0.5,
-        "Scanning stored hidden states runs near the speed of NumPy's product.",
+        "Scanning stored hidden states takes at least 87 % of the speed of NumPy's product over the same bytes.",
         script=True,
     ),
 }

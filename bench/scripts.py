@@ -25,14 +25,17 @@ def run(name: str, module: str, options: argparse.Namespace, own: list[str]) -> 
         return _training(options, own)
     if name == "embedding":
         return _embedding_result(_script(module, [*_embedding(options), *own]))
-    size = ["--rows", "20000", "--repeats", "5"] if options.quick else []
-    return _flat_result(_script(module, [*size, *own]))
+    return _store_scan(module, options, own)
 
 
-def _script(module: str, arguments: list[str]) -> dict[str, Any]:
+def _script(module: str, arguments: list[str], **environment: str) -> dict[str, Any]:
     """Run it, show what it prints as it comes, and take its last line as JSON."""
     process = subprocess.Popen(
-        [sys.executable, "-m", module, *arguments], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=subprocess.PIPE,
+        text=True,
     )
     assert process.stdout is not None
     last = ""
@@ -151,12 +154,26 @@ def _training_table(
     return Table(title, columns, rows)
 
 
-def _flat_result(found: dict[str, Any]) -> Result:
-    """Every figure on a row of its own, nested ones by their path."""
+def _store_scan(module: str, options: argparse.Namespace, own: list[str]) -> Result:
+    """On one BLAS thread, which is what is claimed, and on as many as NumPy likes."""
+    from bench.store_scan import SPEED_MIN
 
-    def flat(value: Any, path: str) -> list[tuple[str, str]]:
-        if isinstance(value, dict):
-            return [row for key, each in value.items() for row in flat(each, f"{path} {key}".strip())]
-        return [(path.replace("_", " "), f"{value:.4g}" if isinstance(value, float) else str(value))]
-
-    return Result(raw=found, tables=[Table("Figures", ("", ""), flat(found, ""))])
+    size = ["--rows", "20000", "--repeats", "5"] if options.quick else []
+    threads = {"one BLAS thread": "1", "all cores": str(os.cpu_count() or 1)}
+    found = {
+        name: _script(module, [*size, *own], OPENBLAS_NUM_THREADS=count) for name, count in threads.items()
+    }
+    speed, rows = found["one BLAS thread"]["store_to_numpy_speed"], []
+    for name in found["one BLAS thread"]:
+        rows.append((name.replace("_", " "), *(f"{side[name]}" for side in found.values())))
+    return Result(
+        raw=found,
+        tables=[Table("Figures", ("", *found), rows)],
+        checks=[
+            Check(
+                f"a scan takes at least {SPEED_MIN:.0%} of the speed of NumPy's product, one thread each",
+                f"{speed:.0%}",
+                speed >= SPEED_MIN,
+            )
+        ],
+    )

@@ -78,3 +78,10 @@ def test_training_is_claimed_of_each_size_by_itself(monkeypatch, quick, own, siz
     assert list(result.raw) == [str(size) for size in sizes]
     assert len(result.tables) == len(sizes)
     assert [check.holds for check in result.checks] == [True, True, False, True][: 2 * len(sizes)]
+
+
+@pytest.mark.parametrize(("speed", "holds"), [(0.44, False), (0.87, True)])
+def test_a_slow_scan_is_told(monkeypatch, speed, holds) -> None:
+    monkeypatch.setattr(scripts, "_script", lambda *a, **k: {"store_to_numpy_speed": speed})
+    result = scripts.run("store-scan", "bench.store_scan", argparse.Namespace(quick=True), [])
+    assert [check.holds for check in result.checks] == [holds]

@@ -88,8 +88,9 @@ def _cosines(txn: Txn, space: Space, query: np.ndarray, rows: np.ndarray) -> np.
         first, last = np.searchsorted(ordered, (block.rows[0], block.rows[-1] + 1))
         if first == last:
             continue
-        norms = np.sqrt(np.einsum("nd,nd->n", block.vectors, block.vectors))
-        cosines = (block.vectors @ query) / np.maximum(norms, 1e-12)
+        # vecdot reads rows at the memory's speed on one thread; `@` takes twice as long here, and threads that spin.
+        norms = np.sqrt(np.vecdot(block.vectors, block.vectors))
+        cosines = np.vecdot(block.vectors, query) / np.maximum(norms, 1e-12)
         found[order[first:last]] = cosines[np.searchsorted(block.rows, ordered[first:last])]
     return np.clip(found, -1.0, 1.0)
 

@@ -1,5 +1,5 @@
-"""Hidden states: vectors found by the digest of their content, read at memory speed. Knows nothing of
-documents or versions (references.py counts who needs a row), nor where in the file a vector lies (blocks.py).
+"""Hidden states: vectors found by the digest of their content, read in place. Knows nothing of documents
+or versions (references.py counts who needs a row), nor where in the file a vector lies (blocks.py).
 
 A new row starts as one key (a cheap, small commit). When the 1,024 rows of a block exist they are sealed into
 one value of contiguous little-endian float32, which is never changed in place and is read without a copy. Row
