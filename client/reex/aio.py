@@ -270,6 +270,9 @@ class AsyncClient(AsyncExchange, AsyncModelCalls):
         several = [ids] if isinstance(ids, str) else ids
         return await self._call(calls.add_to_support(project, several, label), timeout)
 
+    async def undo_add_to_support(self, project: str, *, timeout: float | None = None) -> versions.Undone:
+        return await self._call(calls.undo_add_to_support(project), timeout)
+
     async def recalibrate(self, project: str, *, timeout: float = float("inf")) -> versions.ClassifierSummary:
         return await self._call(calls.recalibrate(project), timeout)
 

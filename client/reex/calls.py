@@ -331,5 +331,11 @@ def add_to_support(
     return _classifier("AddToSupport", request)
 
 
+def undo_add_to_support(project: str) -> Call[versions.Undone]:
+    request = build(classifiers_pb2.UndoAddToSupportRequest, project=project)
+    stub = classifiers_pb2_grpc.ClassifierServiceStub
+    return Call(stub, "UndoAddToSupport", convert.undone, request)
+
+
 def recalibrate(project: str) -> Call[versions.ClassifierSummary]:
     return _classifier("Recalibrate", build(classifiers_pb2.RecalibrateRequest, project=project))

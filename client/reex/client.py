@@ -270,7 +270,7 @@ class Client(Exchange, ModelCalls):
     def use_classifier(
         self, project: str, name: str, *, timeout: float | None = None
     ) -> versions.ClassifierSummary:
-        """Make a version live, at once for every caller: the way back from `add_to_support`, too."""
+        """Make a version live, at once for every caller. Documents stay as they are (see `undo_add_to_support`)."""
         return self._call(calls.use_classifier(project, name), timeout)
 
     def delete_classifier(self, project: str, name: str, *, timeout: float | None = None) -> None:
@@ -293,6 +293,12 @@ class Client(Exchange, ModelCalls):
         """
         several = [ids] if isinstance(ids, str) else ids
         return self._call(calls.add_to_support(project, several, label), timeout)
+
+    def undo_add_to_support(self, project: str, *, timeout: float | None = None) -> versions.Undone:
+        """Take back the `add_to_support` that made the live version: the one before is live again, and documents that
+        nobody edited since have their labels and splits again. Raises FailedPrecondition, NotTrained, NotFound.
+        """
+        return self._call(calls.undo_add_to_support(project), timeout)
 
     def recalibrate(self, project: str, *, timeout: float = float("inf")) -> versions.ClassifierSummary:
         """A new version whose regions are fitted to the present support, live at once."""

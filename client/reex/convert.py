@@ -219,6 +219,14 @@ def classifier(message: classifiers_pb2.ClassifierSummary) -> versions.Classifie
     )
 
 
+def undone(message: classifiers_pb2.UndoAddToSupportResponse) -> versions.Undone:
+    return versions.Undone(
+        classifier=classifier(message.classifier),
+        restored_count=message.restored_count,
+        kept_ids=tuple(message.kept_ids),
+    )
+
+
 def _project_status(message: server_pb2.ProjectStatus) -> status.ProjectStatus:
     return status.ProjectStatus(
         project=project(message.project),

@@ -49,6 +49,15 @@ class ClassifierSummary(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Undone(Record):
+    """An `add` that was taken back."""
+
+    classifier: ClassifierSummary  # live again
+    restored_count: int  # documents that have their label or split back
+    kept_ids: tuple[str, ...]  # edited since, and left as they are
+
+
+@dataclass(frozen=True, slots=True)
 class ComparedClassifier(Record):
     """One version on the documents of a comparison."""
 

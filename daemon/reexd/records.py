@@ -55,6 +55,7 @@ class Document:
     number: int = -1
     revision: int = 0
     updated_at: float = 0.0
+    labelled_by_person: bool = False  # an upload keeps such a label
 
 
 class Outcome(IntEnum):

@@ -95,6 +95,7 @@ from reexd.steps.staleness import Staleness
 from reexd.steps.status import ServerFacts, Status
 from reexd.steps.train import Train
 from reexd.steps.tuned import Adapters
+from reexd.steps.undo import Undo
 from reexd.steps.upload import Upload
 from reexd.store.catalogue import Catalogue
 
@@ -241,6 +242,7 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
                     classifiers,
                     Compare(catalogue, predict),
                     Add(catalogue, engine, embed, live, derive),
+                    Undo(catalogue),
                     Recalibrate(catalogue, engine, embed, live, derive),
                 )
             ),

@@ -10,7 +10,7 @@ import typer
 from reex.cli import overview
 from reex.cli.options import AsJson, Name, example
 from reex.cli.session import connected, label_of
-from reex.errors import InvalidDocument
+from reex.errors import InvalidDocument, NotFound
 
 if TYPE_CHECKING:
     from reex import Client
@@ -19,13 +19,14 @@ EXAMPLES = example(
     "reexctl add sentiment --id review-17 --id review-18 --label positive",
     'reexctl add sentiment "Shares were flat." --label neutral',
     'reexctl add sentiment "Win a free phone now" --label -99',
+    "reexctl add sentiment --undo",
 )
 
 
 def add(
     name: Name,
     text: Annotated[
-        str | None, typer.Argument(metavar="[TEXT]", help="A text, which is stored in the split train first.")
+        str | None, typer.Argument(metavar="[TEXT]", help="A text; a new one is stored in the split train.")
     ] = None,
     ids: Annotated[
         list[str] | None,
@@ -39,29 +40,52 @@ def add(
             help="Name or index of a class; -99 for what belongs to none. Default: each document's own.",
         ),
     ] = None,
+    undo: Annotated[
+        bool,
+        typer.Option(
+            "--undo",
+            help="Take back the `add` that made the live version, with the labels and splits it set.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Add documents to the support of the live classifier, as a new version that is live at once.
 
     Neighbours and similarity follow; no prediction changes. Documents near one labelled -99 lose reliability. Stored
-    documents outside train and calibration move to train. To undo: reexctl classifiers use NAME VERSION.
+    documents outside train and calibration move to train. With --undo the version before is live again, and labels and
+    splits are what they were, but for documents that were edited since. A new TEXT stays in train, without a label.
     """
+    if undo:
+        if text is not None or ids or label is not None:
+            raise typer.BadParameter(
+                "--undo takes the last `add` back whole: leave out TEXT, --id and --label"
+            )
+        with connected() as client:
+            overview.undone(client.undo_add_to_support(name), as_json)
+        return
     if (text is None) == (not ids):
         raise typer.BadParameter("give either a TEXT or documents with --id ID")
     if text is not None and label is None:
         raise typer.BadParameter("say what the TEXT is with --label CLASS, or --label -99")
     with connected() as client:
         number = None if label is None else label_of(label, client.get_project(name).classes)
-        chosen = ids or [_stored(client, name, text or "", number)]
+        chosen = ids or [_stored(client, name, text or "")]
         found = client.add_to_support(name, chosen, label=number)
         overview.made(found, name, as_json)
 
 
-def _stored(client: Client, name: str, text: str, label: int | None) -> str:
-    """Store a text in train under the digest that a document without id has; its id."""
+def _stored(client: Client, name: str, text: str) -> str:
+    """The id of a text, under the digest that a document without id has. One that is new is stored in train.
+
+    It gets no label here, and one that is there is left alone: what `add` changes of a document, it can give back.
+    """
     document_id = hashlib.sha256(text.encode()).hexdigest()[:32]
-    lines = [{"id": document_id, "document": text, "label": label}]
-    result = client.upload(name, lines, "train")
+    try:
+        if client.get_document(name, document_id).text == text:
+            return document_id
+    except NotFound:
+        pass
+    result = client.upload(name, [{"id": document_id, "document": text}], "train")
     for rejection in result.rejections:
         raise InvalidDocument(f"{rejection.field}: {rejection.reason}")
     return document_id

@@ -65,7 +65,10 @@ def compare(
 
 @app.command(epilog=example("reexctl classifiers use sentiment v3"))
 def use(name: Name, version: Version, as_json: AsJson = False) -> None:
-    """Make a version live, at once for everyone: the way back from a training, `add` or `recalibrate`."""
+    """Make a version live, at once for everyone: the way back from a training or `recalibrate`.
+
+    Documents stay as they are: what `add` set of labels and splits goes back with `reexctl add NAME --undo`.
+    """
     with connected() as client:
         found = client.use_classifier(name, version)
     views.done(found.to_dict(), f"{found.name} is live", as_json)

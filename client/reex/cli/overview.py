@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from reex import Client
     from reex.status import ProjectStatus, ServerInfo, Status
     from reex.types import Job
-    from reex.versions import ClassifierSummary
+    from reex.versions import ClassifierSummary, Undone
 
 # After a training, and of each project in a list of several; `status NAME` shows all.
 WARNINGS_SHOWN = 4
-_CLASSES_SHOWN = 10
+_NAMES_SHOWN = 10
 _ORIGINS = {
     "add": "added to",
     "continue": "continues",
@@ -59,7 +59,7 @@ def _confidence(record: Mapping[str, Any]) -> None:
 
 
 def _some(names: Sequence[str]) -> str:
-    return safe(", ".join(names[:_CLASSES_SHOWN]) + (", ..." if len(names) > _CLASSES_SHOWN else ""))
+    return safe(", ".join(names[:_NAMES_SHOWN]) + (", ..." if len(names) > _NAMES_SHOWN else ""))
 
 
 def _classifier(found: ClassifierSummary, project_name: str, warnings_shown: int | None) -> None:
@@ -157,9 +157,23 @@ def made(found: ClassifierSummary, project_name: str, as_json: bool) -> None:
             f"{found.name} is live: {count:,} document{'s' * (count != 1)} joined the support of {found.parent}, "
             f"which holds {found.support_count:,} now"
         )
-    else:
-        _classifier(found, project_name, WARNINGS_SHOWN)
+        output.note(f"to undo: reexctl add {project_name} --undo")
+        return
+    _classifier(found, project_name, WARNINGS_SHOWN)
     output.note(f"to undo: reexctl classifiers use {project_name} {found.parent}")
+
+
+def undone(found: Undone, as_json: bool) -> None:
+    """An `add` that was taken back, and the documents that stay as somebody edited them."""
+    if as_json:
+        output.object_line(found.to_dict())
+        return
+    count, kept = found.restored_count, found.kept_ids
+    what = "1 document has its" if count == 1 else f"{count:,} documents have their"
+    output.line(f"{found.classifier.name} is live again; {what} former label and split")
+    if kept:
+        named = ", ".join(kept[:_NAMES_SHOWN]) + (", ..." if len(kept) > _NAMES_SHOWN else "")
+        output.note(f"edited since and left as they are: {safe(named)}")
 
 
 def imported(found: ClassifierSummary, project_name: str, as_json: bool) -> None:

@@ -188,6 +188,22 @@ class AddToSupportResponse(_message.Message):
     classifier: ClassifierSummary
     def __init__(self, classifier: _Optional[_Union[ClassifierSummary, _Mapping]] = ...) -> None: ...
 
+class UndoAddToSupportRequest(_message.Message):
+    __slots__ = ("project",)
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    project: str
+    def __init__(self, project: _Optional[str] = ...) -> None: ...
+
+class UndoAddToSupportResponse(_message.Message):
+    __slots__ = ("classifier", "restored_count", "kept_ids")
+    CLASSIFIER_FIELD_NUMBER: _ClassVar[int]
+    RESTORED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    KEPT_IDS_FIELD_NUMBER: _ClassVar[int]
+    classifier: ClassifierSummary
+    restored_count: int
+    kept_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, classifier: _Optional[_Union[ClassifierSummary, _Mapping]] = ..., restored_count: _Optional[int] = ..., kept_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class RecalibrateRequest(_message.Message):
     __slots__ = ("project",)
     PROJECT_FIELD_NUMBER: _ClassVar[int]

@@ -64,6 +64,11 @@ class ClassifierServiceStub(object):
                 request_serializer=reex_dot_v1_dot_classifiers__pb2.AddToSupportRequest.SerializeToString,
                 response_deserializer=reex_dot_v1_dot_classifiers__pb2.AddToSupportResponse.FromString,
                 _registered_method=True)
+        self.UndoAddToSupport = channel.unary_unary(
+                '/reex.v1.ClassifierService/UndoAddToSupport',
+                request_serializer=reex_dot_v1_dot_classifiers__pb2.UndoAddToSupportRequest.SerializeToString,
+                response_deserializer=reex_dot_v1_dot_classifiers__pb2.UndoAddToSupportResponse.FromString,
+                _registered_method=True)
         self.Recalibrate = channel.unary_unary(
                 '/reex.v1.ClassifierService/Recalibrate',
                 request_serializer=reex_dot_v1_dot_classifiers__pb2.RecalibrateRequest.SerializeToString,
@@ -97,7 +102,8 @@ class ClassifierServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def UseClassifier(self, request, context):
-        """Makes a version live, in one transaction: to go back, use the version before. NOT_FOUND when there is no such version.
+        """Makes a version live, in one transaction: to go back, use the version before; labels and splits of documents stay.
+        NOT_FOUND when there is no such version.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -114,6 +120,15 @@ class ClassifierServiceServicer(object):
         """Derives a version from the live one, with documents added to its support, and makes it live. Weights, calibration and
         regions stay: neighbours, q and d0 follow at once, predictions never change. ALREADY_EXISTS for a document that the
         version already uses; INVALID_ARGUMENT for one without a label.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UndoAddToSupport(self, request, context):
+        """Undoes the AddToSupport that made the live version, in one transaction: the version before it is live again, and the
+        documents that it added have their labels and splits again, but for those edited since. FAILED_PRECONDITION when
+        the live version was made otherwise; NOT_FOUND when the one before it was deleted.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -160,6 +175,11 @@ def add_ClassifierServiceServicer_to_server(servicer, server):
                     servicer.AddToSupport,
                     request_deserializer=reex_dot_v1_dot_classifiers__pb2.AddToSupportRequest.FromString,
                     response_serializer=reex_dot_v1_dot_classifiers__pb2.AddToSupportResponse.SerializeToString,
+            ),
+            'UndoAddToSupport': grpc.unary_unary_rpc_method_handler(
+                    servicer.UndoAddToSupport,
+                    request_deserializer=reex_dot_v1_dot_classifiers__pb2.UndoAddToSupportRequest.FromString,
+                    response_serializer=reex_dot_v1_dot_classifiers__pb2.UndoAddToSupportResponse.SerializeToString,
             ),
             'Recalibrate': grpc.unary_unary_rpc_method_handler(
                     servicer.Recalibrate,
@@ -329,6 +349,33 @@ class ClassifierService(object):
             '/reex.v1.ClassifierService/AddToSupport',
             reex_dot_v1_dot_classifiers__pb2.AddToSupportRequest.SerializeToString,
             reex_dot_v1_dot_classifiers__pb2.AddToSupportResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UndoAddToSupport(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reex.v1.ClassifierService/UndoAddToSupport',
+            reex_dot_v1_dot_classifiers__pb2.UndoAddToSupportRequest.SerializeToString,
+            reex_dot_v1_dot_classifiers__pb2.UndoAddToSupportResponse.FromString,
             options,
             channel_credentials,
             insecure,

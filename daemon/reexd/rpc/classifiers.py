@@ -1,4 +1,4 @@
-"""ClassifierService over steps.classifiers, compare, add and recalibrate."""
+"""ClassifierService over steps.classifiers, compare, add, undo and recalibrate."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from reexd.steps.add import Add
 from reexd.steps.classifiers import Classifiers, ClassifierStatus
 from reexd.steps.compare import Compare, Compared
 from reexd.steps.recalibrate import Recalibrate
+from reexd.steps.undo import Undo
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,7 @@ class Steps:
     classifiers: Classifiers
     compare: Compare
     add: Add
+    undo: Undo
     recalibrate: Recalibrate
 
 
@@ -85,6 +87,17 @@ class ClassifierService(classifiers_pb2_grpc.ClassifierServiceServicer):
         record = await asyncio.to_thread(self._steps.add.documents, request.project, list(request.ids), label)
         status = await asyncio.to_thread(self._steps.classifiers.status, request.project, record)
         return classifiers_pb2.AddToSupportResponse(classifier=classifier_summary(status))
+
+    async def UndoAddToSupport(
+        self, request: classifiers_pb2.UndoAddToSupportRequest, context: grpc.aio.ServicerContext
+    ) -> classifiers_pb2.UndoAddToSupportResponse:
+        undone = await asyncio.to_thread(self._steps.undo.add, request.project)
+        status = await asyncio.to_thread(self._steps.classifiers.status, request.project, undone.record)
+        return classifiers_pb2.UndoAddToSupportResponse(
+            classifier=classifier_summary(status),
+            restored_count=undone.restored_count,
+            kept_ids=undone.kept_ids,
+        )
 
     async def Recalibrate(
         self, request: classifiers_pb2.RecalibrateRequest, context: grpc.aio.ServicerContext

@@ -33,6 +33,7 @@ from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Txn
 
 DOCUMENTS_MAX = 10_000
+ADDED_FROM = "added_from"  # in a training record: what each of the added documents was, for `undo`
 
 
 class Add:
@@ -115,8 +116,8 @@ class Add:
                 now.labels != [each.label for each in found]
             ).any():
                 raise Outdated
-            _settle(txn, found, labels)
-            return put(txn, loaded.record, arrays, "add", report, others)
+            before = _settle(txn, numbers, labels)
+            return put(txn, loaded.record, arrays, "add", {**report, ADDED_FROM: before}, others)
 
         return environment.write(work)
 
@@ -203,10 +204,14 @@ def _report(parent: Classifier, arrays: ClassifierArrays, ids: list[str]) -> dic
     }
 
 
-def _settle(txn: Txn, found: list[Document], labels: np.ndarray) -> None:
-    """Labels by a person's hand, and the split train for what is outside the pool's two."""
-    for document, label in zip(found, labels.tolist(), strict=True):
-        if document.label != label:
-            documents.relabel(txn, document.number, label)
-        if document.split not in (TRAIN, CALIBRATION):
-            documents.upsert(txn, [replace(documents.read(txn, document.number), split=TRAIN)])
+def _settle(txn: Txn, numbers: np.ndarray, labels: np.ndarray) -> list[dict]:
+    """Labels by a person's hand, and the split train for what is outside the pool's two; what each was before."""
+    before = []
+    for number, label in zip(numbers.tolist(), labels.tolist(), strict=True):
+        was = documents.read(txn, number)
+        before.append({"label": was.label, "by_person": was.labelled_by_person, "split": was.split})
+        if was.label != label:
+            documents.relabel(txn, number, label)
+        if was.split not in (TRAIN, CALIBRATION):
+            documents.upsert(txn, [replace(was, label=label, split=TRAIN)])
+    return before

@@ -25,6 +25,7 @@ OF_ITS_OWN = (
     "parent",
     "origin",
     "added",
+    "added_from",
 )  # facts of a record that no other version inherits
 
 

@@ -40,8 +40,8 @@ def upsert(
     """Stores documents by id, in order: added, replaced, or left as they are when nothing differs.
 
     A label set by `relabel` stays unless `overwrite_labels`. A document in another split than before is
-    moved. `number`, `revision` and `updated_at` of what is passed are ignored. Raises InvalidDocument when
-    the count of attributes differs from the project's, InvalidInput for text that is not Unicode.
+    moved. `number`, `revision`, `updated_at` and `labelled_by_person` of what is passed are ignored. Raises
+    InvalidDocument when the count of attributes differs from the project's, InvalidInput for text that is not Unicode.
     """
     written_at = time.time() if now is None else now
     split_numbers = {name: splits.find_or_create(txn, name) for name in {d.split for d in documents}}
@@ -169,13 +169,19 @@ def labels(txn: lmdb.Transaction, numbers: np.ndarray) -> np.ndarray:
     return states(txn, numbers).labels
 
 
-def relabel(txn: lmdb.Transaction, number: int, label: int, *, now: float | None = None) -> None:
-    """Sets a label by a person's hand; uploads keep it unless told otherwise. Raises DocumentNotFound."""
+def relabel(
+    txn: lmdb.Transaction, number: int, label: int, *, by_person: bool = True, now: float | None = None
+) -> None:
+    """Sets a label by a person's hand; uploads keep it unless told otherwise. Raises DocumentNotFound.
+
+    `by_person=False` gives back a label that was not.
+    """
     value = txn.get(keys.document(number))
     if value is None:
         raise DocumentNotFound(f"document number {number} was deleted", number=number)
     old = codec.decode_document(value)
-    new = replace(old, label=label, labelled_by_person=True, updated_at=time.time() if now is None else now)
+    at = time.time() if now is None else now
+    new = replace(old, label=label, labelled_by_person=by_person, updated_at=at)
     _put_record(txn, number, old, new)
     meta.take(txn, keys.Meta.GENERATION)
 
@@ -294,4 +300,5 @@ def _document(
         number=number,
         revision=record.revision,
         updated_at=record.updated_at,
+        labelled_by_person=record.labelled_by_person,
     )

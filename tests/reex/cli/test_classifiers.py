@@ -6,6 +6,7 @@ import hashlib
 import json
 from types import SimpleNamespace
 
+import grpc
 import pytest
 from reex.cli import completion
 from reex.v1 import classifiers_pb2, documents_pb2, evaluation_pb2
@@ -123,13 +124,16 @@ def adding(held):
     held.answers["AddToSupport"] = lambda request, context: classifiers_pb2.AddToSupportResponse(
         classifier=version(2, origin="add", parent="v1", training_json='{"added": ["a", "b"]}')
     )
+    held.answers["GetDocument"] = lambda request, context: held.abort(
+        context, grpc.StatusCode.NOT_FOUND, "no document", "DOCUMENT_NOT_FOUND"
+    )
     return held
 
 
 def test_add_by_id_keeps_the_documents_own_labels(adding, reexctl):
     ended = reexctl("add", "s", "--id", "a", "--id", "b")
     assert ended.out == "v2 is live: 2 documents joined the support of v1, which holds 1,200 now\n"
-    assert "reexctl classifiers use s v1" in ended.err
+    assert "reexctl add s --undo" in ended.err
     (request,) = [request for name, request in adding.requests if name == "AddToSupport"]
     assert (list(request.ids), request.WhichOneof("label_form")) == (["a", "b"], None)
 
@@ -141,14 +145,45 @@ def test_add_stores_a_text_in_train_first(adding, reexctl, label, number):
     assert (adding.chunks[0].split, line.document.text, line.document.label) == (
         "train",
         "a new text",
-        number,
+        -1,  # `add` labels it, so that its undo can take the label back
     )
     (request,) = [request for name, request in adding.requests if name == "AddToSupport"]
     assert request.label == number
     assert list(request.ids) == [line.document.id] == [hashlib.sha256(b"a new text").hexdigest()[:32]]
 
 
-@pytest.mark.parametrize("arguments", [[], ["text"], ["text", "--id", "a", "--label", "0"]])
+def test_add_leaves_a_text_that_is_stored_as_it_is(adding, reexctl):
+    digest = hashlib.sha256(b"a known text").hexdigest()[:32]
+    known = documents_pb2.Document(id=digest, text="a known text", label=2, split="incoming")
+    adding.answers["GetDocument"] = lambda request, context: documents_pb2.GetDocumentResponse(document=known)
+    assert reexctl("add", "s", "a known text", "--label", "0").code == 0
+    assert not adding.lines
+    (request,) = [request for name, request in adding.requests if name == "AddToSupport"]
+    assert (list(request.ids), request.label) == ([digest], 0)
+
+
+def test_undo_says_what_is_live_and_what_was_left(held, reexctl):
+    held.answers["UndoAddToSupport"] = lambda request, context: classifiers_pb2.UndoAddToSupportResponse(
+        classifier=version(1, live=True), restored_count=2, kept_ids=["c"]
+    )
+    ended = reexctl("add", "s", "--undo")
+    assert ended.out == "v1 is live again; 2 documents have their former label and split\n"
+    assert "left as they are: c" in ended.err
+    (shape,) = reexctl("add", "s", "--undo", "--json").lines
+    assert (shape["classifier"]["name"], shape["restored_count"], shape["kept_ids"]) == ("v1", 2, ["c"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["text"],
+        ["text", "--id", "a", "--label", "0"],
+        ["--undo", "--id", "a"],
+        ["text", "--undo"],
+        ["--undo", "--label", "0"],
+    ],
+)
 def test_add_says_what_is_missing(adding, reexctl, arguments):
     assert reexctl("add", "s", *arguments).code == 2
     assert adding.requests == []

@@ -144,6 +144,7 @@ def named(text: str, real: str) -> list[tuple[str, Message]]:
         (f"{versions}/CompareClassifiers", compare(project=real, first="v1", second="v1", split=text)),
         (f"{versions}/AddToSupport", add(project=real, ids=[text], label=0)),
         (f"{versions}/AddToSupport", add(project=real, ids=["blank"], label_name=text)),
+        (f"{versions}/UndoAddToSupport", classifiers_pb2.UndoAddToSupportRequest(project=text)),
         (f"{versions}/Recalibrate", classifiers_pb2.RecalibrateRequest(project=text)),
         ("/reex.v1.ProjectService/GetProject", projects_pb2.GetProjectRequest(name=text)),
         ("/reex.v1.ProjectService/CreateProject", projects_pb2.CreateProjectRequest(project=odd_model)),

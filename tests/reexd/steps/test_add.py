@@ -69,10 +69,65 @@ def test_documents_of_no_class_cut_the_similarity_of_their_neighbours(served, re
     assert (after.q, after.region_alpha, after.prediction) == (0, 0.0, before.prediction)
     assert client.get_document(ready, "bad").split == "train"
     assert client.get_document(ready, "bad").label == -99
-    # The way back is the version before; the document stays.
-    assert client.use_classifier(ready, "v1").live
+    # The way back gives the document back, too.
+    assert client.undo_add_to_support(ready).classifier.name == "v1"
     (again,) = client.query(ready, line.text)
     assert again == before
+    assert client.get_document(ready, "bad").split == "incoming"
+    assert client.get_document(ready, "bad").label == -1
+
+
+def test_undoing_gives_back_labels_and_splits_of_what_nobody_edited_since(served, ready):
+    client = served.client
+    test = list(client.list_documents(ready, "test"))[:2]
+    ids = ["outside-0", "outside-1", "outside-2", "outside-3", *(each.id for each in test)]
+    before = {each: client.get_document(ready, each) for each in ids}
+    made = client.add_to_support(ready, ids, label=-99)
+    assert {(each["label"], each["by_person"]) for each in made.training["added_from"]} == {
+        (-1, False),
+        (test[0].label, False),
+        (test[1].label, False),
+    }
+    assert {client.get_document(ready, each).split for each in ids} == {"train"}
+    served.upload(ready, [{"id": "outside-1", "document": "another text"}], "train")
+    served.upload(ready, [{"id": "outside-2", "document": before["outside-2"].text}], "aside")
+    undone = client.undo_add_to_support(ready)
+    assert (undone.classifier.name, undone.classifier.live, undone.classifier.stale) == ("v1", True, "")
+    assert (undone.restored_count, undone.kept_ids) == (4, ("outside-1", "outside-2"))
+    for each in ("outside-0", "outside-3", *(document.id for document in test)):
+        now = client.get_document(ready, each)
+        assert (now.label, now.split, now.revision) == (before[each].label, before[each].split, 1)
+    edited = [client.get_document(ready, each) for each in ("outside-1", "outside-2")]
+    assert [(each.label, each.split) for each in edited] == [(-99, "train"), (-99, "aside")]
+    # The label that came back is no person's: an upload replaces it as it would have before.
+    served.upload(ready, [{"id": test[0].id, "document": test[0].text, "label": 1}], "test")
+    assert client.get_document(ready, test[0].id).label == 1
+    # What is undone can be done again, and a label by a person's hand goes back as one.
+    client.add_to_support(ready, "outside-0", label=0)
+    client.use_classifier(ready, "v1")
+    client.add_to_support(ready, "outside-0", label=1)
+    assert client.undo_add_to_support(ready).restored_count == 1
+    served.upload(ready, [{"id": "outside-0", "document": before["outside-0"].text, "label": 2}], "train")
+    assert client.get_document(ready, "outside-0").label == 0
+
+
+def test_only_the_add_that_made_the_live_version_is_undone(served, ready):
+    client = served.client
+    with pytest.raises(errors.FailedPrecondition, match="v1 was made by train"):
+        client.undo_add_to_support(ready)
+    client.add_to_support(ready, "outside-0", label=-99)
+    client.add_to_support(ready, "outside-1", label=-99)
+    client.recalibrate(ready)
+    with pytest.raises(errors.FailedPrecondition, match="v4 was made by recalibrate"):
+        client.undo_add_to_support(ready)
+    client.use_classifier(ready, "v3")
+    assert client.undo_add_to_support(ready).classifier.name == "v2"
+    labels = [client.get_document(ready, f"outside-{number}").label for number in range(2)]
+    assert labels == [-99, -1]
+    client.delete_classifier(ready, "v1")
+    with pytest.raises(errors.NotFound, match="no classifier v1"):
+        client.undo_add_to_support(ready)
+    assert (client.get_classifier(ready).name, client.get_document(ready, "outside-0").label) == ("v2", -99)
 
 
 def test_a_document_of_a_class_that_the_version_does_not_know_cuts_too(served, ready, tiny_models):
