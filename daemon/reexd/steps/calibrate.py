@@ -14,6 +14,7 @@ from reexd.engine.adaptor.settings import FitSettings
 from reexd.records import Classifier, ClassifierArrays, Member, Project, Role
 from reexd.steps import ensemble, spread
 from reexd.steps.confidence import confidence_report, with_confidence
+from reexd.steps.derive import LASTING
 from reexd.steps.fit import Fitted
 from reexd.steps.pool import Pool
 from reexd.store import classifiers
@@ -255,7 +256,8 @@ def _report(
         report["tuning"] = pool.sides.report
     if pool.continued is not None:
         report |= pool.continued.report(held, kept=settings.stratified)
-        report["warnings"] = pool.continued.warnings(held) + report["warnings"]
+        report[LASTING] = pool.continued.warnings(held)
+        report["warnings"] = report[LASTING] + report["warnings"]
     return report
 
 

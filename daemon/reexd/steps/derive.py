@@ -27,6 +27,7 @@ OF_ITS_OWN = (
     "added",
     "added_from",
 )  # facts of a record that no other version inherits
+LASTING = "lasting_warnings"  # in a record: those of its warnings that no new calibration answers
 
 
 class Outdated(Exception):

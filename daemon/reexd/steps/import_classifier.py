@@ -24,7 +24,7 @@ from reexd.interchange.portable_model import (
 from reexd.records import Classifier, ClassifierArrays, Project, Role
 from reexd.steps.calibrate import calibration_report
 from reexd.steps.confidence import with_confidence
-from reexd.steps.derive import Derive, Outdated
+from reexd.steps.derive import LASTING, Derive, Outdated
 from reexd.steps.embed import Embed
 from reexd.steps.export import IMPORTED
 from reexd.steps.links import Links, find_links
@@ -250,13 +250,14 @@ def _report(model: PortableModel, imported: ImportedClassifier, links: Links, so
         rows = np.bincount(calibration.rows.labels, minlength=len(model.classes)).tolist()
     else:
         report, rows = {"regions": [], "pooled_classes": [], "warnings": []}, [0] * len(model.classes)
+    lasting = []
     if here < total:
-        report["warnings"].append(
+        lasting.append(
             f"of the {total:,} documents that support or calibrate this model, {here:,} are in this project: an"
             " evaluation cannot leave the others out, evaluate it on documents that its maker did not have"
         )
     if not source.model:
-        report["warnings"].append(
+        lasting.append(
             f"it reads vectors of {source.fingerprint!r}, which the project's language model does not give: it"
             " answers for documents that brought such vectors (a .sdmdataset), not for texts; if they are the same"
             " under another name, import it with --assume-model"
@@ -276,5 +277,7 @@ def _report(model: PortableModel, imported: ImportedClassifier, links: Links, so
         "support_rows_of_no_class": len(model.support_labels) - len(known),
         "calibration_rows": rows,
         **report,
+        "warnings": report["warnings"] + lasting,
+        LASTING: lasting,
         "weights_sha256": model.weights.digest(),
     }

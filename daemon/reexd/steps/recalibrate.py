@@ -19,7 +19,7 @@ from reexd.errors import NotEnoughData
 from reexd.records import CALIBRATION, TRAIN, Classifier, ClassifierArrays, Member
 from reexd.steps.calibrate import calibration_report, calibration_table
 from reexd.steps.confidence import confidence_report, with_confidence
-from reexd.steps.derive import Derive, Outdated, inherited, put
+from reexd.steps.derive import LASTING, Derive, Outdated, inherited, put
 from reexd.steps.embed import Embed
 from reexd.steps.live import Live
 from reexd.store import attributes, classifiers, documents, hidden_states, references, spaces, splits
@@ -72,6 +72,7 @@ class Recalibrate:
         arrays = with_confidence(_with_evidence(arrays, evidence), measured)
         report |= calibration_report(calibration, record.classes)
         report |= confidence_report(arrays, record.classes) | {
+            "warnings": report.get(LASTING, []) + report["warnings"],
             "calibration_rows": np.bincount(sides[0].labels, minlength=class_count).tolist(),
             "calibration_rows_left_out": len(chosen) - int(chosen.sum()),
             "added_since_calibration": 0,

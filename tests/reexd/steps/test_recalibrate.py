@@ -52,3 +52,26 @@ def test_a_class_without_calibration_documents_cannot_be_recalibrated(served, re
         client.recalibrate(ready)
     assert caught.value.reason == "NOT_ENOUGH_DATA"
     assert client.get_classifier(ready).name == "v1"
+
+
+def test_warnings_that_a_new_calibration_does_not_answer_stay(served, ready, tmp_path):
+    client = served.client
+    served.train(ready, continue_from="v1", official=True, epochs=2)
+    (seen,) = [text for text in client.get_classifier(ready).warnings if "trained v1" in text]
+    made = client.recalibrate(ready)
+    assert (made.origin, made.warnings.count(seen)) == ("recalibrate", 1)
+    # Of an imported model whose documents are here but for one, whose text is another.
+    folder = client.export_classifier(ready, tmp_path / "v1.sdmkitmodel", "v1")
+    support = [a.id for a in client.predict_split(ready, "train") if a.role == "support"]
+    served.upload(ready, [{"id": support[0], "document": "giraffe soup", "label": 0}], "train")
+    imported = client.import_classifier(ready, folder)
+    (partly,) = [text for text in imported.warnings if "119 are in this project" in text]
+    client.use_classifier(ready, imported.name)
+    client.add_to_support(ready, "outside-0", label=-99)
+    made = client.recalibrate(ready)
+    assert made.warnings.count(partly) == 1
+    assert seen not in made.warnings
+    # Those that it does answer are replaced: nothing is said twice, or of regions that are there now.
+    assert len(made.warnings) == len(set(made.warnings))
+    again = client.recalibrate(ready)
+    assert again.warnings == made.warnings
