@@ -25,6 +25,7 @@ from reexd.steps.live import Live
 from reexd.store import attributes, classifiers, documents, hidden_states, references, spaces, splits
 from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Txn
+from reexd.store.staleness import LABELS_DIFFER
 
 
 class Recalibrate:
@@ -65,7 +66,10 @@ class Recalibrate:
             for handle, side in zip(handles, sides, strict=True)
         ]
         calibration, chosen = calibrations[0], sides[0].chosen
-        arrays = _recalibrated(parent, chosen, sides[0].labels, calibration)
+        arrays = replace(
+            _recalibrated(parent, chosen, sides[0].labels, calibration),
+            pool_labels=_pool_labels(parent, members, [*sides, evidence]),
+        )
         measured = [
             (side.numbers, found.rows) for side, found in zip(sides[1:], calibrations[1:], strict=True)
         ]
@@ -191,13 +195,10 @@ def _check(project: str, record: Classifier, labels: np.ndarray) -> None:
 def _recalibrated(
     parent: ClassifierArrays, chosen: np.ndarray, labels: np.ndarray, calibration: sdm.Calibration
 ) -> ClassifierArrays:
-    """The parent's arrays with another calibration, and the present labels of what was matched again.
+    """The parent's arrays with another calibration.
 
     What was left out stays in the pool: the weights were chosen with it, so it is not unseen, and the version stale.
     """
-    at = np.searchsorted(parent.pool_documents, parent.calibration_documents[chosen])
-    pool_labels = parent.pool_labels.copy()
-    pool_labels[at] = labels
     return replace(
         parent,
         calibration_documents=parent.calibration_documents[chosen],
@@ -205,8 +206,27 @@ def _recalibrated(
         calibration_table=calibration_table(calibration),
         distance_cdfs=calibration.distance_cdfs,
         q_prime_cdfs=calibration.q_prime_cdfs,
-        pool_labels=pool_labels,
     )
+
+
+def _pool_labels(parent: ClassifierArrays, members: Sequence[Member], fitted: Sequence[_Side]) -> np.ndarray:
+    """(n_pool,) int32: the label that all of the version has of each document; LABELS_DIFFER where there are two.
+
+    What was fitted again has the present label; the support of the version, and that of each other member of its
+    ensemble, keeps the one it was made with. A document may be in both, and then only a training makes it one again.
+    """
+    labels, again = parent.pool_labels.copy(), np.zeros(len(parent.pool_labels), bool)
+    for side in fitted:
+        at = np.searchsorted(parent.pool_documents, side.numbers)
+        labels[at], again[at] = side.labels, True
+    for arrays in (parent, *(each.arrays for each in members)):
+        here = np.isin(
+            arrays.support_documents, parent.pool_documents
+        )  # an imported version knows others as well
+        at = np.searchsorted(parent.pool_documents, arrays.support_documents[here])
+        differ = again[at] & (labels[at] != arrays.support_labels[here])
+        labels[at[differ]] = LABELS_DIFFER
+    return labels
 
 
 def _with_evidence(arrays: ClassifierArrays, evidence: _Side) -> ClassifierArrays:

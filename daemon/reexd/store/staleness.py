@@ -12,6 +12,9 @@ import numpy as np
 from reexd.records import CALIBRATION, TRAIN, UNLABELLED
 from reexd.store import classifiers, documents, splits
 
+# In pool_labels: parts of a version have different labels of the document, and no label is that of all.
+LABELS_DIFFER = -(2**31)
+
 
 class Staleness(NamedTuple):
     """How many pool documents changed since, each counted once, under the first heading that fits."""

@@ -88,6 +88,31 @@ def test_members_follow_add_and_recalibrate(served, together):
     check(client, together, "test")
 
 
+def test_an_ensemble_is_stale_while_a_member_has_a_former_label(served, together):
+    """Recalibrating gives the present label to what it fits; the support of a member keeps the one it was made with."""
+    client, (ensemble, alone) = served.client, together
+    assert client.get_classifier(ensemble).stale == ""
+    roles = [{each.id: each.role for each in client.predict_split(project, "train")} for project in alone]
+    by_role = {}
+    for each in client.predict_split(ensemble, "train"):
+        by_role.setdefault(frozenset(role[each.id] for role in roles), []).append(each)
+    some = by_role[frozenset(["support", "calibration"])][:4]
+    everywhere = by_role[frozenset(["calibration"])][:2]
+    changed = [*some, *everywhere]
+    assert len(changed) == 6
+
+    def relabel(shift: int) -> None:
+        lines = [{"id": a.id, "document": a.text, "label": (a.label + shift) % 3} for a in changed]
+        served.upload(ensemble, lines, "train")
+
+    relabel(1)
+    assert client.get_classifier(ensemble).stale == "of its training documents: 6 relabelled"
+    assert client.recalibrate(ensemble).stale == "of its training documents: 4 relabelled"
+    relabel(0)  # now the calibration has the other one
+    assert client.get_classifier(ensemble).stale == "of its training documents: 6 relabelled"
+    assert client.recalibrate(ensemble).stale == ""
+
+
 def test_an_ensemble_of_one_is_refused(served, project, corpus, fast):
     served.upload(project, corpus(20), "train")
     with pytest.raises(errors.InvalidSetting) as caught:
