@@ -18,7 +18,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from reexd.errors import InvalidInput
-from reexd.interchange.portable_regions import LEFT_OUT, left_out, reachable, resolution, restored
+from reexd.interchange.portable_regions import (
+    LEFT_OUT,
+    RESOLUTION,
+    left_out,
+    reachable,
+    resolution,
+    restored,
+)
 from reexd.interchange.strict_json import identity
 from reexd.records import OUT_OF_DISTRIBUTION, Classifier, ClassifierArrays
 from reexd.sdm import Q_OFFSET, AdaptorWeights, Calibration, CalibrationRows, Normalization
@@ -162,7 +169,7 @@ def from_classifier(
         ),
         normalization=Normalization(record.mean, record.standard_deviation),
         neighbors_max=record.neighbors_max,
-        alpha_resolution=resolution([region.alpha for region in record.regions]),
+        alpha_resolution=resolution(record),
         exemplars=exemplars,
         support_ids=_named(support_ids, arrays.support_documents),
         support_labels=np.where(
@@ -228,7 +235,10 @@ def to_classifier(
         neighbors_max=model.neighbors_max,
         regions=restored(calibration.regions, model.metadata.get(METADATA)),
         training_json=json.dumps(
-            {"imported": {"model_id": model.model_id, "producer": " ".join(model.producer)}}
+            {
+                "imported": {"model_id": model.model_id, "producer": " ".join(model.producer)},
+                RESOLUTION: model.alpha_resolution,
+            }
         ),
         created_at=model.created_at,
     )

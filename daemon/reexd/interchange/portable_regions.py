@@ -6,12 +6,15 @@ marked beside, and restored when such a model comes back.
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 from reexd.errors import InvalidInput
+from reexd.records import Classifier
 from reexd.sdm import Region
-from reexd.sdm.regions import NEVER
+from reexd.sdm.regions import ALPHA_RESOLUTION_MIN, NEVER
 
 ALPHA_RESOLUTIONS = (
     0.05,
@@ -21,6 +24,10 @@ ALPHA_RESOLUTIONS = (
     0.005,
     0.001,
 )  # tried in this order for a record that names none
+RESOLUTION = (
+    "alpha_resolution"  # in the training record of a version that was imported, and of those made of it
+)
+_DIGITS = 10  # that rungs are rounded to
 LEFT_OUT = "leftOut"  # in our part of the metadata: what `left_out` found
 
 
@@ -59,12 +66,22 @@ def restored(regions: Sequence[Region], own: object) -> tuple[Region, ...]:
     return tuple(found)
 
 
-def resolution(alphas: Sequence[float]) -> float:
-    """The coarsest spacing of rungs that has all of these."""
-    for resolution in ALPHA_RESOLUTIONS:
-        steps = [(1.0 - alpha) / resolution for alpha in alphas]
-        if all(abs(step - round(step)) * resolution < 1e-9 for step in steps):
-            return resolution
-    raise InvalidInput(
-        f"expected rungs that are multiples of {ALPHA_RESOLUTIONS[-1]}; received {list(alphas)}"
-    )
+def resolution(record: Classifier) -> float:
+    """The spacing of a version's ladder, which fewer rungs than it has may have a region of. Raises InvalidInput."""
+    named = json.loads(record.training_json or "{}").get(RESOLUTION)
+    return spacing([region.alpha for region in record.regions]) if named is None else float(named)
+
+
+def spacing(alphas: Sequence[float]) -> float:
+    """The coarsest usual spacing of rungs that has all of these, or the coarsest there is. Raises InvalidInput."""
+    for usual in ALPHA_RESOLUTIONS:
+        steps = [(1.0 - alpha) / usual for alpha in alphas]
+        if all(abs(step - round(step)) * usual < 1e-9 for step in steps):
+            return usual
+    units = 10**_DIGITS
+    found = math.gcd(*(round((1.0 - alpha) * units) for alpha in alphas)) / units
+    if found < ALPHA_RESOLUTION_MIN:
+        raise InvalidInput(
+            f"expected rungs that are multiples of {ALPHA_RESOLUTION_MIN} or more; received {list(alphas)}"
+        )
+    return found

@@ -21,6 +21,7 @@ from reexd.interchange.portable_model import (
     PortableModel,
     to_classifier,
 )
+from reexd.interchange.portable_regions import RESOLUTION
 from reexd.records import Classifier, ClassifierArrays, Project, Role
 from reexd.steps.calibrate import calibration_report
 from reexd.steps.confidence import with_confidence
@@ -271,6 +272,7 @@ def _report(model: PortableModel, imported: ImportedClassifier, links: Links, so
             "representation": asdict(model.representation),
         },
         "settings": settings,
+        RESOLUTION: model.alpha_resolution,
         "documents": total,
         "documents_here": here,
         "support_rows": np.bincount(known, minlength=len(model.classes)).tolist(),

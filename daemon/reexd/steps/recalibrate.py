@@ -16,6 +16,7 @@ import numpy as np
 from reexd import sdm
 from reexd.engine.client import Engine, MatchHandle
 from reexd.errors import NotEnoughData
+from reexd.interchange.portable_regions import resolution
 from reexd.records import CALIBRATION, TRAIN, Classifier, ClassifierArrays, Member
 from reexd.steps.calibrate import calibration_report, calibration_table
 from reexd.steps.confidence import confidence_report, with_confidence
@@ -59,6 +60,7 @@ class Recalibrate:
         rules = {
             "pooled_classes_min": settings.get("pooled_classes_min", 0),
             "certified": settings.get("certified", False),
+            "alphas": sdm.ladder_alphas(resolution(record)),
         }
         handles = [loaded.handle, *(each.handle for each in loaded.members)]
         calibrations = [

@@ -15,6 +15,7 @@ from reexd.errors import Conflict, InvalidInput
 from reexd.interchange.folders import Limits
 from reexd.interchange.portable_model import PortableModel, from_classifier, hidden_states, to_classifier
 from reexd.interchange.sdmkitmodel import read_model, write_model
+from reexd.sdm import Region
 
 
 @pytest.fixture
@@ -245,3 +246,32 @@ def test_limits_hold_before_anything_is_read(written: Path) -> None:
 def test_a_manifest_without_checksums_is_read(model: PortableModel, written: Path) -> None:
     in_manifest(lambda manifest: manifest.pop("checksums"))(written)
     assert_same(read_model(written), model)
+
+
+@pytest.mark.parametrize(
+    ("alphas", "expected"),
+    [
+        ((), 0.05),
+        ((0.9, 0.8), 0.05),
+        ((0.95, 0.93), 0.01),
+        ((0.9975, 0.9925), 0.0025),
+        ((0.9996, 0.9), 0.0004),
+    ],
+)
+def test_a_version_that_names_no_spacing_has_the_coarsest_of_its_rungs(
+    model: PortableModel, alphas: tuple[float, ...], expected: float
+) -> None:
+    """Versions that were imported before their spacing was kept."""
+    imported = to_classifier(model, version=1, space=1, model_name="minilm")
+    regions = tuple(Region(alpha, 1.0, (alpha, alpha)) for alpha in alphas)
+    record = dataclasses.replace(imported.record, training_json="{}", regions=regions)
+    out = from_classifier(
+        record,
+        imported.arrays,
+        model.exemplars,
+        model_id="a model",
+        producer_version="0.1.0",
+        support_ids=model.support_ids,
+        calibration_ids=model.calibration_ids,
+    )
+    assert out.alpha_resolution == expected

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from reex import errors
+from reexd import sdm
 from reexd.interchange.sdmdataset import DatasetRow, PortableDataset, read_dataset, write_dataset
 from reexd.interchange.sdmkitmodel import read_model, write_model
 
@@ -158,6 +159,25 @@ def test_it_is_a_version_like_any_other(served, ready, other, corpus, exported):
     assert any("imported" in text for text in record["warnings"])
     client.delete_classifier(other, "v1")
     assert [each.name for each in client.list_classifiers(other)] == ["v3"]
+
+
+@pytest.mark.parametrize("spacing", [0.01, 0.0025, 0.0004])
+def test_the_ladder_of_an_imported_model_is_kept(served, ready, exported, tmp_path, spacing):
+    client = served.client
+    model, ladder = read_model(exported), sdm.ladder_alphas(spacing)
+    rows = model.calibration.rows
+    fitted = sdm.calibrate(rows.labels, rows.logits, rows.q, rows.d0, 3, alphas=ladder)
+    fine = replace(model, alpha_resolution=spacing, calibration=fitted, metadata={})
+    client.import_classifier(ready, write_model(tmp_path / "fine.sdmkitmodel", fine))
+    again = read_model(client.export_classifier(ready, tmp_path / "again.sdmkitmodel", "v2"))
+    assert (again.alpha_resolution, again.calibration.regions) == (spacing, fitted.regions)
+    assert fitted.regions[0].alpha > 0.95
+    client.use_classifier(ready, "v2")
+    client.add_to_support(ready, "outside-0", label=-99)
+    made = client.recalibrate(ready)
+    assert [each.alpha for each in made.regions] == [each.alpha for each in fitted.regions]
+    last = read_model(client.export_classifier(ready, tmp_path / "last.sdmkitmodel"))
+    assert last.alpha_resolution == spacing
 
 
 def test_a_version_with_added_documents_goes_out_whole(served, ready, other, tiny_models, tmp_path):
