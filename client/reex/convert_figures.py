@@ -12,6 +12,7 @@ _VERDICTS = {
     evaluation_pb2.DRIFT_VERDICT_NONE: figures.DriftVerdict.NONE,
     evaluation_pb2.DRIFT_VERDICT_SLIGHT: figures.DriftVerdict.SLIGHT,
     evaluation_pb2.DRIFT_VERDICT_DRIFT: figures.DriftVerdict.DRIFT,
+    evaluation_pb2.DRIFT_VERDICT_RECALIBRATE_FIRST: figures.DriftVerdict.RECALIBRATE_FIRST,
 }
 
 

@@ -148,6 +148,7 @@ class Evaluation(Record):
 
 class DriftVerdict(StrEnum):
     TOO_FEW = "too-few"  # documents on one side, to tell
+    RECALIBRATE_FIRST = "recalibrate-first"  # withheld: support was added since calibration
     NONE = "none"  # no difference that chance does not explain
     SLIGHT = "slight"  # beyond chance, too small to matter
     DRIFT = "drift"
@@ -197,7 +198,9 @@ class DriftReport(Record):
     verdict: DriftVerdict
     summary: str  # the verdict in a sentence
     advice: str  # what to do next
-    quantities: tuple[DriftQuantity, ...]  # empty when there are too few documents
+    quantities: tuple[
+        DriftQuantity, ...
+    ]  # empty where nothing was tested: too few documents, or recalibrate-first
     difference_detectable: float  # a larger one, of any quantity, is told from chance
     admission: tuple[DriftAdmission, ...]  # highest alpha first
     calibration_zero_similarity: Share  # q = 0

@@ -36,7 +36,8 @@ def drift(
 ) -> None:
     """Tell whether documents of a split are like those that the live version was calibrated on.
 
-    Compares q, d0 and q' of both by a permutation test, corrected for testing three; and what is admitted.
+    Compares q, d0 and q' of both by a permutation test, corrected for testing three; and what is admitted. After `add`
+    nothing is tested until `recalibrate`.
     """
     with connected() as client:
         with Progress() as progress:

@@ -233,7 +233,13 @@ def _bounds(interval: Interval) -> str:
     return f"{percent(interval.lower)} to {percent(interval.upper)}"
 
 
-_DRIFT_STYLES = {"none": "green", "slight": "yellow", "drift": "bold red", "too-few": "yellow"}
+_DRIFT_STYLES = {
+    "none": "green",
+    "slight": "yellow",
+    "drift": "bold red",
+    "too-few": "yellow",
+    "recalibrate-first": "yellow",
+}
 _QUANTITIES = {"q": "q, similarity", "d0": "d0, distance", "q_prime": "q', rescaled similarity"}
 
 

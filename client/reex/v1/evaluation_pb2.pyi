@@ -14,11 +14,13 @@ class DriftVerdict(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DRIFT_VERDICT_NONE: _ClassVar[DriftVerdict]
     DRIFT_VERDICT_SLIGHT: _ClassVar[DriftVerdict]
     DRIFT_VERDICT_DRIFT: _ClassVar[DriftVerdict]
+    DRIFT_VERDICT_RECALIBRATE_FIRST: _ClassVar[DriftVerdict]
 DRIFT_VERDICT_UNSPECIFIED: DriftVerdict
 DRIFT_VERDICT_TOO_FEW: DriftVerdict
 DRIFT_VERDICT_NONE: DriftVerdict
 DRIFT_VERDICT_SLIGHT: DriftVerdict
 DRIFT_VERDICT_DRIFT: DriftVerdict
+DRIFT_VERDICT_RECALIBRATE_FIRST: DriftVerdict
 
 class EvaluateRequest(_message.Message):
     __slots__ = ("project", "split")

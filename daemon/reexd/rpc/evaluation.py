@@ -16,6 +16,7 @@ VERDICTS = {
     Verdict.NONE: evaluation_pb2.DRIFT_VERDICT_NONE,
     Verdict.SLIGHT: evaluation_pb2.DRIFT_VERDICT_SLIGHT,
     Verdict.DRIFT: evaluation_pb2.DRIFT_VERDICT_DRIFT,
+    Verdict.RECALIBRATE_FIRST: evaluation_pb2.DRIFT_VERDICT_RECALIBRATE_FIRST,
 }
 
 

@@ -1,7 +1,8 @@
 """Drift: whether the documents of a split are like those that the live version was calibrated on, and what to do.
 
 Calibration documents are exchangeable with new ones from the same source: both are matched with a support that does
-not hold them. Support documents, and the calibration documents themselves, are left out of what arrives.
+not hold them. Support documents, and the calibration documents themselves, are left out of what arrives. After `add`
+the two have met different supports, no test of theirs holds, and the verdict is withheld until `recalibrate`.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ class Verdict(StrEnum):
     NONE = "none"
     SLIGHT = "slight"
     DRIFT = "drift"
+    RECALIBRATE_FIRST = "recalibrate-first"
 
 
 @dataclass(frozen=True)
@@ -125,20 +127,21 @@ class Drift:
             )
         loaded = answers.loaded
         calibration, arriving = self._calibration(project, loaded), _joined(sides)
+        added = _report(loaded).get("added_since_calibration", 0)
         enough = min(len(calibration), len(arriving)) >= DOCUMENTS_MIN
-        quantities = _quantities(calibration, arriving) if enough else []
+        quantities = _quantities(calibration, arriving) if enough and not added else []
         alphas = sorted({region.alpha for region in loaded.record.regions}, reverse=True)
         class_count = len(loaded.record.classes)
-        added = _report(loaded).get("added_since_calibration", 0)
-        verdict = _verdict(quantities)
+        verdict = Verdict.RECALIBRATE_FIRST if added else _verdict(quantities)
+        counts = len(calibration), len(arriving), added
         return DriftReport(
             split=split,
             version=loaded.record.version,
             n=len(arriving),
             calibration_count=len(calibration),
             verdict=verdict,
-            summary=_summary(verdict, quantities, split, loaded.record.name, len(calibration), len(arriving)),
-            advice=_advice(verdict, quantities, project, split, added),
+            summary=_summary(verdict, quantities, split, loaded.record.name, counts),
+            advice=_advice(verdict, quantities, project, split),
             quantities=quantities,
             difference_detectable=_detectable(quantities),
             admission=[
@@ -228,8 +231,15 @@ def _less_alike(quantity: Quantity) -> float:
 
 
 def _summary(
-    verdict: Verdict, quantities: list[Quantity], split: str, version: str, calibrated: int, arriving: int
+    verdict: Verdict, quantities: list[Quantity], split: str, version: str, counts: tuple[int, int, int]
 ) -> str:
+    """`counts` are the calibration documents, those that arrive, and those added to the support since calibration."""
+    calibrated, arriving, added = counts
+    if verdict is Verdict.RECALIBRATE_FIRST:
+        return (
+            f"not tested: {added:,} documents joined the support of {version} since its calibration, whose documents"
+            f" did not meet them; those of {split} did, so a difference between the two would say nothing"
+        )
     if verdict is Verdict.TOO_FEW:
         return (
             f"too few documents to tell: {arriving:,} of {split} that {version} never used, against"
@@ -254,31 +264,29 @@ def _summary(
     return f"drift: {split} is {how} the training documents than what {version} was calibrated on: {told}"
 
 
-def _advice(verdict: Verdict, quantities: list[Quantity], project: str, split: str, added: int) -> str:
-    first = ""
-    if added:
-        first = (
-            f"{added:,} documents joined the support since calibration, which did not meet them: run"
-            f" `reexctl recalibrate {project}` and measure again; "
-        )
+def _advice(verdict: Verdict, quantities: list[Quantity], project: str, split: str) -> str:
+    if verdict is Verdict.RECALIBRATE_FIRST:
+        return f"run `reexctl recalibrate {project}` and measure again"
     if verdict is Verdict.TOO_FEW:
-        return f"{first}upload more to {split}, or measure a larger split"
+        return f"upload more to {split}, or measure a larger split"
     if verdict is Verdict.NONE:
-        return f"{first}nothing to do; measure again as more arrives"
+        return "nothing to do; measure again as more arrives"
     if verdict is Verdict.SLIGHT:
-        return f"{first}go on, and measure again as more arrives; `reexctl evaluate {project}` on labelled ones tells"
+        return (
+            f"go on, and measure again as more arrives; `reexctl evaluate {project}` on labelled ones tells"
+        )
     strength = _less_alike(_found(quantities)[0])
     if strength >= EFFECT_MIN:
         return (
-            f"{first}rely on admitted answers only; label some of {split}, the rejected ones first, upload them to"
+            f"rely on admitted answers only; label some of {split}, the rejected ones first, upload them to"
             f" train and run `reexctl train {project}`"
         )
     if strength <= -EFFECT_MIN:
         return (
-            f"{first}look for copies of training documents (`reexctl evaluate {project} --split {split}` counts them)"
+            f"look for copies of training documents (`reexctl evaluate {project} --split {split}` counts them)"
             " and at the mix of classes; if both are as they should be, nothing is at risk"
         )
     return (
-        f"{first}look at the mix of classes, label a sample of {split} and run `reexctl evaluate {project}"
+        f"look at the mix of classes, label a sample of {split} and run `reexctl evaluate {project}"
         f" --split {split}`: the regions were calibrated on another mix of easy and hard documents"
     )

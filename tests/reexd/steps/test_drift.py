@@ -58,13 +58,24 @@ def test_documents_of_another_source_are_drift(served, ready, tiny_models):
     assert max(each.difference for each in report.quantities) > report.difference_detectable
     assert report.admission[0].arriving.share < report.admission[0].calibration.share
     assert client.drift(ready, "incoming", last=40).n == 40
-    # A support that grew since: the calibration documents did not meet it, and the report says so.
-    client.add_to_support(ready, "o1", label=-99)
-    grown = client.drift(ready, "incoming")
-    assert (grown.added_since_calibration, grown.n) == (1, report.n - 1)
+
+
+def test_after_add_there_is_no_verdict_until_recalibration(served, ready, corpus):
+    """The calibration documents did not meet the support that grew, those that arrive did: no p-value holds."""
+    client = served.client
+    served.upload(ready, corpus(20, seed=3), "fresh")
+    before = client.drift(ready, "fresh")
+    assert before.quantities
+    client.add_to_support(ready, ["outside-0", "outside-1"], label=-99)
+    grown = client.drift(ready, "fresh")
+    assert (grown.verdict, grown.quantities, grown.added_since_calibration) == ("recalibrate-first", (), 2)
+    assert (grown.n, grown.class_shares) == (before.n, before.class_shares)
+    assert "2 documents joined the support of v2" in grown.summary
     assert f"reexctl recalibrate {ready}" in grown.advice
     client.recalibrate(ready)
-    assert client.drift(ready, "incoming").added_since_calibration == 0
+    again = client.drift(ready, "fresh")
+    assert (again.added_since_calibration, len(again.quantities)) == (0, 3)
+    assert again.verdict != "recalibrate-first"
 
 
 def test_what_the_version_used_is_not_compared_with_itself(trained):
