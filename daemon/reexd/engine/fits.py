@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
+
 from reexd import sdm
 from reexd.engine import states
 from reexd.engine.call import Call
@@ -28,7 +30,7 @@ class FitHandlers:
 def run(call: Call, task: FitTask, scratch: Path, handlers: FitHandlers) -> FitResult:
     """Fit all shuffles; see `Engine.fit`."""
     folder = scratch / "fits" / uuid.uuid4().hex
-    outcomes = dict(task.finished)
+    outcomes, groups = dict(task.finished), sdm.twins(task.features)
     try:
         states.save(folder, State({"features": task.features, "labels": task.labels}, {}))
         if task.start is not None:
@@ -36,7 +38,7 @@ def run(call: Call, task: FitTask, scratch: Path, handlers: FitHandlers) -> FitR
             states.save(folder / states.START, State(asdict(weights), asdict(normalization)))
         for number in range(task.settings.shuffles):
             if number not in outcomes:
-                _submit(call, task, number, folder)
+                _submit(call, task, number, groups, folder)
         while call.outstanding:
             number, frame = call.next(ends=False)
             if "error" in frame.header:
@@ -56,11 +58,12 @@ def run(call: Call, task: FitTask, scratch: Path, handlers: FitHandlers) -> FitR
     finally:
         shutil.rmtree(folder, ignore_errors=True)
     ordered = tuple(outcomes[number] for number in range(task.settings.shuffles))
-    return FitResult(ordered, sdm.best_iteration([outcome.facts["best_loss"] for outcome in ordered]))
+    best = sdm.best_iteration([outcome.facts["best_loss"] for outcome in ordered])
+    return FitResult(ordered, best, sdm.twin_count(groups))
 
 
-def _submit(call: Call, task: FitTask, number: int, folder: Path) -> None:
-    training, calibration = task.settings.split(task.labels, number, task.held)
+def _submit(call: Call, task: FitTask, number: int, groups: np.ndarray, folder: Path) -> None:
+    training, calibration = task.settings.split(task.labels, number, task.held, groups)
     own = folder / f"shuffle-{number}"
     indexes = {"training_index": training, "calibration_index": calibration}
     states.save(own, State(indexes, {"checkpoint_s": task.checkpoint_s}))

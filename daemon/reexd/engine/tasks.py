@@ -82,7 +82,7 @@ class FitTask:
 
     features: np.ndarray  # (n, D) float32, not normalised
     labels: np.ndarray  # (n,) integers, 0..C-1
-    settings: FitSettings  # `shuffles` is J; shuffle i splits the pool by `settings.split(labels, i, held)`
+    settings: FitSettings  # `shuffles` is J; `settings.split` splits the pool for each, equal rows together
     resume: Mapping[int, State] = field(default_factory=dict)  # shuffle -> its last checkpoint
     finished: Mapping[int, State] = field(default_factory=dict)  # shuffle -> its outcome, not fitted again
     checkpoint_s: float = 15.0  # least time between two checkpoints of a shuffle
@@ -96,6 +96,7 @@ class FitResult:
 
     outcomes: tuple[State, ...]
     best: int  # smallest balanced calibration loss, the last of equals (sdm.md 7)
+    twins: int  # rows of the pool that are equal to another
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ Symbols of "act" (arXiv 2509.12760v5) and where they are computed; docs/calibrat
     P(right)          calibrated probability, with interval       fit_probability, probabilities   docs/calibration.md
     s_c               conformity of a class                       conformity, set_thresholds       docs/calibration.md
 
-Beside the article: `evaluation` (counts with exact intervals), `drift` (are new rows like the calibration rows).
+Beside the article: `evaluation` (counts with exact intervals), `drift` (are new rows like the calibration rows),
+`twins` (equal rows, which a split keeps together).
 """
 
 from reexd.sdm.activation import Q_OFFSET, log_sdm_activation, sdm_activation
@@ -81,6 +82,7 @@ from reexd.sdm.rescaled_similarity import is_out_of_distribution, rescaled_simil
 from reexd.sdm.scoring import Reason, Scores, score
 from reexd.sdm.shuffling import best_iteration, check_split, iteration_seed, official_split, stratified_split
 from reexd.sdm.similarity import NEIGHBORS_MAX, Similarity, nearest_neighbors, similarity, squared_distances
+from reexd.sdm.twins import twin_count, twins
 
 __all__ = [
     "ADMITTING_ALPHA",
@@ -172,5 +174,7 @@ __all__ = [
     "similarity",
     "squared_distances",
     "stratified_split",
+    "twin_count",
+    "twins",
     "two_sample_test",
 ]

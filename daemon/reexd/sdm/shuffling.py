@@ -9,6 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from reexd.sdm.twins import CALIBRATES, FREE, TRAINS, held_together, place_together, twin_count
+
 SEED_LIMIT = 2**64
 
 
@@ -23,36 +25,42 @@ def official_split(row_count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     return order[: row_count // 2], order[row_count // 2 :]
 
 
-FREE, TRAINS, CALIBRATES = 0, 1, 2  # where a row of a continued training stands before the split
-
-
 def stratified_split(
-    labels: np.ndarray, training_share: float, seed: int, held: np.ndarray | None = None
+    labels: np.ndarray,
+    training_share: float,
+    seed: int,
+    held: np.ndarray | None = None,
+    groups: np.ndarray | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Split every class alike: (training, calibration) pool rows, each ascending.
 
     `held` (n,) names rows that stay where a model that is continued had them: TRAINS, CALIBRATES, or FREE to be
-    split. Every class has at least one row on both sides. Raises ValueError for a share outside (0, 1), or a class
-    that no split can serve: one with fewer than two rows, or with every row held on one side.
+    split. `groups` (n,), as `twins` gives them, keeps equal rows together, where one trains all of them; without equal
+    rows it changes nothing. Every class has at least one row on both sides. Raises ValueError for a share outside
+    (0, 1), or a class that no split can serve: one with fewer than two rows that differ, or all held on one side.
     """
     if not 0.0 < training_share < 1.0:
         raise ValueError(f"training_share must be in (0, 1), got {training_share}")
     labels = np.asarray(labels)
     generator = np.random.default_rng(seed)
-    training: list[np.ndarray] = []
-    calibration: list[np.ndarray] = []
     places = np.zeros(labels.size, np.uint8) if held is None else np.asarray(held)
+    if groups is not None:
+        places = held_together(places, groups)
+    sides = places.copy()
+    drawn: list[tuple[np.ndarray, int]] = []
     for label in np.unique(labels):
         own = labels == label
         rows = generator.permutation(np.flatnonzero(own & (places == FREE)))
-        trains, calibrates = (np.flatnonzero(own & (places == side)) for side in (TRAINS, CALIBRATES))
-        least, most = int(trains.size == 0), rows.size - int(calibrates.size == 0)
+        trains, calibrates = (int((own & (places == side)).sum()) for side in (TRAINS, CALIBRATES))
+        least, most = int(trains == 0), rows.size - int(calibrates == 0)
         if least > most:
-            raise ValueError(_unsplittable(label, rows.size, trains.size))
+            raise ValueError(_unsplittable(label, rows.size, trains))
         count = min(max(round(training_share * rows.size), least), most)
-        training += [trains, rows[:count]]
-        calibration += [calibrates, rows[count:]]
-    return np.sort(np.concatenate(training)), np.sort(np.concatenate(calibration))
+        sides[rows[:count]], sides[rows[count:]] = TRAINS, CALIBRATES
+        drawn.append((rows, count))
+    if groups is not None and twin_count(groups):
+        sides = place_together(labels, sides, drawn, groups, places)
+    return np.flatnonzero(sides == TRAINS), np.flatnonzero(sides == CALIBRATES)
 
 
 def _unsplittable(label: int, free: int, trains: int) -> str:

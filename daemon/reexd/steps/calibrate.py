@@ -238,6 +238,7 @@ def _report(
     class_count = len(project.classes)
     report = {
         "documents": len(pool.documents),
+        "twins": fitted.twins,
         "left_out": pool.left_out,
         "support_rows": np.bincount(pool.labels[training], minlength=class_count).tolist(),
         "calibration_rows": np.bincount(pool.labels[held], minlength=class_count).tolist(),

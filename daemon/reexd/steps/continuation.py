@@ -42,14 +42,14 @@ class Continued:
 
     def report(self, calibration: np.ndarray, *, kept: bool) -> dict:
         """The part of a training record that tells of it; `kept`: documents stayed on their sides, as they should."""
-        held = np.bincount(self.held if kept else np.zeros_like(self.held), minlength=3)
+        held = self.held if kept else np.zeros_like(self.held)
         return {
             "origin": ORIGIN,
             "parent": self.parent,
             "continuation": {
-                "kept_training": int(held[Role.SUPPORT]),
-                "kept_calibration": int(held[Role.CALIBRATION]),
-                "split_anew": int(held[0]),
+                "kept_training": int((held == Role.SUPPORT).sum()),
+                "kept_calibration": int((held[calibration] == Role.CALIBRATION).sum()),
+                "split_anew": int((held == 0).sum()),
                 "calibration_rows_seen": self.seen(calibration),
             },
         }

@@ -13,6 +13,7 @@ from reexd.engine.adaptor.settings import FitSettings
 from reexd.engine.client import Engine
 from reexd.engine.tasks import FitTask, State
 from reexd.jobs import RunningJob
+from reexd.steps import pool as pool_record
 from reexd.steps.pool import Pool
 from reexd.store import checkpoints
 from reexd.store.environment import Environment
@@ -26,6 +27,7 @@ class Fitted:
 
     outcomes: tuple[State, ...]  # of the shuffles in their order
     number: int  # 0-based
+    twins: int = 0  # rows of the pool that are equal to another
 
     @property
     def outcome(self) -> State:
@@ -67,7 +69,8 @@ class Fit:
         """Fit every shuffle, from its checkpoint where there is one. Raises NotEnoughData, JobCancelled, EngineDied."""
         continued = pool.continued
         job = running.job.number
-        resume, finished = _saved(environment, job)
+        # A shuffle that was split by other rules would calibrate on rows that its weights were fitted to.
+        resume, finished = _saved(environment, job) if pool.form == pool_record.FORM else ({}, {})
         progress = _Progress(running, settings)
 
         def keep(number: int, state: State, *, ended: bool) -> None:
@@ -91,7 +94,7 @@ class Fit:
             on_outcome=lambda number, state: keep(number, state, ended=True),
             cancel=running.cancel,
         )
-        return Fitted(result.outcomes, chosen(result.outcomes, settings))
+        return Fitted(result.outcomes, chosen(result.outcomes, settings), result.twins)
 
 
 def chosen(outcomes: Sequence[State], settings: FitSettings) -> int:

@@ -15,6 +15,7 @@ from reexd.store import attributes, checkpoints, documents, hidden_states, refer
 from reexd.store.environment import Environment, Txn
 from reexd.store.references import Holder
 
+FORM = 2  # of what is frozen, and how shuffles split it; 1, without a number, let equal documents straddle
 SLOT = 0  # of the job's checkpoint; the shuffles have the slots after it
 ARRAYS = ("documents", "revisions", "labels", "rows", "attributes")
 
@@ -49,6 +50,7 @@ class Pool:
     left_out: int  # documents of train and calibration labelled -1 or -99
     continued: Continued | None = None  # what it takes over from the version it goes on from
     sides: Sides | None = None  # of these documents, when the language model was tuned on some
+    form: int = FORM
 
     @property
     def held(self) -> np.ndarray | None:
@@ -121,7 +123,7 @@ def freeze(
         continued=continued,
         sides=None if sides is None else Sides(chosen, states.revisions, roles, sides.report),
     )
-    facts: dict = {"space": pool.space, "left_out": pool.left_out}
+    facts: dict = {"form": FORM, "space": pool.space, "left_out": pool.left_out}
     arrays = {name: getattr(pool, name) for name in ARRAYS}
     if continued is not None:
         facts["continued"], more = continued.to_checkpoint()
@@ -149,6 +151,7 @@ def load(environment: Environment, job: int) -> Pool | None:
         left_out=facts["left_out"],
         continued=None if continued is None else Continued.from_checkpoint(continued, arrays),
         sides=sides,
+        form=facts.get("form", 1),
     )
 
 

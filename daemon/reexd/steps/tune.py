@@ -182,17 +182,15 @@ def sides(labels: np.ndarray, texts: list[str], requested: Mapping[str, object])
     Raises NotEnoughData.
     """
     share = float(requested.get("training_share", tuning.TRAINING_SHARE))  # type: ignore[arg-type]
+    seed = int(requested.get("seed", 0))  # type: ignore[call-overload]
+    first: dict[str, int] = {}
+    groups = np.array([first.setdefault(text, at) for at, text in enumerate(texts)], np.int64)
     try:
-        training, _ = stratified_split(labels, share, int(requested.get("seed", 0)))  # type: ignore[call-overload]
+        training, _ = stratified_split(labels, share, seed, groups=groups)
     except ValueError as error:
         raise NotEnoughData(str(error)) from error
-    known = {texts[at] for at in training}
-    roles = np.where([text in known for text in texts], Role.SUPPORT, Role.CALIBRATION).astype(np.uint8)
-    for label in np.unique(labels):
-        if not (roles[labels == label] == Role.CALIBRATION).any():
-            raise NotEnoughData(
-                f"class {label} has no text of its own left to calibrate with; add documents to it"
-            )
+    roles = np.full(len(texts), Role.CALIBRATION, np.uint8)
+    roles[training] = Role.SUPPORT
     return roles
 
 

@@ -113,17 +113,22 @@ class FitSettings:
         return iteration_seed(self.seed, iteration)
 
     def split(
-        self, labels: np.ndarray, iteration: int, held: np.ndarray | None = None
+        self,
+        labels: np.ndarray,
+        iteration: int,
+        held: np.ndarray | None = None,
+        groups: np.ndarray | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """(training_index, calibration_index) of one shuffle over the pool's labels, (n,) in 0..C-1.
 
-        `held` (n,) keeps rows of a continued training on their side (see `sdm.stratified_split`); the package's
-        halves know no such thing. Raises NotEnoughData when a side would lack a class.
+        `held` (n,) keeps rows of a continued training on their side, `groups` (n,) equal rows on the same one (see
+        `sdm.stratified_split`); the package's halves know no such things. Raises NotEnoughData when a side would lack
+        a class.
         """
         seed = self.iteration_seed(iteration)
         try:
             if self.stratified:
-                halves = stratified_split(labels, self.training_share, seed, held)
+                halves = stratified_split(labels, self.training_share, seed, held, groups)
             else:
                 halves = official_split(len(labels), seed)
             for index, name in zip(halves, ("training", "calibration"), strict=True):

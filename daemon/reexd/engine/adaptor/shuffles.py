@@ -12,6 +12,7 @@ import numpy as np
 
 from reexd.engine.adaptor.fit import Event, State, fit
 from reexd.engine.adaptor.settings import FitSettings
+from reexd.sdm import twins
 
 
 def fit_shuffles(features: np.ndarray, labels: np.ndarray, settings: FitSettings) -> list[State]:
@@ -19,9 +20,9 @@ def fit_shuffles(features: np.ndarray, labels: np.ndarray, settings: FitSettings
 
     `reexd.sdm.best_iteration` of their best losses chooses among them. The daemon spreads them over workers.
     """
-    results = []
+    results, groups = [], twins(features)
     for iteration in range(settings.shuffles):
-        training, calibration = settings.split(labels, iteration)
+        training, calibration = settings.split(labels, iteration, groups=groups)
         own = replace(settings, seed=settings.iteration_seed(iteration))
         results.append(run_to_end(fit(features, labels, training, calibration, own)))
     return results
