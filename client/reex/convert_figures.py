@@ -121,6 +121,8 @@ def evaluation(message: evaluation_pb2.EvaluateResponse) -> figures.Evaluation:
         support=_part(message.support),
         calibration=_part(message.calibration),
         without_duplicates=_part(message.without_duplicates),
+        used_before_count=message.used_before_count,
+        used_before=_part(message.used_before),
         not_scored_count=message.not_scored_count,
         stale=message.stale,
     )

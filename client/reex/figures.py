@@ -137,11 +137,13 @@ class Evaluation(Record):
     out_of_distribution_count: int
     out_of_distribution_admitted: int  # to a region of alpha >= 0.9
     out_of_distribution_interval: Interval
-    duplicate_count: int  # unseen documents whose text is a support document's
+    duplicate_count: int  # unseen documents whose text is that of one that was used
     accuracy_without_duplicates: float
     support: PartEvaluation  # optimistic: the version was made from these
     calibration: PartEvaluation
     without_duplicates: PartEvaluation  # the headline without `duplicate_count`
+    used_before_count: int  # by versions that this one goes on from, not by itself; not unseen
+    used_before: PartEvaluation
     not_scored_count: int
     stale: str
 

@@ -225,7 +225,7 @@ class Prediction(Record):
     classifier: str  # like v3
     stale: str
     windows: int
-    role: str  # support | calibration | "" for what the version never saw
+    role: str  # support | calibration | used-before (one that it goes on from) | "" for what the version never saw
     text: str
     probability: float | None = (
         None  # of being right, calibrated; None from a version that was made without it

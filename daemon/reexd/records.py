@@ -154,10 +154,11 @@ class Job:
 
 
 class Role(IntEnum):
-    """What a pool document was used for by one classifier version."""
+    """What a document was used for by one classifier version; a pool has the first two."""
 
     SUPPORT = 1
     CALIBRATION = 2
+    USED_BEFORE = 3  # not by itself: by one that it goes on from
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +209,15 @@ class ClassifierArrays:
     pool_revisions: np.ndarray  # (n_pool,) int64
     pool_labels: np.ndarray  # (n_pool,) int32
     pool_roles: np.ndarray  # (n_pool,) uint8, Role
+    # Empty in versions that were made before they were recorded, and in imported ones (see steps.used_before).
+    pool_rows: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))  # (n_pool,) int64
+    # What the versions that it goes on from used, beside the pool; empty where it was trained anew.
+    before_documents: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))  # (k,) int64
+    before_revisions: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))  # (k,) int64
+    before_roles: np.ndarray = field(default_factory=lambda: np.empty(0, np.uint8))  # (k,) uint8, Role
+    before_rows: np.ndarray = field(
+        default_factory=lambda: np.empty(0, np.int64)
+    )  # (k,) int64, -1: not known
     # The calibrated probability, empty in a version that was made without it (see steps.confidence).
     evidence_documents: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))  # (m,) int64
     evidence_table: np.ndarray = field(  # (m, 5) float32: label, prediction, q, nearness, magnitude

@@ -54,7 +54,9 @@ def prediction(answer: Prediction, classes: Sequence[str], as_json: bool) -> Non
         f"calibration documents per class {sizes}"
     )
     said = f"  classifier     {answer.classifier}"
-    if answer.role:
+    if answer.role == "used-before":
+        said += ", which goes on from a version that used this document"
+    elif answer.role:
         said += f", which used this document for {answer.role}"
     if answer.windows > 1:
         said += f"; read in {answer.windows} windows"

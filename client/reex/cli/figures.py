@@ -23,7 +23,7 @@ def evaluation(figures: Evaluation, as_json: bool) -> None:
     output.line(
         f"{figures.split}, {figures.classifier}: {figures.n:,} labelled documents that the version never used "
         f"(of the split {figures.unseen_count:,} unseen, {figures.support_count:,} support, "
-        f"{figures.calibration_count:,} calibration)"
+        f"{figures.calibration_count:,} calibration{_before(figures)})"
     )
     if figures.stale:
         output.styled(f"stale: {safe(figures.stale)}", "yellow")
@@ -45,6 +45,11 @@ def evaluation(figures: Evaluation, as_json: bool) -> None:
     _parts(figures)
     _regions(figures)
     _classes(figures)
+
+
+def _before(figures: Evaluation) -> str:
+    count = figures.used_before_count
+    return f", {count:,} used by versions that it goes on from" if count else ""
 
 
 def _beside(figures: Evaluation) -> None:
@@ -85,15 +90,16 @@ def _probabilities(figures: Evaluation) -> None:
 def _parts(figures: Evaluation) -> None:
     """What the version used, and the headline without copies of it, where there is any."""
     parts = [
-        ("unseen without copies of support texts", figures.without_duplicates, figures.duplicate_count),
+        ("unseen without copies of used texts", figures.without_duplicates, figures.duplicate_count),
         ("calibration, not unseen", figures.calibration, figures.calibration_count),
         ("support, not unseen", figures.support, figures.support_count),
+        ("used before, not unseen", figures.used_before, figures.used_before_count),
     ]
     if not any(count for _, _, count in parts):
         return
     output.line()
     if figures.duplicate_count:
-        output.line(f"{figures.duplicate_count:,} unseen documents have the very text of a support document")
+        output.line(f"{figures.duplicate_count:,} unseen documents have the very text of one that was used")
     columns = [Column("documents"), Column("labelled", right=True), Column("accuracy", right=True)]
     columns += [Column("95 % interval"), Column("balanced", right=True)]
     rows = [["unseen (the headline)", *_part(figures.n, figures.accuracy, figures.interval)]]

@@ -161,7 +161,7 @@ class ConfusionRow(_message.Message):
     def __init__(self, counts: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class EvaluateResponse(_message.Message):
-    __slots__ = ("split", "classifier", "n", "correct", "accuracy", "interval", "balanced_accuracy", "confusion", "classes", "regions", "support_count", "calibration_count", "unseen_count", "unlabelled_count", "out_of_distribution_count", "out_of_distribution_admitted", "duplicate_count", "accuracy_without_duplicates", "stale", "not_scored_count", "support", "calibration", "without_duplicates", "probability", "prediction_sets", "ensemble_size", "ensemble_regions", "out_of_distribution_interval", "balanced_interval", "rejections")
+    __slots__ = ("split", "classifier", "n", "correct", "accuracy", "interval", "balanced_accuracy", "confusion", "classes", "regions", "support_count", "calibration_count", "unseen_count", "unlabelled_count", "out_of_distribution_count", "out_of_distribution_admitted", "duplicate_count", "accuracy_without_duplicates", "stale", "not_scored_count", "support", "calibration", "without_duplicates", "probability", "prediction_sets", "ensemble_size", "ensemble_regions", "out_of_distribution_interval", "balanced_interval", "rejections", "used_before_count", "used_before")
     SPLIT_FIELD_NUMBER: _ClassVar[int]
     CLASSIFIER_FIELD_NUMBER: _ClassVar[int]
     N_FIELD_NUMBER: _ClassVar[int]
@@ -192,6 +192,8 @@ class EvaluateResponse(_message.Message):
     OUT_OF_DISTRIBUTION_INTERVAL_FIELD_NUMBER: _ClassVar[int]
     BALANCED_INTERVAL_FIELD_NUMBER: _ClassVar[int]
     REJECTIONS_FIELD_NUMBER: _ClassVar[int]
+    USED_BEFORE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    USED_BEFORE_FIELD_NUMBER: _ClassVar[int]
     split: str
     classifier: str
     n: int
@@ -222,7 +224,9 @@ class EvaluateResponse(_message.Message):
     out_of_distribution_interval: Interval
     balanced_interval: Interval
     rejections: _containers.RepeatedCompositeFieldContainer[RejectionEvaluation]
-    def __init__(self, split: _Optional[str] = ..., classifier: _Optional[str] = ..., n: _Optional[int] = ..., correct: _Optional[int] = ..., accuracy: _Optional[float] = ..., interval: _Optional[_Union[Interval, _Mapping]] = ..., balanced_accuracy: _Optional[float] = ..., confusion: _Optional[_Iterable[_Union[ConfusionRow, _Mapping]]] = ..., classes: _Optional[_Iterable[_Union[ClassEvaluation, _Mapping]]] = ..., regions: _Optional[_Iterable[_Union[RegionEvaluation, _Mapping]]] = ..., support_count: _Optional[int] = ..., calibration_count: _Optional[int] = ..., unseen_count: _Optional[int] = ..., unlabelled_count: _Optional[int] = ..., out_of_distribution_count: _Optional[int] = ..., out_of_distribution_admitted: _Optional[int] = ..., duplicate_count: _Optional[int] = ..., accuracy_without_duplicates: _Optional[float] = ..., stale: _Optional[str] = ..., not_scored_count: _Optional[int] = ..., support: _Optional[_Union[PartEvaluation, _Mapping]] = ..., calibration: _Optional[_Union[PartEvaluation, _Mapping]] = ..., without_duplicates: _Optional[_Union[PartEvaluation, _Mapping]] = ..., probability: _Optional[_Union[ProbabilityEvaluation, _Mapping]] = ..., prediction_sets: _Optional[_Union[PredictionSetEvaluation, _Mapping]] = ..., ensemble_size: _Optional[int] = ..., ensemble_regions: _Optional[_Iterable[_Union[RegionEvaluation, _Mapping]]] = ..., out_of_distribution_interval: _Optional[_Union[Interval, _Mapping]] = ..., balanced_interval: _Optional[_Union[Interval, _Mapping]] = ..., rejections: _Optional[_Iterable[_Union[RejectionEvaluation, _Mapping]]] = ...) -> None: ...
+    used_before_count: int
+    used_before: PartEvaluation
+    def __init__(self, split: _Optional[str] = ..., classifier: _Optional[str] = ..., n: _Optional[int] = ..., correct: _Optional[int] = ..., accuracy: _Optional[float] = ..., interval: _Optional[_Union[Interval, _Mapping]] = ..., balanced_accuracy: _Optional[float] = ..., confusion: _Optional[_Iterable[_Union[ConfusionRow, _Mapping]]] = ..., classes: _Optional[_Iterable[_Union[ClassEvaluation, _Mapping]]] = ..., regions: _Optional[_Iterable[_Union[RegionEvaluation, _Mapping]]] = ..., support_count: _Optional[int] = ..., calibration_count: _Optional[int] = ..., unseen_count: _Optional[int] = ..., unlabelled_count: _Optional[int] = ..., out_of_distribution_count: _Optional[int] = ..., out_of_distribution_admitted: _Optional[int] = ..., duplicate_count: _Optional[int] = ..., accuracy_without_duplicates: _Optional[float] = ..., stale: _Optional[str] = ..., not_scored_count: _Optional[int] = ..., support: _Optional[_Union[PartEvaluation, _Mapping]] = ..., calibration: _Optional[_Union[PartEvaluation, _Mapping]] = ..., without_duplicates: _Optional[_Union[PartEvaluation, _Mapping]] = ..., probability: _Optional[_Union[ProbabilityEvaluation, _Mapping]] = ..., prediction_sets: _Optional[_Union[PredictionSetEvaluation, _Mapping]] = ..., ensemble_size: _Optional[int] = ..., ensemble_regions: _Optional[_Iterable[_Union[RegionEvaluation, _Mapping]]] = ..., out_of_distribution_interval: _Optional[_Union[Interval, _Mapping]] = ..., balanced_interval: _Optional[_Union[Interval, _Mapping]] = ..., rejections: _Optional[_Iterable[_Union[RejectionEvaluation, _Mapping]]] = ..., used_before_count: _Optional[int] = ..., used_before: _Optional[_Union[PartEvaluation, _Mapping]] = ...) -> None: ...
 
 class MeasureDriftRequest(_message.Message):
     __slots__ = ("project", "split", "last")

@@ -10,7 +10,7 @@ from reex.v1 import documents_pb2, evaluation_pb2, jobs_pb2, predictions_pb2, pr
 
 from reexd.records import OUT_OF_DISTRIBUTION, UNLABELLED, Document, Job, Prediction, Project, Rejection, Role
 
-ROLES = {0: "", Role.SUPPORT: "support", Role.CALIBRATION: "calibration"}
+ROLES = {0: "", Role.SUPPORT: "support", Role.CALIBRATION: "calibration", Role.USED_BEFORE: "used-before"}
 
 
 def timestamp(seconds: float) -> Timestamp | None:

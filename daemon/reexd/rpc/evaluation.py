@@ -74,6 +74,8 @@ def _message(record: Evaluation) -> evaluation_pb2.EvaluateResponse:
         not_scored_count=record.not_scored_count,
         support=_part(record.support),
         calibration=_part(record.calibration),
+        used_before_count=record.used_before_count,
+        used_before=_part(record.used_before),
         without_duplicates=_part(record.without_duplicates),
         ensemble_size=record.ensemble_size,
         ensemble_regions=[region(row) for row in record.ensemble_regions],

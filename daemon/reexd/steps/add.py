@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from reexd.steps.derive import Derive, Outdated, inherited, put
 from reexd.steps.embed import Embed
 from reexd.steps.live import Live, Loaded
 from reexd.steps.predict import INTERACTIVE_TEXTS_MAX, features, fits
+from reexd.steps.used_before import pool_rows
 from reexd.store import classifiers, documents, hidden_states, references, spaces
 from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Txn
@@ -183,6 +185,7 @@ def _extended(
         support_predictions=np.concatenate([parent.support_predictions, predictions]),
         support_attributes=np.concatenate([parent.support_attributes, own]),
         pool_documents=pool[order],
+        pool_rows=np.concatenate([pool_rows(partial(getattr, parent)), rows])[order],
         pool_revisions=np.concatenate([parent.pool_revisions, revisions])[order],
         pool_labels=np.concatenate([parent.pool_labels, labels])[order],
         pool_roles=np.concatenate([parent.pool_roles, np.full(len(found), Role.SUPPORT, np.uint8)])[order],

@@ -30,7 +30,9 @@ class Answers:
     stale: str
     predictions: list[Prediction]
     texts: list[str]
-    duplicates: list[bool]  # the text equals a support document's, which is not itself
+    duplicates: list[
+        bool
+    ]  # unseen, and the text is that of a document that the version used, or one before it
     passed_over: int  # asked for and not answered: deleted meanwhile, or with attributes that do not fit
 
     @property

@@ -221,6 +221,8 @@ def _arrays(pool: Pool, fitted: Fitted, calibration: sdm.Calibration) -> Classif
         pool_revisions=pool.revisions[order],
         pool_labels=pool.labels[order].astype(np.int32),
         pool_roles=roles[order],
+        pool_rows=pool.rows[order],
+        **pool.before.arrays(),
     )
 
 
@@ -256,6 +258,7 @@ def _report(
     if pool.sides is not None:
         report["tuning"] = pool.sides.report
     if pool.continued is not None:
+        report["used_before"] = len(pool.before)
         report |= pool.continued.report(held, kept=settings.stratified)
         report[LASTING] = pool.continued.warnings(held)
         report["warnings"] = report[LASTING] + report["warnings"]

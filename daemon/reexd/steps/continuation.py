@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 
 import numpy as np
 
 from reexd.errors import InvalidSetting, Unready
 from reexd.records import Classifier, ClassifierArrays, ModelFacts, Project, Role
 from reexd.sdm import AdaptorWeights, Normalization
+from reexd.steps import used_before
+from reexd.steps.used_before import UsedBefore
 from reexd.store import attributes, classifiers
 from reexd.store.environment import Txn
 
@@ -31,6 +34,7 @@ class Continued:
     normalization: Normalization
     held: np.ndarray  # (n,) uint8: the Role that a document of the pool keeps; 0 is split with the rest
     known: bool  # False: the parent was imported, and nobody here knows what trained it
+    used: UsedBefore  # all that the parent and those that it goes on from used
 
     @property
     def start(self) -> tuple[AdaptorWeights, Normalization]:
@@ -76,10 +80,12 @@ class Continued:
         return facts, {**arrays, "held": self.held}
 
     @classmethod
-    def from_checkpoint(cls, facts: Mapping, arrays: Mapping[str, np.ndarray]) -> Continued:
+    def from_checkpoint(cls, facts: Mapping, arrays: Mapping[str, np.ndarray], used: UsedBefore) -> Continued:
         weights = {name.removeprefix(PREFIX): arrays[name] for name in arrays if name.startswith(PREFIX)}
         normalization = Normalization(**facts["normalization"])
-        return cls(facts["parent"], AdaptorWeights(**weights), normalization, arrays["held"], facts["known"])
+        return cls(
+            facts["parent"], AdaptorWeights(**weights), normalization, arrays["held"], facts["known"], used
+        )
 
 
 def check(txn: Txn, project: Project, record: Classifier, exemplar_size: int | None) -> None:
@@ -122,18 +128,26 @@ def take(
     """What a pool takes over from a version: numbers, revisions and rows of its documents, (n,) int64 each.
 
     A document that was replaced since is another text, and free. A text that trained under another id trains here,
-    too, and so does what trained a version that this one continues, as long as that one is kept. Raises
+    too, and so does what trained a version that this one continues, even where this one was calibrated on it. Raises
     ClassifierNotFound.
     """
     record, arrays = classifiers.get(txn, version), classifiers.arrays(txn, version)
+    lineage = _lineage(txn, record)
+    used = used_before.joined(
+        [used_before.everything(partial(classifiers.array, txn, each)) for each in lineage]
+    )
+    trained = used.where(used.roles == Role.SUPPORT)
+    support = [classifiers.array(txn, each, "support_rows") for each in lineage]
     held = _roles(arrays, numbers, revisions)
-    held[(held == 0) & np.isin(rows, _trained(txn, record))] = Role.SUPPORT
+    held[(held == 0) & np.isin(rows, np.concatenate([*support, trained.rows]))] = Role.SUPPORT
+    held[trained.holds(numbers, revisions, rows)] = Role.SUPPORT
     return Continued(
         parent=record.name,
         weights=extended(arrays, class_count),
         normalization=Normalization(record.mean, record.standard_deviation),
         held=held,
         known=bool((arrays.support_documents >= 0).all()),
+        used=used,
     )
 
 
@@ -159,12 +173,12 @@ def _roles(arrays: ClassifierArrays, numbers: np.ndarray, revisions: np.ndarray)
     return roles
 
 
-def _trained(txn: Txn, record: Classifier) -> np.ndarray:
-    """(k,) int64: support rows of a version and of those it came from, as far as they are kept."""
+def _lineage(txn: Txn, record: Classifier) -> list[int]:
+    """A version and those it came from, as far as they are kept: what others used is in `used_before` of these."""
     by_name = {each.name: each for each in classifiers.listed(txn)}
     found = []
     ancestor: Classifier | None = record
     while ancestor is not None and ancestor.space == record.space:
-        found.append(classifiers.array(txn, ancestor.version, "support_rows"))
+        found.append(ancestor.version)
         ancestor = by_name.get(json.loads(ancestor.training_json or "{}").get("parent", ""))
-    return np.unique(np.concatenate(found))
+    return found

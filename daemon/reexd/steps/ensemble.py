@@ -15,6 +15,7 @@ from reexd import sdm
 from reexd.engine.client import Engine
 from reexd.errors import InvalidSetting
 from reexd.records import Classifier, ClassifierArrays, Member
+from reexd.steps import used_before
 from reexd.steps.live import Loaded
 
 SETTING = "ensemble"  # of a training: not one of the fit's
@@ -45,6 +46,8 @@ def member(record: Classifier, arrays: ClassifierArrays) -> Member:
             pool_revisions=nothing,
             pool_labels=np.empty(0, np.int32),
             pool_roles=np.empty(0, np.uint8),
+            pool_rows=nothing,
+            **used_before.NOTHING.arrays(),
         ),
     )
 

@@ -1,6 +1,7 @@
 """Evaluate: counts over a split's predictions. The headline is over documents that the live version did not use.
 
-Support and calibration documents are counted beside it, each by themselves: what made a version is no witness for it.
+Support and calibration documents are counted beside it, each by themselves, and those that the versions used which it
+goes on from: what made a version is no witness for it.
 """
 
 from __future__ import annotations
@@ -54,13 +55,15 @@ class Evaluation:
     ensemble_regions: tuple[Admission, ...]  # admitted by all members
     support: Part
     calibration: Part
+    used_before: Part
     without_duplicates: Part  # the headline without `duplicate_count`
     support_count: int
     calibration_count: int
+    used_before_count: int  # by versions that it goes on from, not by itself
     unseen_count: int
     unlabelled_count: int
     out_of_distribution: Cell  # unseen documents of no class, and how many of them ALPHA_RELIABLE admits
-    duplicate_count: int  # unseen documents whose text is a support document's
+    duplicate_count: int  # unseen documents whose text is that of one that was used
     not_scored_count: int
     stale: str
 
@@ -184,9 +187,11 @@ class Evaluate:
             ensemble_regions=_ensemble_regions(known, len(classes)) if ensemble else (),
             support=part(columns.roles == Role.SUPPORT),
             calibration=part(columns.roles == Role.CALIBRATION),
+            used_before=part(columns.roles == Role.USED_BEFORE),
             without_duplicates=part(unseen & ~duplicates),
             support_count=int(np.count_nonzero(columns.roles == Role.SUPPORT)),
             calibration_count=int(np.count_nonzero(columns.roles == Role.CALIBRATION)),
+            used_before_count=int(np.count_nonzero(columns.roles == Role.USED_BEFORE)),
             unseen_count=int(np.count_nonzero(unseen)),
             unlabelled_count=int(np.count_nonzero(unseen & (columns.labels == -1))),
             out_of_distribution=admitted_outside(columns.where(unseen)),

@@ -12,6 +12,7 @@ import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from reexd.engine.client import MatchHandle, write_classifier
 from reexd.errors import NotTrained
 from reexd.records import Classifier, ClassifierArrays, Member, Neighbor, Role
 from reexd.steps.confidence import Confidence
+from reexd.steps.used_before import UsedBefore, kept, pool_rows
 from reexd.store import classifiers, hidden_states, spaces
 from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Environment, Txn
@@ -60,17 +62,24 @@ class Loaded:
     pool_documents: np.ndarray  # (n,) int64, ascending
     pool_revisions: np.ndarray  # (n,) int64
     pool_roles: np.ndarray  # (n,) uint8
+    pool_rows: np.ndarray  # (n,) int64, -1 where not known
+    before: UsedBefore
+    used_rows: np.ndarray  # (k,) int64: hidden states of all that it used, or those before it
     support_order: np.ndarray  # (N,) int64, argsort of support_documents
     foreign: Foreign  # support documents that the project does not hold
     members: tuple[LoadedMember, ...] = ()  # the others of its ensemble
 
-    def roles(self, numbers: np.ndarray, revisions: np.ndarray) -> np.ndarray:
-        """What this version used each document for: (n,) uint8, 0 when unseen or replaced since."""
+    def roles(self, numbers: np.ndarray, revisions: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """What this version used each document for: (n,) uint8, Role; 0 when unseen or replaced since.
+
+        `rows` (n,) are their hidden states.
+        """
+        roles = np.where(self.before.holds(numbers, revisions, rows), Role.USED_BEFORE, 0).astype(np.uint8)
         if not len(self.pool_documents):  # of an imported version: nobody knows
-            return np.zeros(len(numbers), np.uint8)
+            return roles
         at = np.minimum(np.searchsorted(self.pool_documents, numbers), len(self.pool_documents) - 1)
-        same = (self.pool_documents[at] == numbers) & (self.pool_revisions[at] == revisions)
-        return np.where(same, self.pool_roles[at], 0)
+        unchanged = self.pool_revisions[at] == revisions
+        return np.where((self.pool_documents[at] == numbers) & unchanged, self.pool_roles[at], roles)
 
     def named(self, neighbors: Sequence[Neighbor]) -> tuple[Neighbor, ...]:
         """The same with ids and texts for those that the project does not hold; the store has named the others."""
@@ -155,6 +164,7 @@ class Live:
             record = classifiers.get(txn, version)
             arrays = classifiers.arrays(txn, version)
             vectors = support_vectors(txn, record, arrays)
+            before, rows = kept(partial(getattr, arrays)), pool_rows(partial(getattr, arrays))
             members = [
                 (each, support_vectors(txn, each.record, each.arrays))
                 for each in classifiers.members(txn, version)
@@ -172,6 +182,9 @@ class Live:
             pool_documents=arrays.pool_documents,
             pool_revisions=arrays.pool_revisions,
             pool_roles=arrays.pool_roles,
+            pool_rows=rows,
+            before=before,
+            used_rows=np.setdiff1d(np.concatenate([arrays.support_rows, rows, before.rows]), [-1]),
             support_order=np.argsort(arrays.support_documents),
             foreign=Foreign(arrays.foreign_text, arrays.foreign_ends),
             members=tuple(

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from reexd.errors import NotEnoughData
-from reexd.records import CALIBRATION, TRAIN, Project
-from reexd.steps import continuation
+from reexd.records import CALIBRATION, TRAIN, Project, Role
+from reexd.steps import continuation, used_before
 from reexd.steps.continuation import Continued
+from reexd.steps.used_before import UsedBefore
 from reexd.store import attributes, checkpoints, documents, hidden_states, references, spaces, splits
 from reexd.store.environment import Environment, Txn
 from reexd.store.references import Holder
@@ -50,6 +51,7 @@ class Pool:
     left_out: int  # documents of train and calibration labelled -1 or -99
     continued: Continued | None = None  # what it takes over from the version it goes on from
     sides: Sides | None = None  # of these documents, when the language model was tuned on some
+    before: UsedBefore = used_before.NOTHING  # what its weights and language model saw that is not in it
     form: int = FORM
 
     @property
@@ -112,6 +114,7 @@ def freeze(
     if parent is not None:
         continued = continuation.take(txn, parent, len(project.classes), chosen, states.revisions, rows)
     members = sum(len(splits.members(txn, name).numbers) for name in (TRAIN, CALIBRATION))
+    seen = _seen(sides) if sides is not None else used_before.NOTHING if continued is None else continued.used
     pool = Pool(
         space=space.number,
         documents=chosen,
@@ -122,9 +125,10 @@ def freeze(
         left_out=members - len(chosen),
         continued=continued,
         sides=None if sides is None else Sides(chosen, states.revisions, roles, sides.report),
+        before=seen.apart_from(chosen, states.revisions),
     )
     facts: dict = {"form": FORM, "space": pool.space, "left_out": pool.left_out}
-    arrays = {name: getattr(pool, name) for name in ARRAYS}
+    arrays = {name: getattr(pool, name) for name in ARRAYS} | pool.before.arrays()
     if continued is not None:
         facts["continued"], more = continued.to_checkpoint()
         arrays |= more
@@ -136,6 +140,13 @@ def freeze(
     return pool
 
 
+def _seen(sides: Sides) -> UsedBefore:
+    """What the language model was tuned on, of which a part may have left the pool meanwhile."""
+    unknown = np.full(len(sides.documents), -1, np.int64)
+    whole = UsedBefore(sides.documents, sides.revisions, sides.roles, unknown)
+    return whole.where(sides.roles == Role.SUPPORT)
+
+
 def load(environment: Environment, job: int) -> Pool | None:
     with environment.read() as txn:
         checkpoint = checkpoints.get(txn, job, slot=SLOT)
@@ -143,14 +154,18 @@ def load(environment: Environment, job: int) -> Pool | None:
         return None
     facts, arrays = json.loads(checkpoint.state_json), checkpoint.arrays
     continued, sides = facts.get("continued"), None
+    before = used_before.NOTHING
+    if facts.get("form", 1) > 1:
+        before = used_before.kept(lambda name: arrays[name])
     if "tuning" in facts:
         sides = Sides(arrays["documents"], arrays["revisions"], arrays["roles"], facts["tuning"])
     return Pool(
         facts["space"],
         **{name: arrays[name] for name in ARRAYS},
         left_out=facts["left_out"],
-        continued=None if continued is None else Continued.from_checkpoint(continued, arrays),
+        continued=None if continued is None else Continued.from_checkpoint(continued, arrays, before),
         sides=sides,
+        before=before,
         form=facts.get("form", 1),
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 from reexd import sdm
 from reexd.engine.client import Engine, Matches
 from reexd.errors import InvalidInput, Unready
-from reexd.records import Document
+from reexd.records import Document, Role
 from reexd.steps import ensemble
 from reexd.steps.answers import Answers, Assembly, TextInput
 from reexd.steps.confidence import COVERAGE_DEFAULT, check_coverage
@@ -24,6 +24,7 @@ from reexd.store.environment import Txn
 BATCH = 256  # documents scored, stored and answered together
 INTERACTIVE_TEXTS_MAX = 16  # a larger batch is bulk work: it must not hold up someone's single question
 NEIGHBORS_STORED = 25
+POOLED = (Role.SUPPORT, Role.CALIBRATION)
 
 
 class Predict:
@@ -93,17 +94,18 @@ class Predict:
             windows = hidden_states.windows(txn, space, rows)
         # A document whose attributes do not fit the version is passed over: it must not fail its neighbours.
         fitting = [at for at, document in enumerate(found) if fits(loaded, document)]
-        found, vectors, windows = [found[at] for at in fitting], vectors[fitting], windows[fitting]
+        found = [found[at] for at in fitting]
+        rows, vectors, windows = rows[fitting], vectors[fitting], windows[fitting]
         if not found:
             return
         revisions = np.array([document.revision for document in found], np.int64)
         kept = np.array([document.number for document in found], np.int64)
-        roles = loaded.roles(kept, revisions)
+        roles = loaded.roles(kept, revisions, rows)
         read = features(vectors, found, loaded.record.attribute_count)
         matches, scores = self._score(
             loaded, read, loaded.exclusions(kept, roles), NEIGHBORS_STORED, interactive=False
         )
-        pooled = np.where(roles > 0, kept, -1)
+        pooled = np.where(np.isin(roles, POOLED), kept, -1)
         agreement = ensemble.agreement(self._engine, loaded, scores, read, pooled, interactive=False)
         answers = Assembly(loaded, matches, scores, agreement)
         records = [
@@ -124,7 +126,6 @@ class Predict:
     ) -> Answers:
         """The batch as it stands in the store; documents deleted or replaced meanwhile are passed over."""
         version = loaded.record.version
-        support_rows = loaded.support_rows
         with self._catalogue.open(project).read() as txn:
             records = [
                 replace(record, neighbors=loaded.named(record.neighbors)) if neighbors else record
@@ -134,7 +135,9 @@ class Predict:
             texts = [text or "" for text in documents.texts(txn, found)]
             rows = references.rows(txn, spaces.get(txn, loaded.record.space), np.array(found, np.int64))
         records = loaded.confidence.with_sets(records, coverage)
-        duplicates = np.isin(rows, support_rows) & np.array([record.role == 0 for record in records], bool)
+        duplicates = np.isin(rows, loaded.support_rows) & np.array(
+            [record.role == 0 for record in records], bool
+        )
         stale = self._staleness.report(project, version).reason
         passed_over = len(numbers) - len(records)
         return Answers(loaded, stale, records, texts, duplicates.tolist(), passed_over)

@@ -5,6 +5,7 @@ states of its support. Knows nothing of how a version is fitted or used.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from enum import IntEnum
 from functools import partial
 
@@ -40,6 +41,11 @@ class ArrayField(IntEnum):
     pool_revisions = 16
     pool_labels = 17
     pool_roles = 18
+    pool_rows = 19
+    before_documents = 20
+    before_revisions = 21
+    before_roles = 22
+    before_rows = 23
     evidence_documents = 30
     evidence_table = 31
     probability_coefficients = 32
@@ -50,6 +56,11 @@ class ArrayField(IntEnum):
 
 _PER_CLASS = (ArrayField.distance_cdfs, ArrayField.q_prime_cdfs)  # tuples, one array for each class
 _OPTIONAL = (  # written where a version has any
+    ArrayField.pool_rows,
+    ArrayField.before_documents,
+    ArrayField.before_revisions,
+    ArrayField.before_roles,
+    ArrayField.before_rows,
     ArrayField.evidence_documents,
     ArrayField.evidence_table,
     ArrayField.probability_coefficients,
@@ -57,6 +68,7 @@ _OPTIONAL = (  # written where a version has any
     ArrayField.foreign_text,
     ArrayField.foreign_ends,
 )
+_NONE = {each.name: each.default_factory for each in fields(ClassifierArrays)}
 
 
 def next_version(txn: lmdb.Transaction) -> int:
@@ -119,9 +131,10 @@ def array(txn: lmdb.Transaction, version: int, name: str) -> np.ndarray:
     """One array of a version, for readers that need no more. Not for the per-class tuples."""
     get(txn, version)
     field = ArrayField[name]
-    return parts.get(
-        txn, partial(keys.classifier_array, version, field, 0), f"classifier v{version}, {field.name}"
-    )
+    key = partial(keys.classifier_array, version, field, 0)
+    if field in _OPTIONAL and txn.get(key(0)) is None:
+        return _NONE[name]()  # type: ignore[operator, misc]
+    return parts.get(txn, key, f"classifier v{version}, {field.name}")
 
 
 def listed(txn: lmdb.Transaction) -> list[Classifier]:

@@ -190,6 +190,7 @@ def test_evaluate_shows_the_lowest_class_of_each_rung_and_what_is_beside_the_hea
         unseen_count=10,
         calibration_count=4,
         duplicate_count=2,
+        used_before_count=3,
         ensemble_size=3,
         calibration=evaluation_pb2.PartEvaluation(accuracy=_accuracy(4, 3)),
         without_duplicates=evaluation_pb2.PartEvaluation(accuracy=_accuracy(8, 6)),
@@ -215,7 +216,8 @@ def test_evaluate_shows_the_lowest_class_of_each_rung_and_what_is_beside_the_hea
     for expected in (
         f"75.0% {CLASSES[1]}",  # of the classes with admitted documents, the lowest
         f"50.0% {CLASSES[0]}",
-        "2 unseen documents have the very text of a support document",
+        "2 unseen documents have the very text of one that was used",
+        "4 calibration, 3 used by versions that it goes on from)",
         "calibration, not unseen",
         "calibrated probability of being right: calibration error 3.1%, Brier score 0.0456",
         "prediction sets hold the true class in 90.0%",

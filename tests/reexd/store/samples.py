@@ -79,6 +79,11 @@ def arrays(txn: Txn, space: spaces.Space) -> ClassifierArrays:
             np.array([Role.SUPPORT, Role.CALIBRATION], np.uint8),
             [len(support.numbers), len(calibration.numbers)],
         ),
+        pool_rows=references.rows(txn, space, np.concatenate([support.numbers, calibration.numbers])),
+        before_documents=np.array([90, 91], np.int64),
+        before_revisions=np.array([1, 3], np.int64),
+        before_roles=np.array([Role.SUPPORT, Role.CALIBRATION], np.uint8),
+        before_rows=np.array([7, -1], np.int64),
     )
 
 

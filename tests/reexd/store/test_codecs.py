@@ -103,7 +103,7 @@ PREDICTIONS = st.builds(
     effective_sample_sizes=tuples(U32),
     reliability=st.sampled_from(prediction.RELIABILITIES),
     reason=TEXT,
-    role=st.integers(0, 2),
+    role=st.integers(0, 3),
     windows=U32,
     neighbors=tuples(NEIGHBORS),
 )

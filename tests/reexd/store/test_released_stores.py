@@ -129,6 +129,7 @@ def test_the_classifier_and_its_predictions_are_used(project: Environment) -> No
         assert (live.name, live.regions[0].thresholds) == ("v1", (0.96, 0.97))
         assert arrays.support_rows.tolist() == [1022, 1026] and arrays.projection_weight.shape == (3, 6)
         assert not len(arrays.probability_coefficients) and not len(arrays.evidence_table)
+        assert not len(arrays.pool_rows) and not len(classifiers.array(txn, live.version, "before_documents"))
         assert predictions.get(txn, 1, 5).probability is None
         assert not staleness.of(txn, 1).stale
         assert predictions.select(txn, 1, within={Index.REGION_ALPHA: (0.9, 1.0)}).tolist() == [4, 5, 6, 7]

@@ -1,0 +1,154 @@
+"""Documents that made a version, or one that it goes on from, are no witnesses for it, whatever became of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from reexd.records import Role
+from reexd.steps import used_before
+from reexd.steps.used_before import UsedBefore
+from reexd.store import keys, ranges
+from reexd.store.environment import Environment
+
+STILL = {"epochs": 1, "learning_rate": 1e-30, "shuffles": 1}
+
+
+def roles(client, project: str, split: str) -> dict[str, str]:
+    return {each.id: each.role for each in client.predict_split(project, split)}
+
+
+def moved(served, project: str, lines: list[dict], split: str = "aside") -> list[str]:
+    served.upload(project, lines, split)
+    return [line["id"] for line in lines]
+
+
+def test_what_trained_an_ancestor_is_not_unseen(served, ready, corpus, fast):
+    """Its weights began with the ancestor's; that must not be forgotten when the ancestor is deleted."""
+    client = served.client
+    away = moved(served, ready, corpus(40)[:30])
+    assert set(roles(client, ready, "aside").values()) == {"support", "calibration"}
+    record = served.train(ready, continue_from="v1", **fast).result
+    assert (record["documents"], record["used_before"]) == (90, 30)
+    client.add_to_support(ready, [corpus(10, seed=2)[0]["id"]])
+    client.recalibrate(ready)
+    for name in ("v1", "v2", "v3"):
+        client.delete_classifier(ready, name)
+    served.train(ready, continue_from="v4", **fast)
+    for name in ("v5", "v4"):
+        client.use_classifier(ready, name)
+        found = client.evaluate(ready, "aside")
+        assert (found.classifier, found.n, found.unseen_count, found.used_before_count) == (name, 0, 0, 30)
+        assert (found.support_count, found.calibration_count, found.used_before.accuracy.n) == (0, 0, 30)
+        assert roles(client, ready, "aside") == dict.fromkeys(away, "used-before")
+        assert client.drift(ready, "aside").n == 0
+    compared = client.compare_classifiers(ready, "v4", "v5", "aside")
+    assert (compared.n, compared.left_out_count) == (0, 30)
+    assert client.get_classifier(ready).stale == ""
+    assert client.evaluate(ready, "test").n == 29
+
+
+def test_it_is_unseen_to_a_version_that_was_trained_anew_and_when_its_text_is_another(
+    served, ready, corpus, fast
+):
+    client, lines = served.client, corpus(40)
+    moved(served, ready, lines[:9])
+    served.train(ready, continue_from="v1", **fast)
+    moved(served, ready, [{**line, "document": f"another {line['document']}"} for line in lines[:4]])
+    found = client.evaluate(ready, "aside")
+    assert (found.unseen_count, found.used_before_count) == (4, 5)
+    record = served.train(ready, **fast).result
+    assert "used_before" not in record
+    found = client.evaluate(ready, "aside")
+    assert (found.unseen_count, found.used_before_count) == (9, 0)
+
+
+def test_what_trained_a_deleted_ancestor_still_trains(served, ready, corpus, fast):
+    client = served.client
+    trained = [id for id, role in roles(client, ready, "train").items() if role == "support"][:20]
+    lines = {line["id"]: line for line in corpus(40)}
+    moved(served, ready, [lines[id] for id in trained], "elsewhere")
+    served.train(ready, continue_from="v1", **fast)
+    client.delete_classifier(ready, "v1")
+    moved(served, ready, [lines[id] for id in trained[:10]], "calibration")
+    again = [{**lines[id], "id": f"again-{id}"} for id in trained[10:]]
+    served.upload(ready, again, "calibration")
+    served.train(ready, continue_from="v2", **fast)
+    assert set(roles(client, ready, "calibration").values()) == {"support"}
+
+
+def test_a_tuned_version_that_is_continued(served, project, corpus, fast):
+    """The language model itself learned from them."""
+    served.upload(project, corpus(30), "train")
+    served.train(project, **fast, tune=True, tune_epochs=1)
+    moved(served, project, corpus(30)[:12])
+    served.train(project, continue_from="v1", **STILL)
+    served.client.delete_classifier(project, "v1")
+    found = served.client.evaluate(project, "aside")
+    assert (found.unseen_count, found.used_before_count) == (0, 12)
+
+
+def test_what_left_the_pool_while_a_model_was_tuned_on_it(fresh, new_project, daemons, corpus, fast):
+    daemon, lines = fresh(checkpoint_s="0.1"), corpus(60, words=20)
+    project = new_project(daemon)
+    daemon.upload(project, lines, "train")
+    job = daemon.client.train(project, **fast, tune=True, tune_epochs=12)
+    daemons.wait_for(lambda: tuned_documents(daemon, job.name) > 0, 120)
+    moved(daemon, project, lines[:40])
+    ended = daemon.ended(job.name)
+    assert (ended.state, ended.result["documents"]) == ("succeeded", 140), ended.error
+    found, tuning = daemon.client.evaluate(project, "aside"), ended.result["tuning"]
+    assert found.used_before_count + found.unseen_count == 40
+    assert (
+        found.used_before_count
+        == tuning["tuned_on"] + tuning["held_out"] - sum(ended.result["support_rows"])
+        > 20
+    )
+
+
+def tuned_documents(daemon, name: str) -> int:
+    job = daemon.client.get_job(name)
+    assert not job.ended, f"{name} ended before its documents were moved: {job}"
+    return job.done if job.phase == "tune" else 0
+
+
+def test_a_version_from_before_this_was_recorded_opens_and_knows_its_support(
+    fresh, new_project, corpus, fast
+):
+    daemon = fresh()
+    project = new_project(daemon)
+    daemon.upload(project, corpus(40), "train")
+    daemon.train(project, **fast)
+    before = roles(daemon.client, project, "train")
+    daemon.stop()
+    environment = Environment(daemon.home / "store" / "projects" / project)
+    environment.write(
+        lambda txn: [ranges.delete(txn, keys.classifier_array(1, n, 0, 0)[:-8]) for n in range(19, 24)]
+    )
+    environment.close()
+    daemon.start()
+    assert roles(daemon.client, project, "train") == before
+    moved(daemon, project, corpus(40)[:9])
+    daemon.train(project, continue_from="v1", **fast)
+    assert daemon.client.evaluate(project, "aside").used_before_count == 9
+
+
+def test_what_was_used_twice_has_trained() -> None:
+    def used(*rows: tuple[int, int, int, int]) -> UsedBefore:
+        kinds = (np.int64, np.int64, np.uint8, np.int64)
+        return UsedBefore(
+            *(np.array(column, kind) for column, kind in zip(zip(*rows, strict=True), kinds, strict=True))
+        )
+
+    both = used_before.joined(
+        [
+            used((7, 1, Role.CALIBRATION, 70), (3, 2, Role.SUPPORT, 30)),
+            used_before.NOTHING,
+            used((7, 1, Role.SUPPORT, -1), (7, 2, Role.CALIBRATION, 71)),
+        ]
+    )
+    told = list(zip(both.documents, both.revisions, both.roles, both.rows, strict=True))
+    assert told == [(3, 2, 1, 30), (7, 1, 1, -1), (7, 2, 2, 71)]
+    numbers, revisions, rows = np.array([[3, 9, 0], [3, 9, 30], [7, 1, -1], [8, 1, 70], [7, 3, -1]]).T
+    assert both.holds(numbers, revisions, rows).tolist() == [False, True, True, False, False]
+    left = both.apart_from(np.array([7, 3]), np.array([2, 1]))
+    assert left.documents.tolist() == [3, 7]
+    assert len(used_before.joined([used_before.NOTHING] * 2)) == 0
