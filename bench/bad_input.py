@@ -3,8 +3,8 @@
 Every kind of bad line is strewn at random places among good ones, in a JSON Lines and in a CSV file, and sent with
 `reexctl upload`. The report must name exactly the bad lines, each with the field expected of its kind; the store must
 hold exactly the good ones, as they were sent. Lines that look odd and are good (a NUL inside a text, every kind of
-white space, a label as a number or a name) must be stored; of a repeated id the last line stands, of a repeated text
-without id one document.
+white space, a label as a number or a name, newlines and quotes inside a cell) must be stored; of a repeated id the
+last line stands, of a repeated text without id one document.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of a file. `field`: what must be reported, None when it must be stored as `document`."""
+    """One line of a file, or one record of a CSV, which may span several.
+
+    `field`: what must be reported, None when it must be stored as `document`.
+    """
 
     kind: str
     raw: bytes
@@ -167,7 +170,19 @@ def _csv_lines(good: int, each: int) -> list[Line]:
             Line("a column too many", record(f"many-{at}", 0, text, "more"), ""),
             Line("a column too few", record(f"few-{at}", 0), ""),
             Line("not UTF-8", b"latin-%d,0,caf\xe9\n" % at, ""),
+            Line("a quote never closed", b'open-%d,0,"A quote that stays open\n' % at, ""),
+            Line("a quote inside a quoted cell", b'inner-%d,0,"He said "no" to it"\n' % at, ""),
+            Line("text after a quoted cell", b'after-%d,0,"A text" and more\n' % at, ""),
         ]
+        for kind, text in (
+            ("newlines in a cell", f"Two lines,\none of them\n\nempty, {at}"),
+            ("a comma first in a cell", f",and a text, {at}"),
+            ("quotes around and inside a cell", f'"A quote", he said, "{at}"'),
+        ):
+            name = f"{kind.replace(' ', '-')}-{at}"
+            lines.append(Line(kind, record(name, at % 3, text), None, name, text, at % 3))
+        name, text = f"inch-{at}", f'A rim of 26" or 28", number {at}'.replace(",", ";")
+        lines.append(Line("a quote in a plain cell", f"{name},1,{text}\n".encode(), None, name, text, 1))
     return lines
 
 
@@ -202,9 +217,11 @@ def _send(daemon: Daemon, file: Path, lines: list[Line], *, first: int, form: st
     }  # the last one stands
     reported = {each["line"]: each for each in told["rejections"]}
     counts: dict[str, Count] = {}
-    for number, line in enumerate(lines, start=first):
+    number = first
+    for line in lines:
         count = counts.setdefault(line.kind, Count(line.field))
         found = reported.pop(number, None)
+        number += line.raw.count(b"\n")
         rightly = found is not None and found["field"] == line.field and bool(found["reason"])
         count.lines += 1
         count.reported += rightly

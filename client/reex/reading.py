@@ -6,7 +6,6 @@ line.
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
+from reex.delimited import Record, not_utf8, records
 from reex.errors import InvalidArgument
 
 Source: TypeAlias = str | os.PathLike[str] | BinaryIO | Iterable[Mapping[str, Any]]
@@ -114,7 +114,7 @@ def _json_lines(file: BinaryIO, size_max_bytes: int) -> Iterator[Entry]:
         try:
             yield Entry(number, json.loads(raw.decode("utf-8")), offset=offset)
         except UnicodeDecodeError as error:
-            yield Entry(number, problem=_not_utf8(error.object, error.start), offset=offset)
+            yield Entry(number, problem=not_utf8(error.object, error.start), offset=offset)
         except json.JSONDecodeError as error:
             yield Entry(number, problem=f"not JSON: {error.msg} (column {error.colno})", offset=offset)
         except (ValueError, RecursionError) as error:
@@ -122,57 +122,23 @@ def _json_lines(file: BinaryIO, size_max_bytes: int) -> Iterator[Entry]:
             yield Entry(number, problem=f"not JSON: {reason}", offset=offset)
 
 
-def _not_utf8(raw: bytes, position: int) -> str:
-    return f"not UTF-8: byte 0x{raw[position]:02x} at position {position + 1}; save the file as UTF-8"
-
-
 def _delimited(file: BinaryIO, delimiter: str, size_max_bytes: int) -> Iterator[Entry]:
-    read = 0
-    broken: str | None = None  # why a physical line of the present record cannot be read
-
-    def lines() -> Iterator[str]:
-        nonlocal read, broken
-        for _, raw, offset in _raw_lines(file, size_max_bytes):
-            read = offset
-            if raw is None:
-                broken, raw = f"the line is longer than {size_max_bytes:,} bytes", b"\n"
-            try:
-                yield raw.decode("utf-8")
-            except UnicodeDecodeError as error:
-                broken = _not_utf8(error.object, error.start)
-                yield raw.decode("utf-8", "replace")
-
-    # The csv module keeps one limit for the whole process; it may only grow.
-    csv.field_size_limit(max(csv.field_size_limit(), size_max_bytes))
-    reader = csv.reader(lines(), delimiter=delimiter)
     header: list[str] | None = None
-    while True:
-        start = reader.line_num + 1
-        broken = None
-        try:
-            cells = next(reader)
-        except StopIteration:
-            break
-        except csv.Error as error:
-            yield Entry(start, problem=f"not a record: {error}", offset=read)
-            continue
+    for record in records(_raw_lines(file, size_max_bytes), delimiter, size_max_bytes):
         if header is None:
-            header = _header(cells, broken)
-        elif not cells:
-            continue
-        elif broken or len(cells) != len(header):
-            problem = broken or f"expected {len(header)} columns like the header, received {len(cells)}"
-            yield Entry(start, problem=problem, offset=read)
+            header = _header(record)
+        elif record.problem:
+            yield Entry(record.line, problem=record.problem, offset=record.offset)
         else:
-            yield Entry(start, dict(zip(header, cells, strict=True)), offset=read)
+            yield Entry(record.line, dict(zip(header, record.cells, strict=True)), offset=record.offset)
     if header is None:
         raise InvalidArgument("expected a header line with a column named document, received an empty file")
 
 
-def _header(cells: list[str], broken: str | None) -> list[str]:
-    names = [cell.strip() for cell in cells]
-    if broken:
-        raise InvalidArgument(f"the header line cannot be read: {broken}")
+def _header(record: Record) -> list[str]:
+    names = [cell.strip() for cell in record.cells]
+    if record.problem:
+        raise InvalidArgument(f"the header line cannot be read: {record.problem}")
     if "document" not in names:
         raise InvalidArgument(
             f"expected a column named document (and optionally id, label, prompt, info, group, attributes), "

@@ -155,59 +155,6 @@ def test_identical_texts_without_id_are_counted_as_merged(daemon, client):
     assert [line.document.id for line in daemon.lines] == ["", "", "1", "1", ""]
 
 
-def test_a_csv_says_by_column_names_what_json_says_by_keys(daemon, client, tmp_path):
-    result = upload_lines(
-        client,
-        tmp_path,
-        "\ufeffid,label,document,attributes,source",
-        'a,2,"two\nlines, quoted ""twice""","[1, 2.5]",wire',
-        "b,positive,plain,0.5 1.5,",
-        ",,no label,,",
-        "c,-99,elsewhere,,",
-        name="data.csv",
-    )
-    assert result.rejected == 0
-    assert [line.line for line in daemon.lines] == [2, 4, 5, 6]
-    first, second, third, fourth = (line.document for line in daemon.lines)
-    assert (first.label, first.text) == (2, 'two\nlines, quoted "twice"')
-    assert list(first.attributes) == [1.0, 2.5]
-    assert json.loads(first.extra_json) == {"source": "wire"}
-    assert (second.label_name, list(second.attributes), second.extra_json) == ("positive", [0.5, 1.5], "")
-    assert (third.id, third.label, fourth.label) == ("", -1, -99)
-
-
-def test_a_cell_of_digits_is_a_name_when_a_class_is_called_so(daemon, client, tmp_path):
-    daemon.classes = ["1990", "2000"]
-    upload_lines(client, tmp_path, "label\tdocument", "1990\tx", "1\ty", name="data.tsv")
-    first, second = (line.document for line in daemon.lines)
-    assert (first.label_name, second.label) == ("1990", 1)
-
-
-def test_bad_records_of_a_csv_are_reported_by_their_first_line(daemon, client, tmp_path):
-    result = upload_lines(
-        client,
-        tmp_path,
-        "id,document",
-        "a,good",
-        b'b,"caf\n' + b'\xe9"',
-        "c,too,many",
-        "d",
-        "e,",
-        "f,good",
-        name="data.csv",
-    )
-    assert [each.document.id for each in daemon.lines] == ["a", "f"]
-    assert reasons(result) == [(3, ""), (5, ""), (6, ""), (7, "document")]
-
-
-@pytest.mark.parametrize("content", [b"", b"id,text\n1,x\n", b"document,document\nx,y\n"])
-def test_a_csv_without_its_header_is_refused_as_a_whole(client, tmp_path, content):
-    path = tmp_path / "data.csv"
-    path.write_bytes(content)
-    with pytest.raises(errors.InvalidArgument):
-        client.upload("p", path, "train")
-
-
 def test_a_name_that_promises_no_format_needs_one(daemon, client, tmp_path):
     path = tmp_path / "data.txt"
     path.write_text('{"document": "x"}')

@@ -1,0 +1,168 @@
+"""CSV and TSV: what their cells become, and that a bad record, be it for a broken quote, costs no good one."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from reex import errors
+
+
+def upload_lines(client, tmp_path, *lines: str | bytes, name: str = "data.csv"):
+    path = tmp_path / name
+    path.write_bytes(b"\n".join(line if isinstance(line, bytes) else line.encode() for line in lines) + b"\n")
+    return client.upload("p", path, "train")
+
+
+def reasons(result) -> list[tuple[int, str]]:
+    return [(each.line, each.field) for each in result.rejections]
+
+
+def test_a_csv_says_by_column_names_what_json_says_by_keys(daemon, client, tmp_path):
+    result = upload_lines(
+        client,
+        tmp_path,
+        "\ufeffid,label,document,attributes,source",
+        'a,2,"two\nlines, quoted ""twice""","[1, 2.5]",wire',
+        "b,positive,plain,0.5 1.5,",
+        ",,no label,,",
+        "c,-99,elsewhere,,",
+        name="data.csv",
+    )
+    assert result.rejected == 0
+    assert [line.line for line in daemon.lines] == [2, 4, 5, 6]
+    first, second, third, fourth = (line.document for line in daemon.lines)
+    assert (first.label, first.text) == (2, 'two\nlines, quoted "twice"')
+    assert list(first.attributes) == [1.0, 2.5]
+    assert json.loads(first.extra_json) == {"source": "wire"}
+    assert (second.label_name, list(second.attributes), second.extra_json) == ("positive", [0.5, 1.5], "")
+    assert (third.id, third.label, fourth.label) == ("", -1, -99)
+
+
+def test_a_cell_of_digits_is_a_name_when_a_class_is_called_so(daemon, client, tmp_path):
+    daemon.classes = ["1990", "2000"]
+    upload_lines(client, tmp_path, "label\tdocument", "1990\tx", "1\ty", name="data.tsv")
+    first, second = (line.document for line in daemon.lines)
+    assert (first.label_name, second.label) == ("1990", 1)
+
+
+def test_bad_records_of_a_csv_are_reported_by_their_first_line(daemon, client, tmp_path):
+    result = upload_lines(
+        client,
+        tmp_path,
+        "id,document",
+        "a,good",
+        b'b,"caf\n' + b'\xe9"',
+        "c,too,many",
+        "d",
+        "e,",
+        "f,good",
+        name="data.csv",
+    )
+    assert [each.document.id for each in daemon.lines] == ["a", "f"]
+    assert reasons(result) == [(3, ""), (5, ""), (6, ""), (7, "document")]
+
+
+GOOD = {"2": "good", "3": "good"}
+
+
+@pytest.mark.parametrize(
+    ("records", "stored", "rejected"),
+    [
+        # The quote is never closed.
+        (['1,0,"open', "2,1,good", "3,1,good"], GOOD, [2]),
+        (["2,1,good", "3,1,good", '1,0,"open'], GOOD, [4]),
+        (['1,0,"open', "2,1,good", '4,0,"open', "3,1,good"], GOOD, [2, 4]),
+        # A quote of a neighbour closes it.
+        (['1,0,"open', '2,1,"good"', "3,1,good"], GOOD, [2]),
+        (['1,0,"open', "2,1,good", '"3",1,good'], GOOD, [2]),
+        (
+            ['1,0,"open', "2,1,good", '3,1,"good\nof two lines"'],
+            {"2": "good", "3": "good\nof two lines"},
+            [2],
+        ),
+        (['1,0,"open', "2,1,good", '3,1,"a ""good"" one"'], {"2": "good", "3": 'a "good" one'}, [2]),
+        (['1,0,"open', "2,1,good", '3,1,",comma first"'], {"2": "good", "3": ",comma first"}, [2]),
+        (['1,"open,text', "2,1,good", '3,1,"good"'], GOOD, [2]),
+        # It is closed too early, or text follows.
+        (["2,1,good", '1,0,"he said "no" twice"', "3,1,good"], GOOD, [3]),
+        (['1,0,"closed" and more', "2,1,good", "3,1,good"], GOOD, [2]),
+        # A record of several lines with a column too many is one bad record; nothing of it is stored.
+        (['1,0,"two\nlines, here",more', "2,1,good", "3,1,good"], GOOD, [2]),
+        # Odd, and good: newlines, delimiters and quotes inside cells, quotes inside plain ones.
+        (
+            ['2,1,"\n, ""x""\n\n,"', '3,1,12" or 5\' 3"', '"4","0",""""'],
+            {"2": '\n, "x"\n\n,', "3": '12" or 5\' 3"', "4": '"'},
+            [],
+        ),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_broken_quote_costs_its_own_line(daemon, client, tmp_path, records, stored, rejected, newline):
+    path = tmp_path / "data.csv"
+    path.write_bytes(newline.join(["id,label,document", *records]).encode())
+    result = client.upload("p", path, "train")
+    assert {line.document.id: line.document.text for line in daemon.lines} == stored
+    assert reasons(result) == [(line, "") for line in rejected]
+    assert all(each.reason for each in result.rejections)
+    assert result.total == len(stored) + len(rejected)
+
+
+def test_a_broken_quote_in_a_tsv_costs_its_own_line(daemon, client, tmp_path):
+    result = upload_lines(
+        client, tmp_path, "id\tdocument", '1\t"open', "2\tgood", '3\t"good"', name="data.tsv"
+    )
+    assert [line.document.id for line in daemon.lines] == ["2", "3"]
+    assert reasons(result) == [(2, "")]
+
+
+def test_lines_after_a_broken_quote_keep_their_numbers(daemon, client, tmp_path):
+    wrong = ['1,"open', "2,good", "3,one,too many", "", b"4,caf\xe9", "5,", '6,"open too', "7,good"]
+    result = upload_lines(client, tmp_path, "id,document", *wrong, name="data.csv")
+    assert [(line.line, line.document.id) for line in daemon.lines] == [(3, "2"), (9, "7")]
+    assert reasons(result) == [(2, ""), (4, ""), (6, ""), (7, "document"), (8, "")]
+
+
+def test_an_open_quote_is_not_held_beyond_a_documents_size(daemon, client, tmp_path):
+    path = tmp_path / "data.csv"
+    count, cell = 200, "x" * 100_000
+    path.write_text('id,document\n0,"open\n' + "".join(f"{n},{cell}\n" for n in range(1, count)))
+    asked = []
+
+    class Watched(io.BytesIO):
+        def readline(self, *limit):
+            asked.append(len(daemon.lines))
+            return super().readline(*limit)
+
+    result = client.upload("p", Watched(path.read_bytes()), "train", form="csv")
+    assert reasons(result) == [(2, "")]
+    assert "within" in result.rejections[0].reason
+    assert [line.document.id for line in daemon.lines] == [str(n) for n in range(1, count)]
+    assert max(asked) > 0  # documents were on their way before the file was read to its end
+
+
+def test_quotes_that_swallow_each_other_are_read_in_one_pass(daemon, client, tmp_path):
+    """Inside an open quote each of these lines closes one and opens another: read to the end anew for each line,
+    this takes hours.
+    """
+    path = tmp_path / "data.csv"
+    path.write_text("id,label,document\n" + 'x",y,"\n' * 20_000)
+    result = client.upload("p", path, "train")
+    assert (result.rejected, daemon.lines) == (20_000, [])
+
+
+def test_a_header_with_an_open_quote_is_refused_as_such(client, tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_text('id,"document\n1,x\n')
+    with pytest.raises(errors.InvalidArgument, match=r"header line cannot be read.*never closed"):
+        client.upload("p", path, "train")
+
+
+@pytest.mark.parametrize("content", [b"", b"id,text\n1,x\n", b"document,document\nx,y\n"])
+def test_a_csv_without_its_header_is_refused_as_a_whole(client, tmp_path, content):
+    path = tmp_path / "data.csv"
+    path.write_bytes(content)
+    with pytest.raises(errors.InvalidArgument):
+        client.upload("p", path, "train")
