@@ -197,12 +197,15 @@ class UploadSession:
             )
         if any(not math.isfinite(value) or abs(value) > FLOAT32_MAX for value in values):
             raise _Rejected("attributes", "expected finite numbers that fit 32-bit floats")
+        if not values:
+            return values
         if self._attribute_count < 0:
-            self._attribute_count = len(values) if values else -1
+            self._attribute_count = len(values)
         elif len(values) != self._attribute_count:
             raise _Rejected(
                 "attributes",
-                f"expected {self._attribute_count}, as the project's other documents have; received {len(values)}",
+                f"expected {self._attribute_count}, as the project's other documents have, or none; "
+                f"received {len(values)}",
             )
         return values
 

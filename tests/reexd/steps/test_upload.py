@@ -227,6 +227,33 @@ def test_validate_only_stores_nothing(served, project):
     assert stored(served, project) == []
 
 
+@pytest.mark.parametrize("order", list(itertools.permutations(("none", "two", "none too"))), ids=str)
+@pytest.mark.parametrize("lines_a_chunk", [1, 3])
+def test_documents_with_and_without_attributes_can_be_sent_again(served, project, order, lines_a_chunk):
+    lines = [
+        Document(id=each, text=f"{each} of it", attributes=[1.5, -2] if each == "two" else [])
+        for each in order
+    ]
+    chunks = [
+        chunk(project, *lines[at : at + lines_a_chunk], first=at + 1)
+        for at in range(0, len(lines), lines_a_chunk)
+    ]
+    for outcome in ("added", "unchanged"):
+        answers = send(served, *chunks)
+        assert [list(answer.rejections) for answer in answers] == [[]] * len(chunks)
+        assert sum(getattr(answer, outcome) for answer in answers) == len(lines)
+    assert served.client.get_project(project).attribute_count == 2
+
+
+def test_attributes_of_another_count_are_told_what_is_expected(served, project):
+    documents = [Document(id=str(n), text="a", attributes=[1.0] * n) for n in (2, 0, 1, 3)]
+    (answer,) = send(served, chunk(project, *documents))
+    assert [(told.line, told.field) for told in answer.rejections] == [(3, "attributes"), (4, "attributes")]
+    assert "expected 2" in answer.rejections[0].reason
+    assert "or none" in answer.rejections[0].reason
+    assert stored(served, project) == ["2", "0"]
+
+
 def test_attributes_have_one_count_even_between_streams(served, project):
     """Both streams begin before any document has attributes; the loser's lines are told, and cost no others."""
     with grpc.insecure_channel(served.target) as channel:
