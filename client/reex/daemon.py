@@ -61,36 +61,68 @@ def start(
 ) -> DaemonStatus:
     """Make sure that a healthy daemon runs, and return who it is.
 
-    One that runs is waited for; else the installed service is started; else `reexd serve` is spawned, detached.
+    One that runs is waited for, until it answers or is gone; where none runs the installed service is started, or
+    `reexd serve` is spawned, detached.
     Raises DaemonDown when none is healthy after `timeout_s`, with what it printed; FailedPrecondition when the
     service cannot be started; InvalidSetting for a home that cannot be trusted.
     """
     deadline = time.monotonic() + timeout_s
     service = installed_service(location, environ=environ)
-    spawned, printed_from = None, 0
-    if holders.running(location) is None:
-        if service is not None:
-            service.start()
-        else:
-            printed_from, spawned = _spawn(location, os.environ if environ is None else environ)
+    ours = _Spawned(location, os.environ if environ is None else environ)
+    asked = False  # the service, since a daemon was last seen
     pause = 0.02
-    while not _healthy(probe):
-        ended = spawned is not None and spawned.poll() is not None
-        # A daemon of ours may have lost to another client's; then that one is the one to wait for.
-        if ended and holders.running(location) is None:
-            raise DaemonDown(
-                f"the daemon ended at once (exit code {spawned.returncode}): "
-                f"{_tail(location, printed_from) or 'it printed nothing'}. Try it in the foreground: reexd serve",
-            )
+    while (holder := holders.running(location)) is None or not _healthy(probe):
+        # One that is stopping holds the home for a while: whoever waits for it begins when it has gone.
+        if holder is not None:
+            asked = False
+            ours.meets(holder)
+        elif service is None:
+            ours.begin_or_raise()
+        elif not asked:
+            service.start()
+            asked = True
         if time.monotonic() > deadline:
             where = f"service {service.name}" if service else "daemon"
             raise DaemonDown(
                 f"expected the {where} to be healthy within {timeout_s:.0f} s, it is not. "
-                f"Its log: {location.logs}. {_tail(location, printed_from)}".strip()
+                f"Its log: {location.logs}. {ours.last_words()}".strip()
             )
         time.sleep(pause)
         pause = min(0.2, pause * 1.5)
     return status(location, environ=environ)
+
+
+class _Spawned:
+    """The daemon that one `start` spawns, and spawns again when it lost the home to one that has gone since."""
+
+    def __init__(self, location: Location, environ: Mapping[str, str]) -> None:
+        self._location = location
+        self._environ = environ
+        self._process: subprocess.Popen[bytes] | None = None
+        self._printed_from = 0
+        self._lost = False
+
+    def meets(self, holder: holders.Running) -> None:
+        """Another daemon has the home while ours begins; then that one is the one to wait for."""
+        if self._process is not None and holder.pid not in (0, self._process.pid):
+            self._lost = True
+
+    def begin_or_raise(self) -> None:
+        """Nothing has the home: spawn, unless ours is still on its way. Raises DaemonDown when it ended by itself."""
+        if self._process is not None:
+            code = self._process.poll()
+            if code is None or holders.running(self._location) is not None:
+                return
+            if not self._lost:
+                raise DaemonDown(
+                    f"the daemon ended at once (exit code {code}): "
+                    f"{self.last_words() or 'it printed nothing'}. Try it in the foreground: reexd serve",
+                )
+        self._lost = False
+        self._printed_from, self._process = _spawn(self._location, self._environ)
+
+    def last_words(self) -> str:
+        return _tail(self._location, self._printed_from)
 
 
 def stop(

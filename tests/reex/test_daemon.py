@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 from reex import daemon, running
@@ -25,7 +26,13 @@ try:
     held = claim(location)
 except DaemonRunning as error:
     sys.exit(error.message)
-signal.signal(signal.SIGTERM, signal.SIG_IGN if mode == "stubborn" else lambda *a: (held.release(), os._exit(0)))
+def end(*ignored):
+    (location.data / "ready").unlink()
+    if mode == "lingering":
+        time.sleep(1.5)
+    held.release()
+    os._exit(0)
+signal.signal(signal.SIGTERM, signal.SIG_IGN if mode == "stubborn" else end)
 with open(location.data / "ready", "w") as file:
     file.write(os.environ.get("REEX_MODELS", "") + " " + os.getcwd())
 for _ in range(600):
@@ -59,6 +66,18 @@ def use(monkeypatch):
 
 def ready(location):
     return (location.data / "ready").exists
+
+
+def begin_to_stop(location, pid):
+    os.kill(pid, signal.SIGTERM)
+    wait_until(lambda: not ready(location)())
+
+
+def wait_until(holds):
+    deadline = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_nothing_runs_in_a_fresh_home(home):
@@ -96,6 +115,38 @@ def test_many_clients_at_once_get_one_daemon(home, use):
         thread.join(60)
     assert len(results) == 4
     assert len(set(results)) == 1
+
+
+def test_one_that_is_stopping_is_followed_by_another(home, use):
+    """While it lets go of the home nothing can be started; a start that begins then must still start one."""
+    use("lingering")
+    first = daemon.start(home, probe=ready(home)).pid
+    begin_to_stop(home, first)
+    assert running.running(home).pid == first
+    second = daemon.start(home, probe=ready(home))
+    assert second.running
+    assert second.pid != first
+
+
+def test_a_start_that_lost_to_one_that_stops_tries_again(home, use, monkeypatch):
+    spawned = []
+    spawn = daemon._spawn
+
+    def spawn_after_another(*given):
+        """Another client's daemon has the home by the time ours claims it, and is told to stop at once."""
+        if not spawned:
+            spawned.append(spawn(*given)[1])
+            wait_until(ready(home))
+            begin, process = spawn(*given)
+            process.wait(60)  # "already running"
+            begin_to_stop(home, spawned[0].pid)
+            return begin, process
+        return spawn(*given)
+
+    monkeypatch.setattr("reex.daemon._spawn", spawn_after_another)
+    use("lingering")
+    started = daemon.start(home, probe=ready(home))
+    assert started.pid not in (0, spawned[0].pid)
 
 
 def test_a_daemon_that_cannot_start_says_why_at_once(home, use):
@@ -190,12 +241,25 @@ exit 0
         assert "--user stop" in calls.read_text()
         assert daemon.status(home).running is False
 
+    def test_a_service_is_started_once_the_daemon_before_it_has_gone(self, home, calls, use):
+        from reex.service import service_for
+
+        use("lingering")
+        first = daemon.start(home, probe=ready(home)).pid
+        service = service_for(home)
+        service.file.parent.mkdir(parents=True)
+        service.file.write_text(service.render())
+        begin_to_stop(home, first)
+        second = daemon.start(home, probe=ready(home))
+        assert second.pid not in (0, first)
+        assert calls.read_text().count("--user start") == 1
+        assert daemon.stop(home)
+
     def test_installing_takes_over_from_a_spawned_daemon(self, home, calls, use):
         from reex.service import service_for
 
         first = daemon.start(home, probe=ready(home)).pid
         service_for(home).install()
-        (home.data / "ready").unlink()
         second = daemon.start(home, probe=ready(home)).pid
         assert second != first
         assert service_for(home).uninstall()

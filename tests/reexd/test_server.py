@@ -16,7 +16,9 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
-from reex import errors
+from reex import daemon as starting
+from reex import errors, health
+from reex.running import running
 from reex.v1 import jobs_pb2, jobs_pb2_grpc
 
 SERVICES = {
@@ -190,6 +192,27 @@ def test_sigterm_says_not_serving_and_ends_calls_in_time(fresh, daemons, new_pro
     assert daemon.client.get_job(job.name).attempts == 2
     daemon.client.cancel_job(job.name)
     assert daemon.ended(job.name).state == "cancelled"
+
+
+def test_a_start_during_a_shutdown_ends_in_another_daemon(fresh):
+    old = fresh()
+    told: list[bool] = []
+
+    def probe() -> bool:
+        if not told:  # the start found a daemon; only now that is told to go
+            told.append(True)
+            old.process.send_signal(signal.SIGTERM)
+            return False
+        holder = running(old.location)
+        return holder is not None and health.serving(holder.socket)
+
+    try:
+        started = starting.start(old.location, probe=probe, environ=old.environ)
+        assert started.pid not in (0, old.pid)
+        with old.connect() as client:
+            assert client.server_info().pid == started.pid
+    finally:
+        starting.stop(old.location)
 
 
 def test_answers_while_thousands_of_rows_are_evaluated(fresh, new_project, corpus, fast):
