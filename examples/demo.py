@@ -50,8 +50,11 @@ def main() -> None:
     parser.add_argument("--home", type=Path, default=ROOT / ".cache" / "demo")
     parser.add_argument("--models", type=Path, default=ROOT / ".cache" / "models")
     parsed = parser.parse_args()
-    shutil.rmtree(parsed.home, ignore_errors=True)
     demo = Demo(parsed.home, parsed.models)
+    if parsed.home.exists():
+        # Whoever followed the last lines of an earlier demo has started its daemon again.
+        demo.run("daemon", "stop", shown=False)
+        shutil.rmtree(parsed.home)
     started = time.monotonic()
     try:
         play(demo)
