@@ -172,7 +172,7 @@ def undone(found: Undone, as_json: bool) -> None:
     what = "1 document has its" if count == 1 else f"{count:,} documents have their"
     output.line(f"{found.classifier.name} is live again; {what} former label and split")
     if kept:
-        named = ", ".join(kept[:_NAMES_SHOWN]) + (", ..." if len(kept) > _NAMES_SHOWN else "")
+        named = _some(kept)
         output.note(f"edited since and left as they are: {safe(named)}")
 
 
