@@ -1,6 +1,7 @@
 # make demo    the main job end to end on the shipped corpus        make test    the fast suite
 # make slow    long statistics and soak tests                       make bench   benchmarks against peers
-# Everything is set up first where it is missing: virtual environment, packages, OpenBLAS on Linux.
+# Everything is set up first where it is missing: virtual environment, packages, OpenBLAS on Linux; for `make slow`
+# the environment of the published package as well (REEX_PEER_PYTHON names another).
 
 VENV ?= .venv
 PYTHON := $(VENV)/bin/python
@@ -30,7 +31,9 @@ test: setup-test
 
 slow: setup-test
 	@REEX_MODELS="$(MODELS)" $(PYTHON) tools/pull_test_model.py
-	REEX_TEST_MINILM="$(MODELS)/minilm" $(PYTHON) -m pytest tests/slow --timeout=3600 $(ARGS)
+	@peer="$$(bash tools/peer_python.sh $(PYTHON))"; \
+	REEX_PEER_PYTHON="$$peer" REEX_TEST_MINILM="$(MODELS)/minilm" \
+	$(PYTHON) -m pytest tests/slow --timeout=3600 $(ARGS)
 
 bench: setup-test
 	@REEX_MODELS="$(MODELS)" $(PYTHON) tools/pull_test_model.py

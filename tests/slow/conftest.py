@@ -1,4 +1,4 @@
-"""The official package, in an environment of its own (REEX_PEER_PYTHON names its interpreter)."""
+"""The official package, in an environment of its own (REEX_PEER_PYTHON names its interpreter; `make slow` does)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def peer() -> Callable[..., dict]:
     """Runs one command of the official package; returns the JSON that it prints."""
     interpreter = os.environ.get("REEX_PEER_PYTHON", "")
     if not interpreter:
-        pytest.skip("REEX_PEER_PYTHON names no interpreter with reexpress_sdm")
+        pytest.skip("REEX_PEER_PYTHON names no interpreter with reexpress_sdm; `make slow` builds one")
 
     def run(*arguments: str | Path) -> dict:
         command = [interpreter, "-m", "reexpress_sdm", *map(str, arguments)]
