@@ -20,7 +20,8 @@ def checks(found: Found) -> list[Check]:
     rivals = BASELINES[:2]  # the others bring no probability; the package's is no promise
     made = [
         Check(
-            f"every {100 * alpha:g} % rung keeps its promise on the test documents it admits",
+            f"of no task is the accuracy among test documents admitted at {alpha:g} or higher below it beyond chance:"
+            " the 95 % interval of the counts, means over the seeds, does not end below; tasks that admit none say nothing",
             *_worst_promise(found, tasks, alpha),
         )
         for alpha in ALPHAS
@@ -59,17 +60,20 @@ def checks(found: Found) -> list[Check]:
 
 
 def _worst_promise(found: Found, tasks: Iterable[str], alpha: float) -> tuple[str, bool]:
-    """(what each task found, whether no interval lies below alpha): what `Check` takes."""
-    shown, holds = [], True
+    """(what each task found, whether no interval ends below alpha): what `Check` takes.
+
+    It refutes rather than proves: three right of three hold at any alpha. Where no task admits any, it does not hold.
+    """
+    shown, holds = [], []
     for task in tasks:
         own = found.figures[task, OURS, "test"]
         count, right = round(own.admitted[alpha]), round(own.admitted_right[alpha])
         if count == 0:
             shown.append(f"{task} none")
             continue
-        holds &= clopper_pearson(right, count)[1] >= alpha
+        holds.append(clopper_pearson(right, count)[1] >= alpha)
         shown.append(f"{task} {100 * right / count:.1f} % of {count}")
-    return "; ".join(shown), holds
+    return "; ".join(shown), bool(holds) and all(holds)
 
 
 def _accuracy(found: Found, tasks: Iterable[str]) -> Check:

@@ -6,12 +6,13 @@ import argparse
 import ast
 import importlib
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 
-from bench import peers, scripts, training_vs_official
+from bench import defaults, estimator_claims, peers, scripts, training_vs_official
 
 BENCH = Path(__file__).parents[1] / "bench"
 OURS = {"reex", "reexd"}
@@ -85,3 +86,38 @@ def test_a_slow_scan_is_told(monkeypatch, speed, holds) -> None:
     monkeypatch.setattr(scripts, "_script", lambda *a, **k: {"store_to_numpy_speed": speed})
     result = scripts.run("store-scan", "bench.store_scan", argparse.Namespace(quick=True), [])
     assert [check.holds for check in result.checks] == [holds]
+
+
+def test_a_set_that_breaks_its_promise_is_named_however_good_the_others_are() -> None:
+    def trial(name: str, seed: int, admitted: int, right: int) -> defaults.Trial:
+        given = {"set": name, "seed": seed, "admitted": admitted, "right": right, "tested": 900}
+        others = dict.fromkeys((field.name for field in fields(defaults.Trial)), 0) | {"why": []}
+        return defaults.Trial(**others | given)
+
+    trials = [trial("large", 0, 9_000, 8_950), trial("none", 0, 0, 0), trial("few", 0, 5, 4)]
+    trials += [trial("phrasebank, 600 documents", seed, 20, 16) for seed in range(10)]
+    held = {check.claim: check for check in defaults._checks(trials)}
+    (pooled,) = (check for claim, check in held.items() if "together" in claim)
+    (single,) = (check for claim, check in held.items() if "of no set" in claim)
+    assert pooled.holds
+    assert not single.holds
+    assert single.found == "phrasebank, 600 documents: 80.0% of 200"
+
+
+@pytest.mark.parametrize(
+    ("counts", "holds"),
+    [
+        ({"a": (3, 3), "b": (0, 0)}, True),
+        ({"a": (200, 160), "b": (9_000, 9_000)}, False),
+        ({"a": (0, 0)}, False),
+    ],
+)
+def test_a_promise_holds_where_some_task_keeps_it_and_none_breaks_it(counts, holds) -> None:
+    """Each task as (admitted, right)."""
+    figures = {
+        (task, estimator_claims.OURS, "test"): argparse.Namespace(
+            admitted={0.9: float(admitted)}, admitted_right={0.9: float(right)}
+        )
+        for task, (admitted, right) in counts.items()
+    }
+    assert estimator_claims._worst_promise(argparse.Namespace(figures=figures), counts, 0.9)[1] is holds
