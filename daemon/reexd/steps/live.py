@@ -19,7 +19,7 @@ import numpy as np
 
 from reexd import sdm
 from reexd.engine.client import MatchHandle, write_classifier
-from reexd.errors import NotTrained
+from reexd.errors import ClassifierNotFound, NotTrained
 from reexd.records import Classifier, ClassifierArrays, Member, Neighbor, Role
 from reexd.steps.confidence import Confidence
 from reexd.steps.used_before import UsedBefore, kept, pool_rows
@@ -29,6 +29,7 @@ from reexd.store.environment import Environment, Txn
 from reexd.store.foreign import Foreign
 
 KEPT_MAX = 8  # loaded versions over all projects
+SWITCHES_MAX = 4  # of the live version while it is loaded, each with the one before deleted
 
 Key = tuple[str, float, int]  # project, when it was created, version
 
@@ -126,6 +127,15 @@ class Live:
 
     def get(self, project: str, version: int | None = None) -> Loaded:
         """The live version of a project, or another one. Raises ProjectNotFound, NotTrained, ClassifierNotFound."""
+        for _ in range(SWITCHES_MAX):
+            try:
+                return self._get(project, version)
+            except ClassifierNotFound:  # another one is live by now, and the one that was is deleted
+                if version is not None:
+                    raise
+        return self._get(project, version)
+
+    def _get(self, project: str, version: int | None) -> Loaded:
         record = self._catalogue.get(project)
         environment = self._catalogue.open(project)
         with environment.read() as txn:

@@ -86,6 +86,7 @@ class Predict:
         environment = self._catalogue.open(project)
         self._embed.for_version(project, loaded.record, numbers)
         with environment.read() as txn:
+            classifiers.get(txn, loaded.record.version)  # with one that was tuned its space is deleted
             space = spaces.get(txn, loaded.record.space)
             rows = references.rows(txn, space, numbers)
             found = documents.read_many(txn, numbers[rows >= 0])
@@ -127,6 +128,7 @@ class Predict:
         """The batch as it stands in the store; documents deleted or replaced meanwhile are passed over."""
         version = loaded.record.version
         with self._catalogue.open(project).read() as txn:
+            classifiers.get(txn, version)  # its answers were deleted with it: none is not as good as these
             records = [
                 replace(record, neighbors=loaded.named(record.neighbors)) if neighbors else record
                 for record in predictions.scan(txn, version, numbers, neighbors=neighbors)
@@ -138,7 +140,7 @@ class Predict:
         duplicates = np.isin(rows, loaded.support_rows) & np.array(
             [record.role == 0 for record in records], bool
         )
-        stale = self._staleness.report(project, version).reason
+        stale = self._staleness.of_held(project, version).reason
         passed_over = len(numbers) - len(records)
         return Answers(loaded, stale, records, texts, duplicates.tolist(), passed_over)
 

@@ -73,7 +73,7 @@ class Query:
             self._embed.reading, project, record
         )
         stale = self._staleness.at_hand(project, record.version) or await asyncio.to_thread(
-            self._staleness.report, project, record.version
+            self._staleness.of_held, project, record.version
         )
         # A prompt is put around a text by the model's own template, which must not run on the loop; and all members of
         # an ensemble match the same hidden states, which are made before the first.

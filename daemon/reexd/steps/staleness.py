@@ -5,9 +5,12 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
+from reexd.errors import ClassifierNotFound
 from reexd.store import documents, staleness
 from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Txn
+
+DELETED = "the version was deleted while it answered"
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,13 @@ class Staleness:
         with self._lock:
             self._reports(project, state)[version] = report
         return report
+
+    def of_held(self, project: str, version: int) -> StalenessReport:
+        """The same of a version that the caller answers with: one that was deleted meanwhile is stale, and no error."""
+        try:
+            return self.report(project, version)
+        except ClassifierNotFound:
+            return StalenessReport(DELETED, 0)
 
     def at_hand(self, project: str, version: int) -> StalenessReport | None:
         """The same if no document changed since it was last asked for; safe on an event loop."""
