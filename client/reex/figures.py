@@ -90,9 +90,9 @@ class ProbabilityEvaluation(Record):
 
 @dataclass(frozen=True, slots=True)
 class PredictionSetEvaluation(Record):
-    """Whether prediction sets hold the true class as often as promised."""
+    """Whether prediction sets hold the true class as often as they aim at."""
 
-    promised: float  # for each class: the share of its documents whose set holds it
+    promised: float  # for each class: the share of its documents whose set is to hold it, approximately
     coverage: Accuracy  # `correct`: the set holds the true class
     by_label: tuple[Accuracy, ...]
     mean_size: float

@@ -82,7 +82,7 @@ def _probabilities(figures: Evaluation) -> None:
         lowest = min((each.accuracy for each in sets.by_label if each.n), default=float("nan"))
         output.line(
             f"prediction sets hold the true class in {percent(sets.coverage.accuracy)} "
-            f"({_bounds(sets.coverage.interval)}), {percent(lowest)} of the class where least; promised "
+            f"({_bounds(sets.coverage.interval)}), {percent(lowest)} of the class where least; aimed at "
             f"{percent(sets.promised)}; mean size {sets.mean_size:.2f}, of one class {sets.single_count:,}"
         )
 

@@ -31,7 +31,8 @@ Coverage = Annotated[
         metavar="SHARE",
         min=0.5,
         max=0.999,
-        help="How often the prediction set is to hold the class of documents like those of calibration. Default: 0.9.",
+        help="How often, approximately, the prediction set is to hold the class of documents like those of "
+        "calibration. Default: 0.9.",
     ),
 ]
 Offline = Annotated[

@@ -5,14 +5,15 @@ Owns: how well a class conforms, the quantile of each class, and membership. Mus
     s_c = sqrt(r) ln(2 + q) (z'_c - z'_yhat) <= 0,   r the nearness (nearness.py)
 
 The prediction itself has s = 0, so no set is empty. The farther a row lies (r -> 0) and the fewer of its neighbours
-agree, the less the logits can exclude, and the set grows to all classes: it says that nothing is known. Being a
-function of the row alone, that factor costs no coverage.
+agree, the less the logits can exclude, and the set grows to all classes: it says that nothing is known. Being (but for
+what r ranks) a function of the row alone, that factor costs no coverage.
 
 Class c is in the set when its p-value, (1 + #{calibration rows of class c with s <= s_c}) / (n_c + 1), exceeds alpha.
 Rows of class c that are exchangeable with its calibration rows are then covered with probability at least 1 - alpha,
-ties included. A class with n_c < 1 / alpha - 1 rows could never be excluded. So classes with fewer than OWN_ROWS_MIN
-rows are one category of the taxonomy (a Mondrian one, Vovk et al., 4.5): they share the scores of their rows, each in
-its own class, and the promise holds for their documents together, not for each of them.
+ties included; approximately so here, where r ranks calibration rows among n and new rows among n + 1. A class with
+n_c < 1 / alpha - 1 rows could never be excluded. So classes with fewer than OWN_ROWS_MIN rows are one category of the
+taxonomy (a Mondrian one, Vovk et al., 4.5): they share the scores of their rows, each in its own class, and the promise
+holds for their documents together, not for each of them.
 """
 
 from __future__ import annotations

@@ -37,7 +37,10 @@ class Nearness:
         return rank * np.maximum(d0 / max(self.d0[-1], _TINY), 1.0) ** (-1.0 / self.tail_rate)
 
     def among(self, d0: np.ndarray) -> np.ndarray:
-        """r of the calibration rows themselves: each against the others and itself, as a new row is; (n,) float64."""
+        """r of the calibration rows themselves: each against the others and itself, (n,) float64.
+
+        Over n, where a new row's is over n + 1: the two are nearly exchangeable, not quite.
+        """
         count = self.d0.size
         return (count - np.searchsorted(self.d0, np.asarray(d0, np.float64), side="left")) / count
 

@@ -221,7 +221,7 @@ def test_evaluate_shows_the_lowest_class_of_each_rung_and_what_is_beside_the_hea
         "calibration, not unseen",
         "calibrated probability of being right: calibration error 3.1%, Brier score 0.0456",
         "prediction sets hold the true class in 90.0%",
-        "75.0% of the class where least; promised 90.0%",
+        "75.0% of the class where least; aimed at 90.0%",
         "admitted by all 3 members",
     ):
         assert expected in out, expected
