@@ -73,13 +73,14 @@ class Loaded:
     def roles(self, numbers: np.ndarray, revisions: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """What this version used each document for: (n,) uint8, Role; 0 when unseen or replaced since.
 
-        `rows` (n,) are their hidden states.
+        One whose hidden state, `rows` (n,), is the one that was used is the same document, whatever its revision: a
+        prompt that the model does not read, or attributes, changed beside the same text.
         """
         roles = np.where(self.before.holds(numbers, revisions, rows), Role.USED_BEFORE, 0).astype(np.uint8)
         if not len(self.pool_documents):  # of an imported version: nobody knows
             return roles
         at = np.minimum(np.searchsorted(self.pool_documents, numbers), len(self.pool_documents) - 1)
-        unchanged = self.pool_revisions[at] == revisions
+        unchanged = (self.pool_revisions[at] == revisions) | ((rows >= 0) & (self.pool_rows[at] == rows))
         return np.where((self.pool_documents[at] == numbers) & unchanged, self.pool_roles[at], roles)
 
     def named(self, neighbors: Sequence[Neighbor]) -> tuple[Neighbor, ...]:

@@ -110,6 +110,17 @@ def tuned_documents(daemon, name: str) -> int:
     return job.done if job.phase == "tune" else 0
 
 
+def test_a_prompt_that_the_model_does_not_read_makes_no_document_unseen(served, ready, corpus):
+    """Its hidden state is the one that was used: unseen, it would be its own nearest neighbour."""
+    before = roles(served.client, ready, "train")
+    served.upload(ready, [{**line, "prompt": "Is this good?"} for line in corpus(40)], "train")
+    answers = list(served.client.predict_split(ready, "train"))
+    assert {each.id: each.role for each in answers} == before
+    assert min(each.d0 for each in answers) > 1e-6
+    found = served.client.evaluate(ready, "train")
+    assert (found.n, found.unseen_count, found.duplicate_count) == (0, 0, 0)
+
+
 def test_a_version_from_before_this_was_recorded_opens_and_knows_its_support(
     fresh, new_project, corpus, fast
 ):
@@ -129,6 +140,10 @@ def test_a_version_from_before_this_was_recorded_opens_and_knows_its_support(
     moved(daemon, project, corpus(40)[:9])
     daemon.train(project, continue_from="v1", **fast)
     assert daemon.client.evaluate(project, "aside").used_before_count == 9
+    daemon.client.use_classifier(project, "v1")
+    daemon.upload(project, [{**line, "prompt": "Is this good?"} for line in corpus(40)[9:]], "train")
+    known = {id for id, role in roles(daemon.client, project, "train").items() if role}
+    assert known == {line["id"] for line in corpus(40)[9:] if before[line["id"]] == "support"}
 
 
 def test_what_was_used_twice_has_trained() -> None:
