@@ -137,7 +137,7 @@ class Predict:
             texts = [text or "" for text in documents.texts(txn, found)]
             rows = references.rows(txn, spaces.get(txn, loaded.record.space), np.array(found, np.int64))
         records = loaded.confidence.with_sets(records, coverage)
-        duplicates = np.isin(rows, loaded.support_rows) & np.array(
+        duplicates = np.isin(rows, loaded.used_rows) & np.array(
             [record.role == 0 for record in records], bool
         )
         stale = self._staleness.of_held(project, version).reason

@@ -75,6 +75,14 @@ def test_what_trained_a_deleted_ancestor_still_trains(served, ready, corpus, fas
     assert set(roles(client, ready, "calibration").values()) == {"support"}
 
 
+def test_a_text_of_an_ancestor_is_counted_among_copies(served, ready, corpus, fast):
+    moved(served, ready, corpus(40)[:12])
+    served.train(ready, continue_from="v1", **fast)
+    served.upload(ready, [{**line, "id": f"copy-{line['id']}"} for line in corpus(40)[:20]], "copies")
+    found = served.client.evaluate(ready, "copies")
+    assert (found.unseen_count, found.duplicate_count, found.without_duplicates.accuracy.n) == (20, 20, 0)
+
+
 def test_a_tuned_version_that_is_continued(served, project, corpus, fast):
     """The language model itself learned from them."""
     served.upload(project, corpus(30), "train")
@@ -119,6 +127,15 @@ def test_a_prompt_that_the_model_does_not_read_makes_no_document_unseen(served, 
     assert min(each.d0 for each in answers) > 1e-6
     found = served.client.evaluate(ready, "train")
     assert (found.n, found.unseen_count, found.duplicate_count) == (0, 0, 0)
+
+
+def test_copies_of_calibration_texts_are_counted_as_those_of_support_texts(served, ready, corpus):
+    found = roles(served.client, ready, "train")
+    lines = {line["id"]: line for line in corpus(40)}
+    served.upload(ready, [{**lines[id], "id": f"copy-{id}"} for id in lines], "copies")
+    copies = served.client.evaluate(ready, "copies")
+    assert "calibration" in found.values()
+    assert (copies.unseen_count, copies.duplicate_count) == (120, 120)
 
 
 def test_a_version_from_before_this_was_recorded_opens_and_knows_its_support(
