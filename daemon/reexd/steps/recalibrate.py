@@ -1,9 +1,9 @@
 """Recalibrate: F_c, G_c and the regions of the live classifier fitted again to its present support, as a new version.
 
-The calibration documents are those of the version that are still there as they were, under their present labels. The
-probability of being right is fitted anew with them and with those of the other members of an ensemble; without one,
-what the other shuffles of the training said of documents that are still there stays in its evidence: their weights are
-gone.
+The calibration documents are those of the version that are still there as they were, under their present labels, less
+those whose text and label the support has under another id. The probability of being right is fitted anew with them and
+with those of the other members of an ensemble; without one, what the other shuffles of the training said of documents
+that are still there stays in its evidence: their weights are gone.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from reexd.steps.live import Live
 from reexd.store import attributes, classifiers, documents, hidden_states, references, spaces, splits
 from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Txn
+from reexd.store.spaces import Space
 from reexd.store.staleness import LABELS_DIFFER
 
 
@@ -50,8 +51,11 @@ class Recalibrate:
         with environment.read() as txn:
             parent = classifiers.arrays(txn, record.version)
             members = classifiers.members(txn, record.version)
+        self._embed.for_version(project, record, _calibrating(parent, members))
+        with environment.read() as txn:
+            space = spaces.get(txn, record.space)
             generation = documents.generation(txn)
-            sides = _sides(txn, parent, members, class_count)
+            sides = _sides(txn, space, parent, members, class_count)
             evidence = _evidence(txn, parent, class_count)
         for side in sides:
             _check(project, record, side.labels)
@@ -87,7 +91,7 @@ class Recalibrate:
 
         def work(txn: Txn) -> Classifier:
             if documents.generation(txn) != generation:
-                now = [*_sides(txn, parent, members, class_count), _evidence(txn, parent, class_count)]
+                now = [*_sides(txn, space, parent, members, class_count), _evidence(txn, parent, class_count)]
                 if not all(one.same(other) for one, other in zip([*sides, evidence], now, strict=True)):
                     raise Outdated
             return put(txn, record, arrays, "recalibrate", report, others, regions=calibration.regions)
@@ -98,7 +102,6 @@ class Recalibrate:
         self, project: str, record: Classifier, handle: MatchHandle, side: _Side, rules: dict
     ) -> sdm.Calibration:
         """F_c, G_c and regions from matching a side's documents again. Raises Outdated, Unready."""
-        self._embed.for_version(project, record, side.numbers)
         with self._catalogue.open(project).read() as txn:
             space = spaces.get(txn, record.space)
             rows = references.rows(txn, space, side.numbers)
@@ -136,13 +139,52 @@ class _Side:
         return np.array_equal(self.chosen, other.chosen) and np.array_equal(self.labels, other.labels)
 
 
-def _sides(txn: Txn, parent: ClassifierArrays, members: Sequence[Member], class_count: int) -> list[_Side]:
+def _calibrating(parent: ClassifierArrays, members: Sequence[Member]) -> np.ndarray:
+    """(n,) int64: the documents of the project that calibrate a version or another member of its ensemble."""
+    numbers = parent.pool_documents if members else parent.calibration_documents
+    return numbers[numbers >= 0]
+
+
+def _sides(
+    txn: Txn, space: Space, parent: ClassifierArrays, members: Sequence[Member], class_count: int
+) -> list[_Side]:
     """The version's own, then those of the other members: a pool document that does not support one calibrates it."""
     logits = parent.calibration_table[:, -class_count:]
-    sides = [(parent.calibration_documents, logits)]
+    sides = [(parent, parent.calibration_documents, logits)]
     for each in members:
-        sides.append((np.setdiff1d(parent.pool_documents, each.arrays.support_documents), None))
-    return [_Side(numbers, *_usable(txn, parent, numbers, class_count), known) for numbers, known in sides]
+        own = np.setdiff1d(parent.pool_documents, each.arrays.support_documents)
+        sides.append((each.arrays, own, None))
+    found = []
+    for arrays, numbers, known in sides:
+        chosen, labels = _usable(txn, parent, numbers, class_count)
+        alone = ~_supported(txn, space, arrays, numbers[chosen], labels)
+        chosen[chosen] = alone
+        found.append(_Side(numbers, chosen, labels[alone], known))
+    return found
+
+
+def _supported(
+    txn: Txn, space: Space, arrays: ClassifierArrays, numbers: np.ndarray, labels: np.ndarray
+) -> np.ndarray:
+    """(n,) bool: which documents have a twin of their own label in a support, which `add` may have taken.
+
+    Such a document would vouch for itself: its nearest neighbour is itself under another id.
+    """
+    rows = references.rows(txn, space, numbers)
+    found = np.isin(rows, arrays.support_rows)
+    count = arrays.support_attributes.shape[1]
+    among = np.flatnonzero(np.isin(arrays.support_rows, rows[found]))
+    support = zip(
+        arrays.support_rows[among].tolist(),
+        arrays.support_labels[among].tolist(),
+        map(tuple, arrays.support_attributes[among].tolist()),
+        strict=True,
+    )
+    known, places = set(support), np.flatnonzero(found)
+    own = attributes.matrix(txn, numbers[places])[:, :count].astype(np.float32).tolist()
+    for at, told in zip(places.tolist(), own, strict=True):
+        found[at] = (rows[at], labels[at], tuple(told)) in known
+    return found
 
 
 def _evidence(txn: Txn, parent: ClassifierArrays, class_count: int) -> _Side:

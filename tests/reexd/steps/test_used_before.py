@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from reex import errors
 from reexd.records import Role
 from reexd.steps import used_before
 from reexd.steps.used_before import UsedBefore
@@ -136,6 +138,27 @@ def test_copies_of_calibration_texts_are_counted_as_those_of_support_texts(serve
     copies = served.client.evaluate(ready, "copies")
     assert "calibration" in found.values()
     assert (copies.unseen_count, copies.duplicate_count) == (120, 120)
+
+
+def test_a_calibration_document_does_not_vouch_for_itself_under_another_id(served, ready, corpus):
+    client, lines = served.client, {line["id"]: line for line in corpus(40)}
+    calibrating = [id for id, role in roles(client, ready, "train").items() if role == "calibration"][:8]
+    served.upload(ready, [{**lines[id], "id": f"copy-{id}"} for id in calibrating], "incoming")
+    before = client.add_to_support(ready, [f"copy-{id}" for id in calibrating])
+    made = client.recalibrate(ready)
+    assert made.calibration_count == before.calibration_count - 8
+    assert made.training["calibration_rows_left_out"] == 8
+    assert set(roles(client, ready, "train").values()) == {"support", "calibration"}
+
+
+def test_nor_in_any_member_of_an_ensemble(served, project, corpus, fast):
+    served.upload(project, corpus(40), "train")
+    served.train(project, **{**fast, "shuffles": 3}, ensemble=True)
+    lines = [{**line, "id": f"copy-{line['id']}"} for line in corpus(40)]
+    served.upload(project, lines, "incoming")
+    served.client.add_to_support(project, [line["id"] for line in lines])
+    with pytest.raises(errors.NotEnoughData, match="none is left"):
+        served.client.recalibrate(project)
 
 
 def test_a_version_from_before_this_was_recorded_opens_and_knows_its_support(
