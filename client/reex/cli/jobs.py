@@ -49,7 +49,7 @@ def states(client: Client, name: str) -> Iterator[Job]:
 def follow(client: Client, job: Job) -> Job:
     """Show a job's progress until it has succeeded; returns it as it ended.
 
-    Ctrl-C stops watching, not the job. Raises the error the job ended with.
+    Ctrl-C stops watching, not the job. Raises the error the job ended with; exits when it was cancelled.
     """
     try:
         with Progress(announce=True) as progress:
@@ -60,12 +60,18 @@ def follow(client: Client, job: Job) -> Job:
         output.note(f"{job.name} goes on without a watcher")
         output.note(f"watch it: reexctl jobs watch {job.name}    stop it: reexctl jobs cancel {job.name}")
         raise typer.Exit(exits.CANCELLED) from None
-    if job.error_reason or job.error:
-        raise from_reason(job.error_reason, f"{job.name} {job.state}: {job.error}")
+    _check_success(job)
+    return job
+
+
+def _check_success(job: Job) -> None:
+    """Raises the error a job ended with; exits when it was cancelled."""
     if job.state == "cancelled":
         output.note(f"{job.name} was cancelled")
         raise typer.Exit(exits.CANCELLED)
-    return job
+    if job.state == "failed" or job.error_reason or job.error:
+        reason = job.error or "for a reason that was not recorded; the daemon's log says more"
+        raise from_reason(job.error_reason, f"{job.name} {job.state}: {reason}")
 
 
 def _show(progress: Progress, job: Job) -> None:
@@ -100,8 +106,7 @@ def watch(job: JobName, as_json: AsJson = False) -> None:
         last = client.get_job(job)
         for last in states(client, job):
             output.object_line(last.to_dict())
-    if last.error_reason or last.error:
-        raise from_reason(last.error_reason, f"{last.name} {last.state}: {last.error}")
+    _check_success(last)
 
 
 @app.command(epilog=example("reexctl jobs cancel train-12"))

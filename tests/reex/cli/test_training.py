@@ -118,3 +118,28 @@ def test_jobs_are_listed_watched_and_cancelled(held, reexctl):
     states = [each["state"] for each in reexctl("jobs", "watch", "train-1", "--json").lines]
     assert states == ["running", "succeeded"]
     assert reexctl("jobs", "cancel", "train-1").code == 0
+
+
+@pytest.mark.parametrize("form", [(), ("--json",)], ids=["plain", "json"])
+@pytest.mark.parametrize(
+    ("state", "error", "code", "said"),
+    [
+        (jobs_pb2.JOB_STATE_CANCELLED, None, 8, "was cancelled"),
+        (jobs_pb2.JOB_STATE_CANCELLED, ("JOB_CANCELLED", "cancelled by its owner"), 8, "was cancelled"),
+        (jobs_pb2.JOB_STATE_FAILED, ("STORAGE_FULL", "no space left"), 1, "no space left"),
+        (jobs_pb2.JOB_STATE_FAILED, ("", "it broke"), 1, "it broke"),
+        (jobs_pb2.JOB_STATE_FAILED, None, 1, "log"),
+        (jobs_pb2.JOB_STATE_FAILED, ("STORE_CORRUPT", "a damaged store"), 5, "a damaged store"),
+    ],
+)
+def test_watching_ends_as_the_job_did(held, reexctl, form, state, error, code, said):
+    told = jobs_pb2.JobError(reason=error[0], message=error[1]) if error else None
+    last = job(state, error=told)
+    held.answers["GetJob"] = lambda request, context: jobs_pb2.GetJobResponse(job=last)
+    answer_training(held, job(jobs_pb2.JOB_STATE_RUNNING), last)
+    ended = reexctl("jobs", "watch", "train-1", *form)
+    assert ended.code == code
+    assert said in ended.err
+    assert [each["state"] for each in ended.lines][-1:] == (
+        ["cancelled" if code == 8 else "failed"] if form else []
+    )
