@@ -6,12 +6,15 @@ import contextlib
 import os
 import plistlib
 import re
+import subprocess
 import time
 from collections.abc import Mapping
 
+from reex.errors import FailedPrecondition
 from reex.folders import private_folder
 from reex.location import Location
-from reex.supervision import Runner, Service, ServiceStatus, template
+from reex.running import running
+from reex.supervision import COMMAND_MISSING, Runner, Service, ServiceStatus, template
 
 LABEL = "local.reex.reexd"
 
@@ -47,21 +50,29 @@ class LaunchAgent(Service):
         text = self.render()
         for folder in (self.location.data, self.location.logs):  # launchd creates the file, not its folder
             private_folder(folder)
-        self._try("launchctl", "bootout", self._target)
-        self._free_the_home()
+        before = self._definition()
+        ran = before is not None and self.status().active
+        holder = running(self.location)
+        self._bootout()
         try:
+            self._free_the_home()
             self._write(text)
             self._bootstrap()
             self._must("launchctl", "kickstart", self._target)
         except BaseException:
-            self._try("launchctl", "bootout", self._target)
-            self._clear()
+            self._bootout()
+            if before is None:
+                self._clear()
+            else:
+                self._put_back(before, ran or holder is not None)
             raise
 
     def uninstall(self) -> bool:
         found = self.installed()
-        self._try("launchctl", "bootout", self._target)
+        refused = self._bootout()
         self._clear()
+        if found:
+            self._report(refused)
         return found
 
     def start(self) -> None:
@@ -84,6 +95,24 @@ class LaunchAgent(Service):
         return ServiceStatus(
             self.name, self.installed(), alive, int(pid[1]) if alive and pid else 0, self.file, program
         )
+
+    def _bootout(self) -> subprocess.CompletedProcess[str]:
+        """Stop and unload it. A refusal counts only while it is loaded: one that is not is refused as well."""
+        done = self._try("launchctl", "bootout", self._target)
+        if done.returncode == 0 or done.returncode == COMMAND_MISSING:
+            return done
+        for _ in range(BOOTSTRAP_TRIES):  # "in progress" is a refusal too
+            if self._try("launchctl", "print", self._target).returncode:
+                return subprocess.CompletedProcess(done.args, 0, "", "")
+            time.sleep(BOOTSTRAP_PAUSE_S)
+        return done
+
+    def _put_back(self, definition: str, start: bool) -> None:
+        """What was installed before; loaded, and thereby started, when a daemon ran before."""
+        self._write(definition)
+        if start:
+            with contextlib.suppress(FailedPrecondition):
+                self._bootstrap()
 
     def _bootstrap(self) -> None:
         command = ("launchctl", "bootstrap", self._domain, str(self.file))

@@ -18,6 +18,7 @@ from reex.location import Location
 from reex.running import terminate
 
 COMMAND_TIMEOUT_S = 60.0
+COMMAND_MISSING = 127
 STOP_TIMEOUT_S = 35.0  # ExitTimeOut and TimeoutStopSec, and a little
 
 Runner = Callable[[Sequence[str]], subprocess.CompletedProcess[str]]
@@ -73,12 +74,16 @@ class Service(ABC):
     def install(self) -> None:
         """Write the definition, load it and start it, in place of whatever runs for this home.
 
-        Raises FailedPrecondition when the supervisor refuses; nothing is left behind then.
+        Raises FailedPrecondition when the supervisor refuses; what was installed before is put back then, and of a
+        first installation nothing is left behind.
         """
 
     @abstractmethod
     def uninstall(self) -> bool:
-        """Stop it and remove every trace; False when it was not installed."""
+        """Stop it and remove every trace; False when it was not installed.
+
+        Raises FailedPrecondition when the supervisor refused, once all that can be removed without it is.
+        """
 
     @abstractmethod
     def start(self) -> None:
@@ -104,17 +109,32 @@ class Service(ABC):
         try:
             return self._run(command)
         except FailedPrecondition as error:
-            return subprocess.CompletedProcess(command, 127, "", error.message)
+            return subprocess.CompletedProcess(command, COMMAND_MISSING, "", error.message)
 
     def _must(self, *command: str) -> None:
         done = self._run(command)
         if done.returncode:
-            said = (done.stderr or done.stdout or "").strip() or f"exit code {done.returncode}"
-            raise FailedPrecondition(f"`{' '.join(command)}` failed: {said}. {self._hint(said)}")
+            raise FailedPrecondition(f"{_refusal(done)}. {self._hint(_said(done))}")
+
+    def _report(self, *refused: subprocess.CompletedProcess[str]) -> None:
+        """Raises FailedPrecondition for what the supervisor did not do while the service was removed."""
+        failures = [_refusal(done).rstrip(".") for done in refused if done.returncode]
+        if failures:
+            raise FailedPrecondition(
+                f"removed {self.file}, but {'; '.join(failures)}. What the service had started may still run; "
+                "end it: reexctl daemon stop"
+            )
 
     @abstractmethod
     def _hint(self, said: str) -> str:
         """The next step after a refusal of the supervisor."""
+
+    def _definition(self) -> str | None:
+        """What is installed now."""
+        try:
+            return self.file.read_text(encoding="utf-8")
+        except FileNotFoundError:
+            return None
 
     def _write(self, text: str) -> None:
         self.file.parent.mkdir(parents=True, exist_ok=True)
@@ -129,6 +149,14 @@ class Service(ABC):
         for folder in folders:
             with contextlib.suppress(OSError):
                 folder.rmdir()
+
+
+def _said(done: subprocess.CompletedProcess[str]) -> str:
+    return (done.stderr or done.stdout or "").strip() or f"exit code {done.returncode}"
+
+
+def _refusal(done: subprocess.CompletedProcess[str]) -> str:
+    return f"`{' '.join(done.args)}` failed: {_said(done)}"
 
 
 def template(name: str) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import re
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
 from reex.errors import FailedPrecondition
 from reex.location import Location
+from reex.running import running
 from reex.supervision import Runner, Service, ServiceStatus, template
 
 UNIT = "reexd"
@@ -39,27 +41,50 @@ class SystemdUnit(Service):
         )
 
     def install(self) -> None:
-        text = self.render()
-        was_installed = self.installed()
-        if not was_installed:
-            self._free_the_home()
+        text, before = self.render(), self._definition()
+        ran = running(self.location) is not None
         try:
             self._write(text)
             self._must("systemctl", "--user", "daemon-reload")
+            self._free_the_home_of_others(before)
             self._must("systemctl", "--user", "enable", "--now", self.name)
-            if was_installed:  # `enable --now` leaves a running one with its old program
+            if before is not None:  # `enable --now` leaves a running one with its old program
                 self._must("systemctl", "--user", "restart", self.name)
         except BaseException:
-            self.uninstall()
+            if before is None:
+                self._discard()
+            else:
+                self._write(before)
+                self._try("systemctl", "--user", "daemon-reload")
+                self._try("systemctl", "--user", "restart" if ran else "stop", self.name)
             raise
 
+    def _free_the_home_of_others(self, before: str | None) -> None:
+        """The installed service's own daemon is restarted later; any other would keep it from starting."""
+        holder = running(self.location)
+        if holder is not None and (before is None or holder.pid != self.status().pid or not holder.pid):
+            self._free_the_home()
+
     def uninstall(self) -> bool:
-        found = self.installed()
-        self._try("systemctl", "--user", "disable", "--now", self.name)
-        self._remove(self.file.parent, self.file.parent.parent)
-        self._try("systemctl", "--user", "daemon-reload")
-        self._try("systemctl", "--user", "reset-failed", self.name)
+        found = self.installed() or self._wanted.is_symlink()
+        refused = self._discard()
+        if found:
+            self._report(*refused)
         return found
+
+    @property
+    def _wanted(self) -> Path:
+        """The link that starts it at login; `systemctl enable` makes it."""
+        return self.file.parent / "default.target.wants" / self.name
+
+    def _discard(self) -> tuple[subprocess.CompletedProcess[str], ...]:
+        """Stop it and remove every trace; what systemctl said to that."""
+        stopped = self._try("systemctl", "--user", "disable", "--now", self.name)
+        self._wanted.unlink(missing_ok=True)
+        self._remove(self._wanted.parent, self.file.parent, self.file.parent.parent)
+        reloaded = self._try("systemctl", "--user", "daemon-reload")
+        self._try("systemctl", "--user", "reset-failed", self.name)  # refused unless it had failed
+        return stopped, reloaded
 
     def start(self) -> None:
         self._must("systemctl", "--user", "start", self.name)

@@ -1,6 +1,7 @@
-"""A stand-in daemon: real gRPC over a real Unix socket, with answers that a test writes down.
+"""A stand-in daemon: real gRPC over a real Unix socket, with answers that a test writes down. And `machine`, with
+stand-ins for launchctl and systemctl.
 
-It knows the wire and nothing of the daemon's code, so that the client is tested alone.
+The stand-in knows the wire and nothing of the daemon's code, so that the client is tested alone.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import pytest
 from google.protobuf import any_pb2
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from reex import Client
+from reex.location import Location
+from reex.service import service_for
 from reex.v1 import (
     classifiers_pb2_grpc,
     documents_pb2,
@@ -169,3 +172,60 @@ def daemon(socket: Path) -> Iterator[StandIn]:
 def client(daemon: StandIn, socket: Path) -> Iterator[Client]:
     with Client(socket, timeout=20) as client:
         yield client
+
+
+# The service
+
+# Records its arguments; fails for the verbs named in FAIL; answers with the file beside it named after its verb.
+SUPERVISOR = """#!/bin/sh
+here=$(dirname "$0")
+echo "$(basename "$0") $*" >> "$here/calls"
+for word in "$@"; do
+  case " $FAIL " in *" $word "*) echo "refused: $word" >&2; exit 5 ;; esac
+  [ -f "$here/$word.out" ] && cat "$here/$word.out"
+done
+exit 0
+"""
+
+
+class Machine:
+    """A home folder and stand-ins for launchctl and systemctl, first on PATH; what they were called with."""
+
+    program = ("/opt/some python/bin/python", "-P", "-m", "reexd", "serve")
+
+    def __init__(self, root, monkeypatch):
+        self.home = root / "user"
+        self.home.mkdir()
+        self.bin = root / "bin"
+        self.bin.mkdir()
+        for name in ("launchctl", "systemctl"):
+            (self.bin / name).write_text(SUPERVISOR)
+            (self.bin / name).chmod(0o755)
+        monkeypatch.setenv("PATH", f"{self.bin}:/usr/bin:/bin")
+        monkeypatch.setattr("reex.launch_agent.BOOTSTRAP_PAUSE_S", 0.0)
+        self._setenv = monkeypatch.setenv
+
+    def refuse(self, *verbs):
+        self._setenv("FAIL", " ".join(verbs))
+
+    def answer(self, verb, text):
+        (self.bin / f"{verb}.out").write_text(text)
+
+    def calls(self):
+        file = self.bin / "calls"
+        lines = file.read_text().splitlines() if file.exists() else []
+        file.unlink(missing_ok=True)
+        return lines
+
+    def service(self, platform, **environ):
+        environ = {"HOME": str(self.home), **environ}
+        location = Location.from_environment(environ, platform=platform)
+        return service_for(location, environ=environ, platform=platform, program=self.program)
+
+    def files(self):
+        return sorted(str(path.relative_to(self.home)) for path in self.home.rglob("*"))
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    return Machine(tmp_path, monkeypatch)

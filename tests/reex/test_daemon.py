@@ -208,6 +208,8 @@ case "$2" in
   start|enable)
     [ -f "$here/pid" ] && kill -0 "$(cat "$here/pid")" 2> /dev/null && exit 0
     setsid {python} "$here/daemon.py" orderly > /dev/null 2>&1 & echo $! > "$here/pid" ;;
+  restart) [ -f "$here/pid" ] && kill "$(cat "$here/pid")"
+    setsid {python} "$here/daemon.py" orderly > /dev/null 2>&1 & echo $! > "$here/pid" ;;
   stop|disable) [ -f "$here/pid" ] && kill "$(cat "$here/pid")"; rm -f "$here/pid" ;;
 esac
 exit 0
@@ -263,6 +265,20 @@ exit 0
         second = daemon.start(home, probe=ready(home)).pid
         assert second != first
         assert service_for(home).uninstall()
+        running.wait_until_free(home, 10)
+
+    def test_installing_again_takes_over_from_one_in_the_foreground(self, home, calls):
+        from reex.service import service_for
+
+        service = service_for(home)
+        service.file.parent.mkdir(parents=True)
+        service.file.write_text(service.render())
+        foreground = subprocess.Popen([sys.executable, "-c", STAND_IN, "orderly"])
+        wait_until(ready(home))
+        service.install()
+        assert foreground.wait(60) == 0
+        assert daemon.start(home, probe=ready(home)).pid not in (0, foreground.pid)
+        assert service.uninstall()
         running.wait_until_free(home, 10)
 
 

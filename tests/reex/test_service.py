@@ -12,61 +12,6 @@ from reex.errors import FailedPrecondition
 from reex.location import Location
 from reex.service import installed_service, service_for
 
-PROGRAM = ("/opt/some python/bin/python", "-P", "-m", "reexd", "serve")
-
-# Records its arguments; fails for the verbs named in FAIL; answers with the file beside it named after its verb.
-STAND_IN = """#!/bin/sh
-here=$(dirname "$0")
-echo "$(basename "$0") $*" >> "$here/calls"
-for word in "$@"; do
-  case " $FAIL " in *" $word "*) echo "refused: $word" >&2; exit 5 ;; esac
-  [ -f "$here/$word.out" ] && cat "$here/$word.out"
-done
-exit 0
-"""
-
-
-class Machine:
-    """A home folder and the stand-ins; what they were called with."""
-
-    def __init__(self, root, monkeypatch):
-        self.home = root / "user"
-        self.home.mkdir()
-        self.bin = root / "bin"
-        self.bin.mkdir()
-        for name in ("launchctl", "systemctl"):
-            (self.bin / name).write_text(STAND_IN)
-            (self.bin / name).chmod(0o755)
-        monkeypatch.setenv("PATH", f"{self.bin}:/usr/bin:/bin")
-        monkeypatch.setattr("reex.launch_agent.BOOTSTRAP_PAUSE_S", 0.0)
-        self._setenv = monkeypatch.setenv
-
-    def refuse(self, *verbs):
-        self._setenv("FAIL", " ".join(verbs))
-
-    def answer(self, verb, text):
-        (self.bin / f"{verb}.out").write_text(text)
-
-    def calls(self):
-        file = self.bin / "calls"
-        lines = file.read_text().splitlines() if file.exists() else []
-        file.unlink(missing_ok=True)
-        return lines
-
-    def service(self, platform, **environ):
-        environ = {"HOME": str(self.home), **environ}
-        location = Location.from_environment(environ, platform=platform)
-        return service_for(location, environ=environ, platform=platform, program=PROGRAM)
-
-    def files(self):
-        return sorted(str(path.relative_to(self.home)) for path in self.home.rglob("*"))
-
-
-@pytest.fixture
-def machine(tmp_path, monkeypatch):
-    return Machine(tmp_path, monkeypatch)
-
-
 DOMAIN = f"gui/{os.getuid()}"
 LABEL = "local.reex.reexd"
 
@@ -75,7 +20,7 @@ def test_the_plist_has_exactly_the_keys_that_matter(machine):
     keys = plistlib.loads(machine.service("darwin").render().encode())
     assert keys == {
         "Label": LABEL,
-        "ProgramArguments": list(PROGRAM),
+        "ProgramArguments": list(machine.program),
         "RunAtLoad": True,
         "KeepAlive": {"SuccessfulExit": False},
         "ThrottleInterval": 10,
@@ -211,27 +156,6 @@ def test_status_knows_the_program_that_the_file_starts(machine, platform):
     service.program = odd
     service.install()
     assert service.status().program == odd
-
-
-@pytest.mark.parametrize(
-    ("platform", "verb"), [("darwin", "bootstrap"), ("darwin", "kickstart"), ("linux", "enable")]
-)
-def test_a_refused_install_says_why_and_leaves_nothing(machine, platform, verb):
-    machine.refuse(verb)
-    with pytest.raises(FailedPrecondition, match=f"{verb}.*refused: {verb}"):
-        machine.service(platform).install()
-    assert not [path for path in machine.home.rglob("*") if path.is_file()]
-    assert not machine.service(platform).installed()
-
-
-@pytest.mark.parametrize("platform", ["darwin", "linux"])
-def test_without_the_supervisors_command(machine, platform, monkeypatch):
-    monkeypatch.setenv("PATH", "/nowhere")
-    service = machine.service(platform)
-    with pytest.raises(FailedPrecondition, match="on PATH"):
-        service.install()
-    assert not service.installed()
-    assert not service.uninstall()
 
 
 def test_two_homes_have_two_services(machine):
