@@ -7,6 +7,7 @@ import math
 import os
 
 from reex.errors import InvalidSetting
+from reex.folders import own_folder
 from reex.location import Location, LocationError
 from reex.running import running
 
@@ -45,7 +46,8 @@ OPTIONS: list[tuple[str, int | str]] = [
 def resolve(target: str | os.PathLike[str] | None) -> str:
     """The gRPC target: a path is a Unix socket, a string is taken as it is, None is this user's own daemon.
 
-    Raises InvalidSetting when the environment leads to no usable socket path.
+    Raises InvalidSetting when the environment leads to no usable socket path, or to a folder that another user could
+    have put a socket into; a target that is named is the caller's own choice.
     """
     if isinstance(target, os.PathLike):
         return f"unix:{os.fspath(target)}"
@@ -55,8 +57,11 @@ def resolve(target: str | os.PathLike[str] | None) -> str:
         location = Location.from_environment()
     except LocationError as error:
         raise InvalidSetting(str(error)) from None
+    own_folder(location.data)
     holder = running(location)  # which may have seen another runtime folder than we do
-    return f"unix:{holder.socket}" if holder else location.target
+    socket = holder.socket if holder else location.socket
+    own_folder(socket.parent)
+    return f"unix:{socket}"
 
 
 def deadline_s(timeout: float | None, default: float) -> float | None:

@@ -34,6 +34,41 @@ def private_folder(folder: Path) -> None:
             f"expected to create or read the folder {folder}, got: {error.strerror}. "
             "Choose another with REEX_HOME or repair its permissions.",
         ) from error
+    _check(folder, found)
+    if found.st_mode & 0o077:
+        raise _refused(
+            folder,
+            f"expected {folder} closed to other users (mode 0700), got {stat.S_IMODE(found.st_mode):04o}. "
+            f"Run: chmod 700 {folder}",
+        )
+
+
+def own_folder(folder: Path) -> None:
+    """Refuse to trust what lies in a folder of somebody else, or in one that others may write to.
+
+    A socket found there may be anybody's, and would be sent documents. One that is absent holds nothing. Raises
+    FolderRefused.
+    """
+    try:
+        found = folder.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except OSError as error:
+        raise _refused(
+            folder,
+            f"expected to see whose the folder {folder} is, got: {error.strerror}. "
+            "Choose another with REEX_HOME or repair its permissions.",
+        ) from error
+    _check(folder, found)
+    if found.st_mode & 0o022:
+        raise _refused(
+            folder,
+            f"expected {folder} to be writable by its owner alone, got mode {stat.S_IMODE(found.st_mode):04o}. "
+            f"Remove what is not yours in it, then run: chmod 700 {folder}",
+        )
+
+
+def _check(folder: Path, found: os.stat_result) -> None:
     if stat.S_ISLNK(found.st_mode):
         raise _refused(folder, f"expected a folder, got a link: {folder}. Name the folder it leads to.")
     if not stat.S_ISDIR(found.st_mode):
@@ -43,12 +78,6 @@ def private_folder(folder: Path) -> None:
             folder,
             f"expected {folder} to belong to user {os.getuid()}, its owner is user {found.st_uid}. "
             "Choose another folder with REEX_HOME.",
-        )
-    if found.st_mode & 0o077:
-        raise _refused(
-            folder,
-            f"expected {folder} closed to other users (mode 0700), got {stat.S_IMODE(found.st_mode):04o}. "
-            f"Run: chmod 700 {folder}",
         )
 
 

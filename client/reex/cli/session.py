@@ -19,10 +19,19 @@ if TYPE_CHECKING:
 
 @contextmanager
 def connected() -> Iterator[Client]:
-    """A client of this user's daemon. Raises DaemonDown when there is none and none may be started."""
-    from reex import Client
+    """A client of this user's daemon.
 
-    with Client(_socket()) as client:
+    Raises DaemonDown when there is none and none may be started, InvalidSetting where its folder could be somebody
+    else's.
+    """
+    from reex import Client
+    from reex.folders import own_folder
+
+    location = here()
+    own_folder(location.data)
+    socket = _socket(location)
+    own_folder(socket.parent)
+    with Client(socket) as client:
         yield client
 
 
@@ -47,10 +56,9 @@ def start_daemon(location: Location) -> DaemonStatus:
     return daemon.start(location, probe=probe)
 
 
-def _socket() -> Path:
+def _socket(location: Location) -> Path:
     from reex.running import running
 
-    location = here()
     holder = running(location)
     if holder is not None and holder.socket.exists():
         return holder.socket

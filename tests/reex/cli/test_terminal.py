@@ -257,3 +257,11 @@ def test_completion_without_a_daemon_is_empty(home):
     assert completion.projects("") == []
     assert completion.jobs("") == []
     assert completion.models("") == []
+
+
+@pytest.mark.parametrize("arguments", [("project", "list"), ("query", "s", "a text")])
+def test_nothing_is_sent_to_a_socket_that_somebody_else_may_have_made(held, home, reexctl, arguments):
+    home.chmod(0o777)
+    ended = reexctl(*arguments)
+    assert (ended.code, ended.out, held.requests) == (2, "", [])
+    assert f"got mode 0777. Remove what is not yours in it, then run: chmod 700 {home}" in ended.err
