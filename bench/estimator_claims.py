@@ -21,7 +21,8 @@ def checks(found: Found) -> list[Check]:
     made = [
         Check(
             f"of no task is the accuracy among test documents admitted at {alpha:g} or higher below it beyond chance:"
-            " the 95 % interval of the counts, means over the seeds, does not end below; tasks that admit none say nothing",
+            " the 95 % interval of the counts, means over the seeds, does not end below; tasks that admit none say"
+            " nothing",
             *_worst_promise(found, tasks, alpha),
         )
         for alpha in ALPHAS
