@@ -285,3 +285,20 @@ def test_the_log_is_quiet_where_products_are_fast(served):
     if not served.client.status().engine.blas_fast:
         pytest.skip("there is no OpenBLAS here")
     assert not [said for said in warned(served) if "OpenBLAS" in said]
+
+
+def test_full_collections_pass_over_what_the_daemon_began_with(fresh, monkeypatch, tmp_path):
+    """Walking all that was imported holds the interpreter lock, and so the loop, for tens of milliseconds."""
+    said = tmp_path / "frozen"
+    (tmp_path / "sitecustomize.py").write_text(
+        "import atexit, gc, pathlib, sys\n"
+        "def tell():\n"
+        f"    file = pathlib.Path({str(said)!r})\n"
+        "    file.write_text(f'{gc.get_freeze_count()} {len(gc.get_objects())}')\n"
+        "if 'serve' in sys.orig_argv: atexit.register(tell)\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")]))
+    daemon = fresh()
+    assert daemon.stop() == 0
+    frozen, walked = map(int, said.read_text().split())
+    assert frozen > 10 * walked
