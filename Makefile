@@ -47,6 +47,7 @@ protos: setup-test
 
 docs: setup-test
 	@$(PYTHON) tools/write_cli_docs.py
+	@$(PYTHON) tools/write_settings_docs.py
 
 clean:
 	rm -rf "$(VENV)" .cache

@@ -1,5 +1,9 @@
 """Settings, their order of precedence, their bounds, and where each came from."""
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 from reexd.config import Settings, load
 from reexd.errors import InvalidSetting
@@ -92,3 +96,11 @@ def test_a_relative_models_folder_is_beside_the_file_that_names_it(file, tmp_pat
     file.write_text('models = "kept"\n')
     assert load(file, environ={}).settings.models == str(tmp_path / "kept")
     assert load(file, environ={"REEX_MODELS": "kept"}).settings.models == str(tmp_path / "work" / "kept")
+
+
+def test_the_page_of_settings_is_fresh():
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, root / "tools" / "write_settings_docs.py", "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "docs/settings.md" in (root / "README.md").read_text()
