@@ -242,6 +242,7 @@ def _report(
         "documents": len(pool.documents),
         "twins": fitted.twins,
         "left_out": pool.left_out,
+        "used_before": len(pool.before),
         "support_rows": np.bincount(pool.labels[training], minlength=class_count).tolist(),
         "calibration_rows": np.bincount(pool.labels[held], minlength=class_count).tolist(),
         "settings": settings.to_dict(),
@@ -258,7 +259,6 @@ def _report(
     if pool.sides is not None:
         report["tuning"] = pool.sides.report
     if pool.continued is not None:
-        report["used_before"] = len(pool.before)
         report |= pool.continued.report(held, kept=settings.stratified)
         report[LASTING] = pool.continued.warnings(held)
         report["warnings"] = report[LASTING] + report["warnings"]

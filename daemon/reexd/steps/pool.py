@@ -114,7 +114,6 @@ def freeze(
     if parent is not None:
         continued = continuation.take(txn, parent, len(project.classes), chosen, states.revisions, rows)
     members = sum(len(splits.members(txn, name).numbers) for name in (TRAIN, CALIBRATION))
-    seen = _seen(sides) if sides is not None else used_before.NOTHING if continued is None else continued.used
     pool = Pool(
         space=space.number,
         documents=chosen,
@@ -125,7 +124,7 @@ def freeze(
         left_out=members - len(chosen),
         continued=continued,
         sides=None if sides is None else Sides(chosen, states.revisions, roles, sides.report),
-        before=seen.apart_from(chosen, states.revisions),
+        before=_seen(sides, continued).apart_from(chosen, states.revisions),
     )
     facts: dict = {"form": FORM, "space": pool.space, "left_out": pool.left_out}
     arrays = {name: getattr(pool, name) for name in ARRAYS} | pool.before.arrays()
@@ -140,8 +139,12 @@ def freeze(
     return pool
 
 
-def _seen(sides: Sides) -> UsedBefore:
-    """What the language model was tuned on, of which a part may have left the pool meanwhile."""
+def _seen(sides: Sides | None, continued: Continued | None) -> UsedBefore:
+    """What the weights that it begins with, or the language model, were fitted to, in the pool or not."""
+    if continued is not None:
+        return continued.used
+    if sides is None:
+        return used_before.NOTHING
     unknown = np.full(len(sides.documents), -1, np.int64)
     whole = UsedBefore(sides.documents, sides.revisions, sides.roles, unknown)
     return whole.where(sides.roles == Role.SUPPORT)
