@@ -264,9 +264,7 @@ def _pool_labels(parent: ClassifierArrays, members: Sequence[Member], fitted: Se
         at = np.searchsorted(parent.pool_documents, side.numbers)
         labels[at], again[at] = side.labels, True
     for arrays in (parent, *(each.arrays for each in members)):
-        here = np.isin(
-            arrays.support_documents, parent.pool_documents
-        )  # an imported version knows others as well
+        here = np.isin(arrays.support_documents, parent.pool_documents)  # not so where it was imported
         at = np.searchsorted(parent.pool_documents, arrays.support_documents[here])
         differ = again[at] & (labels[at] != arrays.support_labels[here])
         labels[at[differ]] = LABELS_DIFFER
