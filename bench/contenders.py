@@ -157,7 +157,9 @@ def _fitted(job: Job, *, cross_entropy: bool = False) -> tuple[Any, Any, Any]:
     class_rows = np.bincount(job.labels, minlength=job.class_count).tolist()
     settings = choose(class_rows, seed=job.seed)
     if cross_entropy:
-        settings = replace(settings, cross_entropy_epochs=settings.epochs, certified=False)
+        settings = replace(
+            settings, cross_entropy_epochs=settings.epochs, certified=False, calibrated_scale=False
+        )
     outcomes = tuple(
         State(arrays, facts) for facts, arrays in fit_shuffles(job.features, job.labels, settings)
     )

@@ -33,11 +33,17 @@ def fit_magnitude(labels: np.ndarray, logits: np.ndarray) -> Magnitude:
     return Magnitude(temperature, float(log_odds(logits / temperature).max()))
 
 
-def fit_temperature(labels: np.ndarray, logits: np.ndarray, prior: float = TEMPERATURE_PRIOR) -> float:
+def fit_temperature(
+    labels: np.ndarray,
+    logits: np.ndarray,
+    prior: float = TEMPERATURE_PRIOR,
+    weights: np.ndarray | None = None,
+) -> float:
     """T of softmax(z' / T) by penalised maximum likelihood (temperature scaling: Guo et al., ICML 2017).
 
-    labels (n,) in 0..C-1, z' (n, C). Newton steps in u = -ln T on sum_n [ln sum_c exp(e^u z'_c) - e^u z'_y]
-    + prior u^2 / 2, with the part of the curvature that is never negative. Raises ValueError for shapes that differ.
+    labels (n,) in 0..C-1, z' (n, C), weights (n,) >= 0, one each unless given. Newton steps in u = -ln T on
+    sum_n w_n [ln sum_c exp(e^u z'_c) - e^u z'_y] + prior u^2 / 2, with the part of the curvature that is never
+    negative. Raises ValueError for shapes that differ.
     """
     logits = np.asarray(logits, dtype=np.float64)
     labels = np.asarray(labels)
@@ -47,6 +53,7 @@ def fit_temperature(labels: np.ndarray, logits: np.ndarray, prior: float = TEMPE
         )
     logits = logits - logits.max(axis=1, keepdims=True)
     own = logits[np.arange(labels.size), labels]
+    rows = np.ones(labels.size) if weights is None else np.asarray(weights, dtype=np.float64)
     place = 0.0
     for _ in range(_NEWTON_STEPS):
         scale = math.exp(place)
@@ -54,8 +61,8 @@ def fit_temperature(labels: np.ndarray, logits: np.ndarray, prior: float = TEMPE
         shares /= shares.sum(axis=1, keepdims=True)
         mean = (shares * logits).sum(axis=1)
         spread = (shares * np.square(logits)).sum(axis=1) - np.square(mean)
-        gradient = scale * float((mean - own).sum()) + prior * place
-        step = gradient / max(scale**2 * float(spread.sum()) + prior, 1e-12)
+        gradient = scale * float(rows @ (mean - own)) + prior * place
+        step = gradient / max(scale**2 * float(rows @ spread) + prior, 1e-12)
         place -= min(max(step, -1.0), 1.0)
         if abs(step) < 1e-7:
             break

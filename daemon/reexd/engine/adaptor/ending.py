@@ -13,9 +13,18 @@ from typing import Any
 import numpy as np
 
 from reexd.engine.adaptor.network import named
+from reexd.engine.adaptor.scale import logit_scale, scaled
 from reexd.engine.adaptor.settings import FitSettings
 from reexd.engine.matching import Matcher, Matches
-from reexd.sdm import AdaptorWeights, Normalization, admitted_rightly
+from reexd.sdm import (
+    AdaptorWeights,
+    Normalization,
+    admitted_rightly,
+    balanced_loss,
+    distance_cdfs,
+    distance_quantiles,
+    pool_small_cdfs,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +70,8 @@ def ended(
     labels: tuple[np.ndarray, np.ndarray],
     settings: FitSettings,
 ) -> Iterator[None]:
-    """Match the calibration rows under each candidate and keep one; yields between tiles, returns an Ending.
+    """Match the calibration rows under each candidate, scaled as the settings say, and keep one; yields between
+    tiles, returns an Ending.
 
     Features (n, D) and labels (n,) of training and of calibration. Kept is the candidate that admits most, of equals
     the first. The loss cannot tell: on small pools later epochs lower it and lose accuracy that the regression has (on
@@ -69,11 +79,11 @@ def ended(
     """
     best: Ending | None = None
     for candidate in candidates:
-        matcher = Matcher(
-            candidate.weights, normalization, features[0], labels[0], neighbors_max=settings.neighbors_max
-        )
-        for _, matches in matcher.tiles(features[1], neighbors=0):  # noqa: B007
-            yield
+        matcher, matches = yield from _matched(candidate, normalization, features, labels, settings)
+        if settings.calibrated_scale:
+            candidate = _scaled(candidate, matches, labels[1], settings)
+            # Again, so that no row lies on the other side of a rounding than where answers will find it.
+            matcher, matches = yield from _matched(candidate, normalization, features, labels, settings)
         share = admitted_rightly(
             labels[1],
             matches.logits,
@@ -86,3 +96,29 @@ def ended(
         if best is None or share > best.admitted:
             best = Ending(candidate, matcher.support_predictions, matches, share)
     return best
+
+
+def _matched(
+    candidate: Candidate,
+    normalization: Normalization,
+    features: tuple[np.ndarray, np.ndarray],
+    labels: tuple[np.ndarray, np.ndarray],
+    settings: FitSettings,
+) -> Iterator[None]:
+    """Yields between tiles; returns the matcher and the calibration rows' matches."""
+    matcher = Matcher(
+        candidate.weights, normalization, features[0], labels[0], neighbors_max=settings.neighbors_max
+    )
+    for _, matches in matcher.tiles(features[1], neighbors=0):  # noqa: B007
+        yield
+    return matcher, matches
+
+
+def _scaled(candidate: Candidate, matches: Matches, labels: np.ndarray, settings: FitSettings) -> Candidate:
+    """The candidate at the scale of logits that suits the calibration rows, and its loss there."""
+    classes, offset = settings.class_count, settings.q_offset
+    cdfs = distance_cdfs(labels, matches.q, matches.d0, classes, ood_limit=settings.ood_limit)
+    d = distance_quantiles(matches.d0, pool_small_cdfs(cdfs, settings.pooled_classes_min)[0])
+    factor = logit_scale(matches.logits, labels, matches.q, d, classes, offset)
+    loss = balanced_loss(matches.logits * np.float32(factor), labels, matches.q, d, classes, offset)
+    return Candidate(scaled(candidate.weights, factor), candidate.epoch, loss)

@@ -43,6 +43,7 @@ class FitSettings:
     neighbors_max: int = NEIGHBORS_MAX  # K >= 2
     regression_start: bool = False  # the first epoch solves the regularised regression instead
     calibrated_bias: bool = False  # after every epoch the bias is fitted to calibration rows
+    calibrated_scale: bool = False  # at the end the scale of the logits is
     cross_entropy_epochs: int = 1  # E0 <= E: epochs before q and d shape the loss
     balanced: bool = False  # weight rows by inverse class frequency; else the plain mean
     patience: int = 0  # epochs without a better balanced calibration loss before a phase ends; 0 never
@@ -158,7 +159,7 @@ def choose(class_rows: Sequence[int], *, tuned: bool = False, **changes: object)
     points fewer were right than by a regression (docs/calibration.md has the figures). A batch is a power of two near
     1/48 of the training rows, and the learning rate grows where fewer rows give fewer steps, and with the root of large
     batches. Early stopping ends most fits after 15 to 30 epochs. Over the states of a tuned model the bias is the
-    calibration rows': see `bias`.
+    calibration rows': see `bias`; the scale of the logits is theirs everywhere: see `scale`.
     The regression is kept unless later epochs admit more, see `ending`. The shuffle with the smallest calibration
     loss of four had a rung at .9 where single ones missed it in one of four; large pools need fewer.
 
@@ -182,6 +183,7 @@ def choose(class_rows: Sequence[int], *, tuned: bool = False, **changes: object)
         "learning_rate": _learning_rate(batch_size, steps),
         "regression_start": True,
         "calibrated_bias": tuned,
+        "calibrated_scale": True,
         "balanced": True,
         "patience": PATIENCE,
         "shuffles": SHUFFLES if total <= MANY_ROWS else SHUFFLES // 2,
