@@ -89,6 +89,7 @@ class Train:
             request |= {
                 PARENT: parent.name,
                 "exemplar_size": parent.exemplar_size,
+                "calibrated_scale": False,  # the parent's logits have theirs, and training goes on from there
                 **_bias_of(parent, settings),
             }
         return self._jobs.submit("train", project, request)

@@ -118,8 +118,8 @@ def test_a_class_that_was_appended_joins(served, ready, tiny_models, fast):
     (answer,) = client.query(ready, "giraffe violin soup")
     assert answer.logits[3] == pytest.approx(0.0, abs=1e-6), "a new class begins with the logit 0"
     served.train(ready, continue_from="v1", **{**fast, "epochs": 40})
-    (answer,) = client.query(ready, "giraffe violin soup mountain castle")
-    assert answer.prediction_name == "other"
+    asked = client.query(ready, tiny_models.texts("other", 30, seed=9))
+    assert sum(answer.prediction_name == "other" for answer in asked) > 20
     assert client.query(ready, "profit rose strong growth")[0].prediction_name == "positive"
 
 
