@@ -12,19 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from reexd.engine.adaptor.measuring import split_distances
 from reexd.engine.adaptor.network import named
 from reexd.engine.adaptor.scale import logit_scale, scaled
 from reexd.engine.adaptor.settings import FitSettings
 from reexd.engine.matching import Matcher, Matches
-from reexd.sdm import (
-    AdaptorWeights,
-    Normalization,
-    admitted_rightly,
-    balanced_loss,
-    distance_cdfs,
-    distance_quantiles,
-    pool_small_cdfs,
-)
+from reexd.sdm import AdaptorWeights, Normalization, admitted_rightly, balanced_loss
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,8 +110,7 @@ def _matched(
 def _scaled(candidate: Candidate, matches: Matches, labels: np.ndarray, settings: FitSettings) -> Candidate:
     """The candidate at the scale of logits that suits the calibration rows, and its loss there."""
     classes, offset = settings.class_count, settings.q_offset
-    cdfs = distance_cdfs(labels, matches.q, matches.d0, classes, ood_limit=settings.ood_limit)
-    d = distance_quantiles(matches.d0, pool_small_cdfs(cdfs, settings.pooled_classes_min)[0])
+    d = split_distances(labels, matches.q, matches.d0, settings)
     factor = logit_scale(matches.logits, labels, matches.q, d, classes, offset)
     loss = balanced_loss(matches.logits * np.float32(factor), labels, matches.q, d, classes, offset)
     return Candidate(scaled(candidate.weights, factor), candidate.epoch, loss)

@@ -101,7 +101,9 @@ def measure(
             else:
                 exclude = np.arange(training_count) if split == 0 else None
                 q, d0 = yield from _tiled(support, exemplars[split], predictions[split], exclude)
-            parts.append((logits[split], q.astype(np.float32), _distance(labels[split], q, d0, settings)))
+            parts.append(
+                (logits[split], q.astype(np.float32), split_distances(labels[split], q, d0, settings))
+            )
     if training_only:
         return Measurement(parts[0][1], parts[0][2], matched)
     return _summary(parts, labels, settings, matched)
@@ -134,7 +136,7 @@ def _project(parameters: Parameters, x: mx.array, matched: bool) -> tuple[np.nda
     return np.array(logits), pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
-def _distance(labels: np.ndarray, q: np.ndarray, d0: np.ndarray, settings: FitSettings) -> np.ndarray:
+def split_distances(labels: np.ndarray, q: np.ndarray, d0: np.ndarray, settings: FitSettings) -> np.ndarray:
     """d of one split by its own class CDFs, pooled for small classes where the settings say so; (n,)
     float32."""
     cdfs = distance_cdfs(labels, q, d0, settings.class_count, ood_limit=settings.ood_limit)
