@@ -6,6 +6,7 @@ import asyncio
 import queue
 import threading
 from collections.abc import Sequence
+from concurrent import futures
 from pathlib import Path
 
 from reexd.engine.frames import Frame
@@ -18,7 +19,10 @@ _POLL_S = 0.1  # how soon a cancelled caller notices
 
 
 class Call:
-    """Use as a context manager in the calling thread: leaving it cancels whatever has not come back."""
+    """Use as a context manager in the calling thread: leaving it cancels whatever has not come back.
+
+    Whoever submitted fits leaves it when no worker writes into their folders any more, at most a step later.
+    """
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, pool: Pool, cancel: threading.Event | None = None
@@ -28,13 +32,21 @@ class Call:
         self._cancel = cancel
         self._answers: queue.SimpleQueue[tuple[object, Frame | ReexError]] = queue.SimpleQueue()
         self._outstanding = 0
+        self._fits = False
 
     def __enter__(self) -> Call:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._outstanding and not self._loop.is_closed():
+        if not self._outstanding or self._loop.is_closed():
+            return
+        if not self._fits:
+            # Not awaited: a stream that nobody finished is closed where it is collected, on the loop even.
             self._loop.call_soon_threadsafe(self._pool.drop, self)
+            return
+        dropped = asyncio.run_coroutine_threadsafe(self._pool.dropped(self), self._loop)
+        while not dropped.done() and not self._loop.is_closed():
+            futures.wait([dropped], timeout=_POLL_S)
 
     @property
     def outstanding(self) -> int:
@@ -58,6 +70,7 @@ class Call:
 
     def submit_fit(self, tag: object, folder: Path, settings: dict, op: str = "fit") -> None:
         self._outstanding += 1
+        self._fits = True
         run = FitRun(self, folder, settings, tell=lambda frame: self._answers.put((tag, frame)), op=op)
         self._post(lambda: self._pool.submit_fit(run))
 

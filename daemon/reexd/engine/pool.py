@@ -91,8 +91,12 @@ class Pool:
         self._fits.append(run)
         self._dispatch()
 
-    def drop(self, group: object) -> None:
-        """Cancel a call: forget what waits, stop its fits, let a unit in flight end unheard."""
+    def drop(self, group: object) -> list[asyncio.Future[Frame | None]]:
+        """Cancel a call: forget what waits, stop its fits, let a unit in flight end unheard.
+
+        One future per fit that ran: done when its worker, at the end of a step, has let go of the fit's folder.
+        """
+        let_go = []
         self._schedule.drop(group)
         self._fits = deque(run for run in self._fits if run.group is not group)
         for worker in self._workers:
@@ -100,22 +104,27 @@ class Pool:
                 if unit.group is group:
                     unit.deliver = unit.fail = _unheard
             if worker.fit is not None and worker.fit.group is group:
-                cancel = Frame({"op": "cancel", "fit": worker.fit.identity})
-                worker.send(next(self._identities), cancel, bulk=False)
+                let_go.append(self._tell(worker, {"op": "cancel", "fit": worker.fit.identity}))
                 worker.fit = None
         self._dispatch()
+        return let_go
+
+    async def dropped(self, group: object) -> None:
+        """As `drop`; returns when no worker writes into a folder of the call's any more."""
+        await asyncio.gather(*self.drop(group))
 
     async def tell_all(self, header: dict) -> list[Frame]:
         """Send a request to every worker that is ready; the answers of those that lived to give one."""
-        told = []
-        for worker in self._workers:
-            if worker.ready:
-                identity = next(self._identities)
-                answered: asyncio.Future[Frame | None] = asyncio.get_running_loop().create_future()
-                self._told[identity] = worker, answered
-                worker.send(identity, Frame(header), bulk=False)
-                told.append(answered)
+        told = [self._tell(worker, header) for worker in self._workers if worker.ready]
         return [frame for frame in await asyncio.gather(*told) if frame is not None]
+
+    def _tell(self, worker: WorkerProcess, header: dict) -> asyncio.Future[Frame | None]:
+        """The answer to a request that is no unit's; None from a worker that ends first."""
+        identity = next(self._identities)
+        answered: asyncio.Future[Frame | None] = asyncio.get_running_loop().create_future()
+        self._told[identity] = worker, answered
+        worker.send(identity, Frame(header), bulk=False)
+        return answered
 
     def models_in_use(self) -> list[dict]:
         """What `model` says in the units that wait or run."""
@@ -169,7 +178,7 @@ class Pool:
             if frame.header["id"] == worker.request:
                 self._answered(worker, frame)
             elif told := self._told.pop(frame.header["id"], None):
-                told[1].set_result(frame)
+                _settle(told[1], frame)
             elif worker.fit is not None and frame.header["id"] == worker.fit.identity:
                 self._fit_event(worker, frame)
             self._dispatch()
@@ -201,7 +210,7 @@ class Pool:
         units, worker.units, worker.request = worker.units, [], 0
         run, worker.fit = worker.fit, None
         for identity in [identity for identity, (other, _) in self._told.items() if other is worker]:
-            self._told.pop(identity)[1].set_result(None)
+            _settle(self._told.pop(identity)[1], None)
         if not self._stopping:
             logger.error("engine worker %d died of %s", worker.pid, worker.exit_reason)
         died = EngineDied(
@@ -265,6 +274,11 @@ def _failure(error: ReexError) -> Frame:
     return Frame(
         {"error": {"type": type(error).__name__, "message": error.message, "metadata": error.metadata}}
     )
+
+
+def _settle(answered: asyncio.Future[Frame | None], frame: Frame | None) -> None:
+    if not answered.done():  # whoever waited may have been cancelled
+        answered.set_result(frame)
 
 
 def _unheard(_: object) -> None:

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 import threading
 import time
@@ -228,27 +229,52 @@ def test_fit_refuses_what_cannot_be_fitted(shared_engine):
         shared_engine.fit(other, on_progress=_ignore, on_checkpoint=_ignore)
 
 
-def test_queries_and_cancel_reach_an_engine_that_fits(shared_engine, tiny_bert):
-    features, labels = pool(np.random.default_rng(0))
-    task = FitTask(features, labels, official(2, epochs=100_000, exemplar_size=8))
-    started, cancel, failed = threading.Event(), threading.Event(), []
+class EndlessFit(threading.Thread):
+    """A fit under way, in a thread that ends when it is cancelled."""
 
-    def fit():
-        try:
-            shared_engine.fit(
-                task, on_progress=lambda *_: started.set(), on_checkpoint=_ignore, cancel=cancel
+    def __init__(self, engine, **settings: int) -> None:
+        super().__init__()
+        features, labels = pool(np.random.default_rng(0))
+        self.task = FitTask(features, labels, official(2, epochs=100_000, exemplar_size=8, **settings))
+        self.engine, self.cancel, self.cancelled = engine, threading.Event(), False
+        self.told = threading.Event()
+        self.start()
+        assert self.told.wait(60)
+
+    def run(self) -> None:
+        with pytest.raises(JobCancelled):
+            self.engine.fit(
+                self.task,
+                on_progress=lambda *_: self.told.set(),
+                on_checkpoint=_ignore,
+                cancel=self.cancel,
             )
-        except JobCancelled as error:
-            failed.append(error)
+        self.cancelled = True
 
-    thread = threading.Thread(target=fit)
-    thread.start()
-    assert started.wait(60)
+
+def test_queries_and_cancel_reach_an_engine_that_fits(shared_engine, tiny_bert):
+    fit = EndlessFit(shared_engine)
     assert shared_engine.embed(tiny_bert, ["profit rose"], interactive=True).vectors.shape == (1, 32)
     assert shared_engine.embed(tiny_bert, ["profit rose"] * 50).vectors.shape == (50, 32)
-    cancel.set()
-    thread.join(60)
-    assert len(failed) == 1
+    fit.cancel.set()
+    fit.join(60)
+    assert fit.cancelled
+
+
+def test_a_cancelled_fit_is_left_when_its_worker_has_let_go_of_its_folder(shared_engine):
+    fit = EndlessFit(shared_engine, shuffles=1)
+    held = [worker.pid for worker in shared_engine.status().workers if worker.state == "busy"]
+    for pid in held:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        fit.cancel.set()
+        fit.join(1)
+        assert fit.is_alive()  # who removed the folder now would find it written to again
+    finally:
+        for pid in held:
+            os.kill(pid, signal.SIGCONT)
+    fit.join(60)
+    assert fit.cancelled
 
 
 def _ignore(*_):
