@@ -39,11 +39,11 @@ def claim(location: Location) -> Claim:
     Raises DaemonRunning (with `pid` in its metadata) or InvalidSetting for a folder that cannot be trusted.
     """
     private_folder(location.data)
-    if location.socket.parent != location.data:
-        private_folder(location.socket.parent)
     descriptor = _open_lock(location.lock)
     try:
         _lock(descriptor, location)
+        if location.socket.parent != location.data:
+            private_folder(location.socket.parent)  # not before: who let go of the lock removed it
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{os.getpid()}\n{location.socket}\n".encode(), 0)
     except BaseException:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 from reexd.errors import EngineDied, JobCancelled, JobNotFound, ProjectBusy, ReexError, StorageFull, Unready
 from reexd.records import Job, JobState
 from reexd.store import jobs as job_records
-from reexd.store.environment import Environment
+from reexd.store.environment import Environment, Txn
 
 logger = logging.getLogger(__name__)
 
@@ -84,6 +84,7 @@ class JobQueue:
         self._waiting: dict[str, deque[int]] = {kind: deque() for kind in kinds}
         self._current: dict[int, Job] = {}  # jobs that have not ended
         self._running: dict[int, RunningJob] = {}
+        self._cancelling: set[int] = set()  # who asked is told yes before the job has ended
         self._saved_at: dict[int, float] = {}
         self._watchers: dict[int, list[Watcher]] = {}
         self._stopping = False
@@ -94,6 +95,13 @@ class JobQueue:
         with self._environment.read() as txn:
             unended = job_records.unfinished(txn)
         for job in unended:
+            if job.cancelling:
+                self._end(
+                    replace(
+                        job, state=JobState.CANCELLED, message="cancelled; the daemon ended before the job"
+                    )
+                )
+                continue
             if job.attempts >= ATTEMPTS_MAX:
                 error = (
                     f"gave up after {job.attempts} starts; submit it again, or see the log for why it stopped"
@@ -166,15 +174,22 @@ class JobQueue:
             return [job for job in self._current.values() if not project or job.project == project]
 
     def cancel(self, name: str) -> Job:
-        """Ask the job to stop. Raises Unready when it has ended already."""
+        """Ask the job to stop: it will not be resumed, whatever happens. Raises Unready when it has ended already."""
         job = self.get(name)
         with self._lock:
             if running := self._running.get(job.number):
-                running.cancel.set()
-                return running.job
+                self._cancelling.add(job.number)
+                job = self._current[job.number] = self._marked(running.job)
             waiting = job.number in self._waiting[job.kind]
             if waiting:
                 self._waiting[job.kind].remove(job.number)
+        if running:
+            try:
+                self._environment.write(lambda txn: self._update(txn, job))
+            except StorageFull:
+                logger.warning("%s stops; that it is to could not be written: the disk is full", name)
+            running.cancel.set()
+            return job
         if not waiting:
             job = self.get(name)  # it may have ended since
             raise Unready(f"{name} has already ended ({job.state.name.lower()}); there is nothing to cancel")
@@ -201,6 +216,7 @@ class JobQueue:
         now = time.time()
         job = replace(job, updated_at=now)
         with self._lock:
+            job = self._marked(job)
             previous = self._current.get(job.number)
             self._current[job.number] = job
             watchers = list(self._watchers.get(job.number, ()))
@@ -211,9 +227,17 @@ class JobQueue:
             else:
                 save = False
         if save:
-            self._environment.write(lambda txn: job_records.update(txn, job))
+            self._environment.write(lambda txn: self._update(txn, job))
         for watcher in watchers:
             watcher(job)
+
+    def _marked(self, job: Job) -> Job:
+        return replace(job, cancelling=True, message="stopping") if job.number in self._cancelling else job
+
+    def _update(self, txn: Txn, job: Job) -> None:
+        """Write a job that had not ended. Writers take turns: none takes back that it was cancelled, or has ended."""
+        if not job_records.get(txn, job.number).state.ended:
+            job_records.update(txn, self._marked(job))
 
     def _end(self, job: Job) -> Job:
         now = time.time()
@@ -222,13 +246,14 @@ class JobQueue:
             self._discard(job)
         try:
             self._environment.write(lambda txn: job_records.update(txn, job))
-        except StorageFull:
+        except ReexError as error:
             # The record stays unended and is tried again at the next start; the caller still learns the outcome.
-            logger.error("the end of %s could not be written: the disk is full", job.name)
+            logger.error("the end of %s could not be written: %s", job.name, error.message)
         with self._lock:
             self._current.pop(job.number, None)
             self._running.pop(job.number, None)
             self._saved_at.pop(job.number, None)
+            self._cancelling.discard(job.number)
             watchers = list(self._watchers.get(job.number, ()))
         for watcher in watchers:
             watcher(job)
@@ -239,6 +264,8 @@ class JobQueue:
             self._kinds[job.kind].discard(job)
         except ReexError as error:  # a full disk or a damaged project must not keep the job from ending
             logger.warning("what %s kept could not be dropped: %s", job.name, error.message)
+        except Exception:  # nor a defect those that come after it
+            logger.exception("what %s kept could not be dropped", job.name)
 
     def _run_kind(self, kind: str) -> None:
         while True:
@@ -275,7 +302,8 @@ class JobQueue:
             self.changed(running.job)
             result = self._attempt(running)
         except Exception as error:
-            if self._stopping:
+            asked = running.job.number in self._cancelling
+            if self._stopping and not (asked and isinstance(error, JobCancelled)):
                 raise
             if isinstance(error, JobCancelled):
                 return replace(running.job, state=JobState.CANCELLED, message=error.message)

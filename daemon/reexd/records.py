@@ -147,6 +147,7 @@ class Job:
     created_at: float = 0.0
     updated_at: float = 0.0
     ended_at: float = 0.0
+    cancelling: bool = False  # asked to stop, and not ended yet
 
     @property
     def name(self) -> str:

@@ -55,6 +55,7 @@ from reexd.claim import Claim, claim
 from reexd.config import Settings, load
 from reexd.engine.client import Engine
 from reexd.engine.tasks import EngineSettings
+from reexd.errors import ReexError
 from reexd.jobs import JobQueue, Kind
 from reexd.paths import Paths
 from reexd.registry import Registry
@@ -305,7 +306,9 @@ async def _serve(parts: Parts, held: Claim, settings: Settings) -> None:
     await health.enter_graceful_shutdown()
     housekeeping.cancel()
     # Jobs first: a watcher's stream ends only when it is cut off, an interrupted job frees the engine for the rest.
-    await asyncio.to_thread(parts.jobs.stop, settings.drain_s)
+    # In a thread of its own: those of the steps may all be waiting for what only the end of the engine gives them.
+    with ThreadPoolExecutor(1, thread_name_prefix="stop") as own:
+        await loop.run_in_executor(own, parts.jobs.stop, settings.drain_s)
     await server.stop(settings.drain_s)
     logger.info("stopped")
 
@@ -323,7 +326,10 @@ def _message_max_bytes(settings: Settings) -> int:
 
 async def _hourly(housekeeping: Housekeeping) -> None:
     while True:
-        await asyncio.to_thread(housekeeping.run)
+        try:
+            await asyncio.to_thread(housekeeping.run)
+        except ReexError as error:  # a full disk, say
+            logger.warning("housekeeping was left unfinished: %s", error.message)
         await asyncio.sleep(HOUSEKEEPING_INTERVAL_S)
 
 

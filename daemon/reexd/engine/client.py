@@ -7,7 +7,9 @@ caller's thread, which must not be the loop's. Questions alone are awaited there
 from __future__ import annotations
 
 import asyncio
+import shutil
 import threading
+import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -278,10 +280,12 @@ class Engine:
         Raises EngineDied when a worker ends under a shuffle (resume from the last checkpoints), JobCancelled,
         NotEnoughData and InvalidInput for data that cannot be fitted.
         """
-        with self._call(cancel) as call:
-            return fits.run(
-                call, task, self._scratch, fits.FitHandlers(on_progress, on_checkpoint, on_outcome)
-            )
+        folder = self._scratch / "fits" / uuid.uuid4().hex
+        try:
+            with self._call(cancel) as call:
+                return fits.run(call, task, folder, fits.FitHandlers(on_progress, on_checkpoint, on_outcome))
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
     @property
     def tunings(self) -> Tunings:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -27,36 +26,32 @@ class FitHandlers:
     outcome: Callable[[int, State], None] | None
 
 
-def run(call: Call, task: FitTask, scratch: Path, handlers: FitHandlers) -> FitResult:
-    """Fit all shuffles; see `Engine.fit`."""
-    folder = scratch / "fits" / uuid.uuid4().hex
+def run(call: Call, task: FitTask, folder: Path, handlers: FitHandlers) -> FitResult:
+    """Fit all shuffles; see `Engine.fit`. `folder` does not exist yet, and is to be removed after the call was left."""
     outcomes, groups = dict(task.finished), sdm.twins(task.features)
-    try:
-        states.save(folder, State({"features": task.features, "labels": task.labels}, {}))
-        if task.start is not None:
-            weights, normalization = task.start
-            states.save(folder / states.START, State(asdict(weights), asdict(normalization)))
-        for number in range(task.settings.shuffles):
-            if number not in outcomes:
-                _submit(call, task, number, groups, folder)
-        while call.outstanding:
-            number, frame = call.next(ends=False)
-            if "error" in frame.header:
-                raise error_of(frame)
-            if frame.header["event"] == "progress":
-                handlers.progress(number, frame.header["facts"])
-                continue
-            state = states.load(Path(frame.header["folder"]))
-            shutil.rmtree(frame.header["folder"], ignore_errors=True)
-            if frame.header["event"] == "checkpoint":
-                handlers.checkpoint(number, state)
-                continue
-            call.ended()
-            outcomes[number] = state
-            if handlers.outcome is not None:
-                handlers.outcome(number, state)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    states.save(folder, State({"features": task.features, "labels": task.labels}, {}))
+    if task.start is not None:
+        weights, normalization = task.start
+        states.save(folder / states.START, State(asdict(weights), asdict(normalization)))
+    for number in range(task.settings.shuffles):
+        if number not in outcomes:
+            _submit(call, task, number, groups, folder)
+    while call.outstanding:
+        number, frame = call.next(ends=False)
+        if "error" in frame.header:
+            raise error_of(frame)
+        if frame.header["event"] == "progress":
+            handlers.progress(number, frame.header["facts"])
+            continue
+        state = states.load(Path(frame.header["folder"]))
+        shutil.rmtree(frame.header["folder"], ignore_errors=True)
+        if frame.header["event"] == "checkpoint":
+            handlers.checkpoint(number, state)
+            continue
+        call.ended()
+        outcomes[number] = state
+        if handlers.outcome is not None:
+            handlers.outcome(number, state)
     ordered = tuple(outcomes[number] for number in range(task.settings.shuffles))
     best = sdm.best_iteration([outcome.facts["best_loss"] for outcome in ordered])
     return FitResult(ordered, best, sdm.twin_count(groups))

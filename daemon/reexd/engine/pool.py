@@ -13,6 +13,7 @@ import itertools
 import logging
 import os
 from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 
 from reexd import errors
 from reexd.engine.frames import Frame
@@ -38,6 +39,8 @@ class Pool:
         self._schedule = Schedule()
         self._fits: deque[FitRun] = deque()
         self._workers: list[WorkerProcess] = []
+        workers = 1 + (settings.workers or os.cpu_count() or 1)
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="worker")
         self._tasks: set[asyncio.Task] = set()
         self._identities = itertools.count(1)
         self._told: dict[int, tuple[WorkerProcess, asyncio.Future[Frame | None]]] = {}
@@ -48,7 +51,7 @@ class Pool:
 
     async def start(self) -> None:
         """Start the workers; returns when the first is ready. Raises EngineDied when it does not come up."""
-        first = WorkerProcess(slot=0, reserved=True, niced=False)
+        first = WorkerProcess(slot=0, reserved=True, niced=False, threads=self._threads)
         self._workers.append(first)
         self.hello = await first.start(self._settings)
         if self.hello is None:
@@ -61,7 +64,7 @@ class Pool:
             first.reserved = False
             return
         for slot in range(1, 1 + (self._settings.workers or os.cpu_count() or 1)):
-            worker = WorkerProcess(slot=slot, reserved=False, niced=True)
+            worker = WorkerProcess(slot=slot, reserved=False, niced=True, threads=self._threads)
             self._workers.append(worker)
             self._keep(self._run(worker))
 
@@ -71,6 +74,7 @@ class Pool:
         self._stopped.set()
         await asyncio.gather(*(worker.end(_STOP_GRACE_S) for worker in self._workers))
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._threads.shutdown()
         self._fail_all(EngineDied("the engine was stopped"))
 
     def submit(self, unit: Unit) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -16,6 +17,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,6 +66,7 @@ class WorkerProcess:
     slot: int
     reserved: bool  # kept for interactive work
     niced: bool
+    threads: Executor  # where starting and reaping may block
     state: str = "starting"  # starting | idle | busy | stopped
     restarts: int = 0
     failures: int = 0  # starts in a row that did not become ready
@@ -90,22 +93,13 @@ class WorkerProcess:
         return bool(self.units) and self.units[0].header["op"] == "open"
 
     async def start(self, settings: EngineSettings) -> Frame | None:
-        """Start the process and wait for its first frame; None when it ended before."""
-        ours, theirs = socket.socketpair()
-        given = worker_settings(settings, interactive=self.reserved, niced=self.niced)
-        with theirs:
-            # -P: the current folder is no place to import from. A session of its own: Ctrl-C in the terminal
-            # of `reexd serve` is the daemon's to handle; the worker ends with the socket.
-            self._process = await asyncio.to_thread(
-                subprocess.Popen,
-                [sys.executable, "-P", "-m", "reexd.engine.worker", str(theirs.fileno()), json.dumps(given)],
-                pass_fds=[theirs.fileno()],
-                env={**os.environ, **BLAS_ENVIRONMENT},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                start_new_session=True,
-            )
-        self._reader, self._writer = await asyncio.open_connection(sock=ours)
+        """Start the process and wait for its first frame; None when it ended before, or could not be started."""
+        self._process = self._reader = self._writer = None
+        try:
+            await self._spawn(worker_settings(settings, interactive=self.reserved, niced=self.niced))
+        except OSError as error:  # too many files open, no memory for another process
+            self.exit_reason = f"could not be started: {error}"
+            return None
         try:
             hello = await asyncio.wait_for(self.read(), settings.start_timeout_s)
         except TimeoutError:
@@ -114,6 +108,38 @@ class WorkerProcess:
             self.state, self.failures = "idle", 0
             self.memory_bytes = hello.header["memory"]
         return hello
+
+    async def _spawn(self, given: dict) -> None:
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                # -P: the current folder is no place to import from. A session of its own: Ctrl-C in the terminal
+                # of `reexd serve` is the daemon's to handle; the worker ends with the socket.
+                self._process = await self._apart(
+                    subprocess.Popen,
+                    [
+                        sys.executable,
+                        "-P",
+                        "-m",
+                        "reexd.engine.worker",
+                        str(theirs.fileno()),
+                        json.dumps(given),
+                    ],
+                    pass_fds=[theirs.fileno()],
+                    env={**os.environ, **BLAS_ENVIRONMENT},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.DEVNULL,
+                    start_new_session=True,
+                )
+            self._reader, self._writer = await asyncio.open_connection(sock=ours)
+        except BaseException:
+            ours.close()
+            raise
+
+    async def _apart(self, function: Callable, *args, **named):
+        """In a thread that no step holds: all of the steps' may wait for a worker that is to be started again."""
+        work = functools.partial(function, *args, **named)
+        return await asyncio.get_running_loop().run_in_executor(self.threads, work)
 
     def send(self, identity: int, frame: Frame, *, bulk: bool) -> None:
         assert self._writer is not None
@@ -139,10 +165,10 @@ class WorkerProcess:
         if process is None:
             return
         try:
-            code = await asyncio.to_thread(process.wait, grace_s)
+            code = await self._apart(process.wait, grace_s)
         except subprocess.TimeoutExpired:
             process.kill()
-            code = await asyncio.to_thread(process.wait)
+            code = await self._apart(process.wait)
         self.exit_reason = f"exit code {code}" if code >= 0 else _signal_name(-code)
 
 

@@ -151,8 +151,8 @@ class TextReader:
 
     def _frame(self, prompt: str) -> _Frame:
         """What stands around a text under a prompt. Raises InvalidSetting when that is most of a window."""
-        if prompt in self._frames:
-            return self._frames[prompt]
+        if (known := self._frames.get(prompt)) is not None:
+            return known
         before, after, whole = self._asking.around(prompt)
         opening, closing = (
             np.array(encoding.ids, dtype=np.int32)

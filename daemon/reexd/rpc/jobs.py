@@ -47,7 +47,10 @@ class JobService(jobs_pb2_grpc.JobServiceServicer):
         changed = asyncio.Event()
 
         def publish(job: Job | None) -> None:
-            latest[:] = [job]
+            if latest != [
+                None
+            ]:  # the end of the daemon is the last word, also to a reader who has not heard it yet
+                latest[:] = [job]
             changed.set()
 
         unwatch = self._jobs.watch(job.number, lambda job: loop.call_soon_threadsafe(publish, job))

@@ -17,7 +17,7 @@ from reexd.engine.client import EmbeddedBatch, Engine
 from reexd.errors import Unready
 from reexd.records import Classifier, Document, ModelFacts, ModelFiles, Project
 from reexd.registry import Registry
-from reexd.steps.embedded import COMMIT_ROWS, Batch, link
+from reexd.steps.embedded import COMMIT_ROWS, Batch, deleted_meanwhile, link_stored
 from reexd.steps.tuned import Adapters, Cached, View, viewed
 from reexd.store import documents, hidden_states, references, spaces
 from reexd.store.catalogue import Catalogue
@@ -133,13 +133,18 @@ class Embed:
         return self._engine.embed(asked, [text], prompt=prompt, interactive=True).vectors[0]
 
     def space(self, project: Project) -> Space:
-        """Where the project's hidden states live under its present model; made when new."""
+        """Where the project's hidden states live under its present model; made when new.
+
+        Raises ClassifierNotFound for a tuned model whose last version was deleted since the project was viewed.
+        """
         _, facts = self.model(project)
         environment = self._catalogue.open(project.name)
         with environment.read() as txn:
             space = spaces.find(txn, facts.fingerprint)
         if space is not None:
             return space
+        if isinstance(project, View) and project.adapter is not None:
+            raise deleted_meanwhile()  # made anew, it would have no adapter and never be swept
         return environment.write(lambda txn: spaces.find_or_create(txn, facts.fingerprint, facts.hidden_size))
 
     def texts(
@@ -216,15 +221,14 @@ class Embed:
         with environment.read() as txn:
             found = documents.read_many(txn, numbers)
             digests = _digests(project, facts, [each.text for each in found], [each.prompt for each in found])
-            rows = hidden_states.lookup(txn, space, digests)
-        stored = [document for document, row in zip(found, rows, strict=True) if row >= 0]
-        if stored:
-            environment.write(lambda txn: link(txn, space, stored, rows[rows >= 0]))
-        yield len(numbers) - len(found) + len(stored)
+            stored = hidden_states.lookup(txn, space, digests) >= 0
+        if stored.any():
+            stored = environment.write(lambda txn: link_stored(txn, space, found, digests))
+        yield len(numbers) - len(found) + int(stored.sum())
         # Equal texts are read once: each fresh digest stands for all documents that have it.
         fresh: dict[bytes, list[Document]] = {}
-        for document, digest, row in zip(found, digests, rows, strict=True):
-            if row < 0:
+        for document, digest, known in zip(found, digests, stored, strict=True):
+            if not known:
                 fresh.setdefault(digest, []).append(document)
         groups = list(fresh.items())
         for prompt, group in _by_prompt(project, facts, [same[0].prompt for _, same in groups]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reexd.engine.client import Engine, Needs
-from reexd.errors import Conflict, StoreCorrupt, StoreTooNew
+from reexd.errors import Conflict, ProjectNotFound, StoreCorrupt, StoreTooNew
 from reexd.jobs import JobQueue, RunningJob
 from reexd.records import Job
 from reexd.registry import FileCheck, KnownModel, Registry
@@ -113,6 +113,8 @@ class Models:
             try:
                 with self._catalogue.open(project.name).read() as txn:
                     versions = [each.version for each in classifiers.listed(txn) if each.model == name]
+            except ProjectNotFound:
+                continue  # deleted meanwhile
             except (StoreCorrupt, StoreTooNew):
                 versions = []  # it cannot answer anyway
             if chosen or versions:

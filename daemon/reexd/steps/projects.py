@@ -7,7 +7,15 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from reexd.errors import InvalidLabel, InvalidName, InvalidSetting, ProjectBusy, StoreCorrupt, StoreTooNew
+from reexd.errors import (
+    InvalidLabel,
+    InvalidName,
+    InvalidSetting,
+    ProjectBusy,
+    ProjectNotFound,
+    StoreCorrupt,
+    StoreTooNew,
+)
 from reexd.jobs import JobQueue
 from reexd.pooling import parse
 from reexd.records import Project
@@ -48,11 +56,16 @@ class Projects:
 
     def list(self, after: str, limit: int) -> list[ProjectSummary]:
         """By name, those after `after`. A project whose store cannot be opened is listed with no counts."""
-        projects = [project for project in self._catalogue.listed() if project.name > after]
-        summaries = []
-        for project in projects[:limit]:
+        summaries: list[ProjectSummary] = []
+        for project in self._catalogue.listed():
+            if project.name <= after:
+                continue
+            if len(summaries) == limit:
+                break
             try:
                 summaries.append(self._summary(project))
+            except ProjectNotFound:
+                continue  # deleted meanwhile
             except (StoreCorrupt, StoreTooNew):
                 summaries.append(ProjectSummary(project, 0, 0))
         return summaries
@@ -64,17 +77,18 @@ class Projects:
             raise InvalidSetting(
                 f"the update mask names what to change, of {', '.join(FIELDS)}; received {', '.join(fields) or 'none'}"
             )
-        current = self._catalogue.get(changes.name)
         changed = {field: getattr(changes, field) for field in fields}
-        updated = replace(current, **changed)
-        if len(updated.classes) < len(current.classes):
-            raise InvalidLabel(
-                f"project {current.name!r} has {len(current.classes)} classes, and classes are never removed;"
-                f" received {len(updated.classes)}"
-            )
-        updated = _checked(updated)
-        changed = {field: getattr(updated, field) for field in fields}
-        return self._summary(self._catalogue.update(updated.name, **changed))
+
+        def change(current: Project) -> Project:
+            updated = replace(current, **changed)
+            if len(updated.classes) < len(current.classes):
+                raise InvalidLabel(
+                    f"project {current.name!r} has {len(current.classes)} classes, and classes are never removed;"
+                    f" received {len(updated.classes)}"
+                )
+            return _checked(updated)
+
+        return self._summary(self._catalogue.update(changes.name, change))
 
     def delete(self, name: str) -> None:
         """Raises ProjectBusy while one of its jobs has not ended."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass, field, replace
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from reexd.config import Settings
 from reexd.engine.client import Engine, EngineStatus
-from reexd.errors import StoreCorrupt, StoreTooNew
+from reexd.errors import ProjectNotFound, StoreCorrupt, StoreTooNew
 from reexd.jobs import JobQueue
 from reexd.records import Job, Project
 from reexd.steps.classifiers import Classifiers, ClassifierStatus
@@ -66,13 +67,19 @@ class Status:
 
     def overview(self, name: str = "") -> Overview:
         """Everything, or one project. A project that cannot be opened is shown with the reason."""
-        projects = [self._catalogue.get(name)] if name else self._catalogue.listed()
-        statuses = [self._project(project) for project in projects]
+        statuses = [self._project(self._catalogue.get(name))] if name else self._projects()
         engine = self._engine.status()
         warnings = [f"{status.project.name}: {status.problem}" for status in statuses if status.problem]
         if not engine.blas_fast:
             warnings.append(engine.blas)
         return Overview(engine, statuses, self._jobs.unended(name), warnings)
+
+    def _projects(self) -> list[ProjectStatus]:
+        found = []
+        for project in self._catalogue.listed():
+            with contextlib.suppress(ProjectNotFound):  # deleted meanwhile
+                found.append(self._project(project))
+        return found
 
     def _project(self, project: Project) -> ProjectStatus:
         try:

@@ -25,7 +25,7 @@ from reexd.steps import pool as pool_record
 from reexd.steps.embed import Embed, read_prompt
 from reexd.steps.pool import Sides
 from reexd.steps.tuned import Cached, View, viewed
-from reexd.store import adapters, documents
+from reexd.store import adapters, documents, spaces
 from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Environment, Txn
 
@@ -106,8 +106,13 @@ class Tune:
             cancel=running.cancel,
         )
         view = self._view(project, folder, result.arrays)
-        space = self._embed.space(view)
-        environment.write(lambda txn: adapters.put(txn, space, result.arrays))
+        _, tuned = self._embed.model(view)
+
+        def keep(txn: Txn) -> None:
+            space = spaces.find_or_create(txn, tuned.fingerprint, tuned.hidden_size)
+            adapters.put(txn, space, result.arrays)
+
+        environment.write(keep)
         report = {
             "settings": settings.to_dict(),
             "layers": facts.layers,

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from reexd.engine.client import write_adapter
 from reexd.records import AdapterFiles, Classifier, Document, Project
-from reexd.store import adapters
+from reexd.steps.embedded import deleted_meanwhile
+from reexd.store import adapters, spaces
 from reexd.store.catalogue import Catalogue
 
 
@@ -51,7 +52,7 @@ class Adapters:
         self._known: dict[str, AdapterFiles | None] = {}
 
     def of(self, project: str, record: Classifier) -> AdapterFiles | None:
-        """What tuned the model of a version; None for a model as it was pulled."""
+        """What tuned the model of a version; None for a model as it was pulled. Raises ClassifierNotFound."""
         if record.fingerprint not in self._known:
             with self._lock:
                 if record.fingerprint not in self._known:
@@ -60,6 +61,8 @@ class Adapters:
 
     def _lay_out(self, project: str, record: Classifier) -> AdapterFiles | None:
         with self._catalogue.open(project).read() as txn:
+            if not spaces.there(txn, record.space):
+                raise deleted_meanwhile()
             digest = adapters.find(txn, record.space)
             changes = {} if digest is None else adapters.get(txn, record.space)
         if digest is None:

@@ -15,6 +15,7 @@ import re
 import secrets
 import shutil
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,16 +89,17 @@ class Catalogue:
         with self._lock:
             return [self._records[name] for name in sorted(self._records)]
 
-    def update(self, name: str, **changes: object) -> Project:
-        """Changes fields of a project's record; its new record. The name cannot change. Raises
-        ProjectNotFound.
+    def update(self, name: str, change: Callable[[Project], Project]) -> Project:
+        """Put what `change` makes of a project's record in its place; the new record. The name cannot change.
+
+        Raises ProjectNotFound, and what `change` does, which then changed nothing.
         """
 
         def work(txn: Txn) -> Project:
             value = txn.get(keys.project(name))
             if value is None:
                 raise ProjectNotFound(f"there is no project {name!r}", project=name)
-            changed = replace(decode_project(value), **changes, name=name)
+            changed = replace(change(decode_project(value)), name=name)
             _put(txn, changed)
             return changed
 

@@ -63,6 +63,7 @@ class Meta(IntEnum):
     NEXT_VERSION = 5
     LIVE_VERSION = 6
     GENERATION = 7
+    NEXT_SPACE = 8
 
 
 class Index(IntEnum):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import lmdb
 
 from reexd.errors import InvalidInput, StoreCorrupt
-from reexd.store import keys, ranges
+from reexd.store import keys, meta, ranges
 from reexd.store.codecs.hidden_state import SpaceRecord, decode_space, encode_space
 
 
@@ -32,6 +32,11 @@ def find(txn: lmdb.Transaction, fingerprint: str) -> Space | None:
     return next((space for space in listed(txn) if space.fingerprint == fingerprint), None)
 
 
+def there(txn: lmdb.Transaction, number: int) -> bool:
+    """Whether a space that was found earlier is still there: that of a tuned model goes with its last version."""
+    return txn.get(keys.space(number)) is not None
+
+
 def get(txn: lmdb.Transaction, number: int) -> Space:
     """Raises StoreCorrupt: numbers come from the store's own records."""
     record = _record(txn, number)
@@ -49,7 +54,10 @@ def find_or_create(txn: lmdb.Transaction, fingerprint: str, dimension: int) -> S
                     "one fingerprint cannot name two representations"
                 )
             return space
-    number = max((space.number for space in known), default=0) + 1
+    # A number is never given twice, or what was read for a deleted space would be written into another one.
+    highest = max((space.number for space in known), default=0)
+    number = max(meta.get(txn, keys.Meta.NEXT_SPACE), highest + 1)
+    meta.put(txn, keys.Meta.NEXT_SPACE, number + 1)
     txn.put(keys.space(number), encode_space(SpaceRecord(fingerprint, dimension, 0)))
     return Space(number, fingerprint, dimension)
 

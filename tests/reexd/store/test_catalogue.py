@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ def test_a_project_is_created_listed_changed_and_found_after_reopening(tmp_path:
     first = opened(tmp_path)
     first.create(project("b"))
     first.create(project("a"))
-    changed = first.update("a", prompt="Which?", attribute_count=3)
+    changed = first.update("a", lambda found: replace(found, prompt="Which?", attribute_count=3))
     first.close()
     second = opened(tmp_path)
     assert second.listed() == [changed, project("b")]

@@ -102,5 +102,5 @@ def test_released_numbers_stand() -> None:
         "CHECKPOINT": 64,
         "CHECKPOINT_ARRAY": 65,
     }
-    assert [meta.value for meta in keys.Meta] == [1, 2, 3, 4, 5, 6, 7]
+    assert [meta.value for meta in keys.Meta] == [1, 2, 3, 4, 5, 6, 7, 8]
     assert [index.value for index in keys.Index] == [1, 2, 3, 4, 5, 6, 7]

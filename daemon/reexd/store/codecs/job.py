@@ -10,6 +10,7 @@ from reexd.store.codecs.fields import Buffer, Reader, Writer
 
 # number, state, done, total, rate, eta_s, attempts, created_at, updated_at, ended_at
 _NUMBERS = struct.Struct("<QBqqddIddd")
+_CANCELLING = struct.Struct("<?")  # missing in records of before it
 
 
 def encode_job(job: Job) -> bytes:
@@ -37,7 +38,7 @@ def encode_job(job: Job) -> bytes:
         job.result_json,
     ):
         writer.string(field)
-    return writer.finish()
+    return writer.pack(_CANCELLING, job.cancelling).finish()
 
 
 def decode_job(buffer: Buffer) -> Job:
@@ -48,6 +49,7 @@ def decode_job(buffer: Buffer) -> Job:
     kind, project, request_json, phase, message, error_reason, error, result_json = (
         reader.string() for _ in range(8)
     )
+    cancelling = not reader.ended and reader.unpack(_CANCELLING)[0]
     reader.end()
     if not JobState.QUEUED <= state <= max(JobState):
         raise StoreCorrupt(
@@ -72,4 +74,5 @@ def decode_job(buffer: Buffer) -> Job:
         created_at=created_at,
         updated_at=updated_at,
         ended_at=ended_at,
+        cancelling=cancelling,
     )
