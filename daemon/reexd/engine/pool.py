@@ -238,14 +238,20 @@ class Pool:
         while self._fits:
             self._fits.popleft().tell(_failure(error))
 
+    def _bulk_may_start(self) -> bool:
+        """Whether one more unit of bulk work may be begun. While questions wait for the reserved worker, and without a
+        core to spare for it, one at a time: bulk work goes on, but not on both of its cores."""
+        if self._cores_spare or not self._schedule.interactive:
+            return True
+        return not any(worker.units and not worker.units[0].interactive for worker in self._workers)
+
     def _dispatch(self) -> None:
         """Give every worker that has nothing in hand the next thing it may do."""
         reserved_ready = any(worker.reserved and worker.ready for worker in self._workers)
-        # Without a core to spare the others, of lower priority, would answer what they take several times as late as
-        # the reserved worker what it takes, unless that reads a model. Where bulk work waits it keeps the cores busy in
-        # any case.
+        # Without a core to spare the others, of lower priority, would answer what they take many times as late as the
+        # reserved worker what it takes, unless that reads a model.
         reading = any(worker.reserved and worker.reads_model for worker in self._workers)
-        others_help = self._cores_spare or reading or bool(self._schedule.bulk)
+        others_help = self._cores_spare or reading
         # The reserved worker first, those that fit last.
         for worker in sorted(self._workers, key=lambda worker: (not worker.reserved, worker.fit is not None)):
             if worker.ready and worker.fit is None and not worker.reserved and self._fits:
@@ -261,7 +267,9 @@ class Pool:
             if worker.state != "idle":
                 continue
             asked = worker.reserved or not reserved_ready or (others_help and worker.fit is None)
-            units = self._schedule.take(interactive=asked, bulk=not worker.reserved)
+            units = self._schedule.take(
+                interactive=asked, bulk=not worker.reserved and self._bulk_may_start()
+            )
             if units:
                 worker.units, worker.request, worker.state = units, next(self._identities), "busy"
                 worker.send(worker.request, merge(units), bulk=not units[0].interactive)
