@@ -1,4 +1,4 @@
-"""What the figures were measured on: processor, memory, system, versions. No date, no name, no path."""
+"""What the figures were measured on: processor, memory, system, packages. No date, no name, no path."""
 
 from __future__ import annotations
 
@@ -18,8 +18,12 @@ def describe() -> dict[str, str]:
     return {
         "processor": f"{_processor()}, {cores()} cores, {memory / 2**30:.0f} GiB",
         "system": f"{platform.system()} {platform.machine()}, Python {platform.python_version()}",
-        "packages": ", ".join(f"{name} {_version(name)}" for name in PACKAGES),
     }
+
+
+@cache
+def packages() -> str:
+    return ", ".join(f"{name} {_version(name)}" for name in PACKAGES)
 
 
 def cores() -> int:

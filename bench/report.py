@@ -64,7 +64,13 @@ def save(name: str, claim: str, command: str, result: Result, *, quick: bool) ->
     """Write the raw figures; those of a complete run also become its section of RESULTS.md."""
     FOLDER.mkdir(exist_ok=True)
     path = FOLDER / f"{name}{'-quick' if quick else ''}.json"
-    facts = {"bench": name, "command": command, "machine": machine.describe(), "figures": result.raw}
+    facts = {
+        "bench": name,
+        "command": command,
+        "machine": machine.describe(),
+        "packages": machine.packages(),
+        "figures": result.raw,
+    }
     path.write_text(json.dumps(facts, indent=1, default=str) + "\n", encoding="utf-8")
     if not quick:
         path.with_suffix(".md").write_text(_section(name, claim, command, result), encoding="utf-8")
@@ -72,31 +78,52 @@ def save(name: str, claim: str, command: str, result: Result, *, quick: bool) ->
 
 
 def write_results(pages: Mapping[str, str]) -> None:
-    """RESULTS.md from the sections of benches that were measured on this machine; those with a page stand there."""
+    """RESULTS.md from the sections of benches that were measured on this machine; those with a page stand there.
+
+    A section whose raw figures are not here (they are not kept with the pages) stays as it stands, where the page is
+    of a machine like this one; each says of which packages it is.
+    """
     here = machine.describe()
-    sections: list[str] = []
-    own: dict[str, list[str]] = {}
+    kept = {page: _sections(_path(page)) for page in {"", *pages.values()}}
+    texts: dict[str, list[str]] = {}
     for name, page in pages.items():
         raw, section = FOLDER / f"{name}.json", FOLDER / f"{name}.md"
-        if not section.exists() or json.loads(raw.read_text(encoding="utf-8"))["machine"] != here:
-            continue
-        text = section.read_text(encoding="utf-8")
-        (own.setdefault(page, []) if page else sections).append(text)
-    for page, texts in own.items():
-        _write(BENCH / f"{page}.md", texts)
-    links = [f"* [{page}.md]({page}.md)" for page in own]
+        if section.exists() and json.loads(raw.read_text(encoding="utf-8"))["machine"] == here:
+            texts.setdefault(page, []).append(section.read_text(encoding="utf-8"))
+        elif name in kept[page]:
+            texts.setdefault(page, []).append(kept[page][name])
+    sections = texts.pop("", [])
+    for page, own in texts.items():
+        _write(_path(page), own)
+    links = [f"* [{page}.md]({page}.md)" for page in texts]
     _write(RESULTS, ["\n".join([*links, ""]) if links else "", *sections])
 
 
+def _path(page: str) -> Path:
+    return BENCH / f"{page}.md" if page else RESULTS
+
+
+def _sections(path: Path) -> dict[str, str]:
+    """The sections of a page as it stands, by the names of their benches; none where another machine wrote it."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    head, *sections = text.split("\n## ")
+    if not head.startswith("\n".join(_head())):
+        return {}
+    return {each.partition("\n")[0]: f"## {each.rstrip()}\n\n" for each in sections}
+
+
 def _write(path: Path, sections: Sequence[str]) -> None:
-    lines = [
+    path.write_text("\n".join([*_head(), "", *filter(None, sections)]).rstrip() + "\n", encoding="utf-8")
+
+
+def _head() -> list[str]:
+    return [
         "# Figures",
         "",
         "Written by `python -m bench`; [README.md](README.md) says what each bench claims and how it measures.",
         "",
         *(f"* {title}: {value}" for title, value in machine.describe().items()),
     ]
-    path.write_text("\n".join([*lines, "", *filter(None, sections)]).rstrip() + "\n", encoding="utf-8")
 
 
 def _section(name: str, claim: str, command: str, result: Result) -> str:
@@ -105,7 +132,7 @@ def _section(name: str, claim: str, command: str, result: Result) -> str:
         lines += [f"**{table.title}**", "", *_markdown(table), ""]
     if result.checks:
         lines += [*_markdown(_checks(result.checks)), ""]
-    lines += [f"* {note}" for note in result.notes]
+    lines += [f"* {note}" for note in (*result.notes, f"packages: {machine.packages()}")]
     return "\n".join(lines).rstrip() + "\n\n"
 
 

@@ -12,7 +12,7 @@ from types import ModuleType
 
 import pytest
 
-from bench import defaults, estimator_claims, peers, scripts, training_vs_official
+from bench import defaults, estimator_claims, peers, report, scripts, training_vs_official
 
 BENCH = Path(__file__).parents[1] / "bench"
 OURS = {"reex", "reexd"}
@@ -121,3 +121,24 @@ def test_a_promise_holds_where_some_task_keeps_it_and_none_breaks_it(counts, hol
         for task, (admitted, right) in counts.items()
     }
     assert estimator_claims._worst_promise(argparse.Namespace(figures=figures), counts, 0.9)[1] is holds
+
+
+def test_a_bench_that_is_run_leaves_the_sections_of_the_others(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(report, "BENCH", tmp_path)
+    monkeypatch.setattr(report, "RESULTS", tmp_path / "RESULTS.md")
+    monkeypatch.setattr(report, "FOLDER", tmp_path / "results")
+    pages = {"one": "", "two": "", "three": "own"}
+    for name in pages:
+        report.save(name, "Claim.", f"python -m bench {name}", report.Result(notes=["before"]), quick=False)
+    report.write_results(pages)
+    for file in (tmp_path / "results").iterdir():
+        file.unlink()  # as on a fresh clone
+    report.save("two", "Claim.", "python -m bench two", report.Result(notes=["after"]), quick=False)
+    report.write_results(pages)
+    page = (tmp_path / "RESULTS.md").read_text()
+    assert "before" in page.partition("## two")[0]
+    assert "after" in page.partition("## two")[2]
+    assert "before" in (tmp_path / "own.md").read_text()
+    monkeypatch.setattr(report.machine, "describe", lambda: {"processor": "another"})
+    report.write_results(pages)
+    assert "##" not in (tmp_path / "RESULTS.md").read_text(), "of another machine"
