@@ -97,7 +97,7 @@ class Train:
     def run(self, running: RunningJob) -> dict:
         """The runner of training jobs: embed, fit, calibrate."""
         started = time.monotonic()
-        project = self._embed.with_pooling(self._catalogue.get(running.job.project))
+        project = self._embed.with_defaults(self._catalogue.get(running.job.project))
         environment = self._catalogue.open(project.name)
         if (written := _written_by(environment, running.job)) is not None:
             self._tune.end(running.job)
