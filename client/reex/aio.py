@@ -64,11 +64,16 @@ class AsyncClient(AsyncExchange, AsyncModelCalls):
         *,
         model: str | None = None,
         pooling: str | None = None,
+        document_prefix: str | None = None,
+        query_prefix: str | None = None,
         prompt: str | None = None,
         alpha: float | None = None,
         timeout: float | None = None,
     ) -> types.Project:
-        return await self._call(calls.create_project(name, classes, model, pooling, prompt, alpha), timeout)
+        call = calls.create_project(
+            name, classes, model, pooling, document_prefix, query_prefix, prompt, alpha
+        )
+        return await self._call(call, timeout)
 
     async def get_project(self, name: str, *, timeout: float | None = None) -> types.Project:
         return await self._call(calls.get_project(name), timeout)

@@ -109,6 +109,8 @@ def create_project(
     classes: Sequence[str],
     model: str | None,
     pooling: str | None,
+    document_prefix: str | None,
+    query_prefix: str | None,
     prompt: str | None,
     alpha: float | None,
 ) -> Call[types.Project]:
@@ -118,6 +120,8 @@ def create_project(
         classes=classes,
         model=model or "",
         pooling=pooling or "",
+        document_prefix=document_prefix or "",
+        query_prefix=query_prefix or "",
         prompt=prompt or "",
         alpha=alpha or 0.0,
     )
@@ -129,7 +133,7 @@ def get_project(name: str) -> Call[types.Project]:
 
 
 def update_project(name: str, changes: Mapping[str, Any]) -> Call[types.Project]:
-    """`changes` maps a field (classes, model, pooling, prompt, alpha) to its new value."""
+    """`changes` maps a field to its new value; see `Client.update_project`."""
     request = projects_pb2.UpdateProjectRequest(project=build(projects_pb2.Project, name=name, **changes))
     request.update_mask.paths.extend(changes)
     return _project("UpdateProject", request)

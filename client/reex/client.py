@@ -68,15 +68,23 @@ class Client(Exchange, ModelCalls):
         *,
         model: str | None = None,
         pooling: str | None = None,
+        document_prefix: str | None = None,
+        query_prefix: str | None = None,
         prompt: str | None = None,
         alpha: float | None = None,
         timeout: float | None = None,
     ) -> types.Project:
         """`classes`: 2 to 1,000 names; the position is the label. `pooling`: like mean+max@4, default the model's own.
 
+        `document_prefix`, `query_prefix`: read before each document and before a search's question, like "passage: ";
+        "none" for nothing, default the model's own.
+
         Raises InvalidName, InvalidArgument, AlreadyExists.
         """
-        return self._call(calls.create_project(name, classes, model, pooling, prompt, alpha), timeout)
+        call = calls.create_project(
+            name, classes, model, pooling, document_prefix, query_prefix, prompt, alpha
+        )
+        return self._call(call, timeout)
 
     def get_project(self, name: str, *, timeout: float | None = None) -> types.Project:
         return self._call(calls.get_project(name), timeout)
@@ -85,7 +93,8 @@ class Client(Exchange, ModelCalls):
         return self._pages(calls.list_projects, timeout)
 
     def update_project(self, name: str, *, timeout: float | None = None, **changes: Any) -> types.Project:
-        """`changes`: classes (renamed or appended, never renumbered), model, pooling, prompt, alpha."""
+        """`changes`: classes (renamed or appended, never renumbered), model, pooling, document_prefix,
+        query_prefix, prompt, alpha."""
         return self._call(calls.update_project(name, changes), timeout)
 
     def delete_project(self, name: str, *, timeout: float | None = None) -> None:

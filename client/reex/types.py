@@ -47,6 +47,8 @@ class Project(Record):
     classes: tuple[str, ...]
     model: str
     pooling: str  # empty: the model's own
+    document_prefix: str  # empty: the model's own; none: nothing
+    query_prefix: str  # likewise
     prompt: str
     alpha: float
     attribute_count: int  # -1 until the first document with attributes fixes it

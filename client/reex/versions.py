@@ -27,6 +27,7 @@ class ClassifierSummary(Record):
     create_time: datetime | None
     model: str
     pooling: str  # empty when it was written before that was recorded
+    document_prefix: str  # likewise; none: nothing was read before a text
     support_count: int
     calibration_count: int
     added_since_calibration: int  # support documents

@@ -37,6 +37,8 @@ class Project:
     attribute_count: int = -1  # -1 until the first document fixes it
     created_at: float = 0.0
     pooling: str = ""  # as reexd.pooling writes it; empty: the model's own
+    document_prefix: str = ""  # as steps.prefixes writes it; empty: the model's own
+    query_prefix: str = ""  # likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +184,7 @@ class Classifier:
     training_json: str  # settings, seed, curves, counts, warnings, durations
     created_at: float
     pooling: str = ""  # empty in versions written before it was recorded: the model's own
+    document_prefix: str = ""  # likewise
 
     @property
     def name(self) -> str:

@@ -53,7 +53,7 @@ def model(found: ModelDetails, as_json: bool) -> None:
             ("parameters", f"{each.parameters:,}{safe(stored)}" if each.parameters else ""),
             ("hidden size", str(each.hidden_size or "")),
             ("pooling", safe(each.pooling)),
-            ("prefixes", safe(_prefixes(each))),
+            ("prefixes", views.prefixes(each.document_prefix, each.query_prefix)),
             ("prompts", "read, around each text" if each.reads_prompts else "not read"),
             ("window", f"{each.window_tokens:,} tokens" if each.window_tokens else ""),
             ("licence", safe(each.licence)),
@@ -96,11 +96,6 @@ def _state(each: Model) -> str:
     if not each.installed:
         return ABSENT
     return "loaded" if each.loaded else "installed"
-
-
-def _prefixes(each: Model) -> str:
-    named = [("documents", each.document_prefix), ("search questions", each.query_prefix)]
-    return ", ".join(f"{prefix!r} before {what}" for what, prefix in named if prefix)
 
 
 def _origin(found: ModelDetails) -> str:

@@ -67,8 +67,9 @@ def _classifier(found: ClassifierSummary, project_name: str, warnings_shown: int
     title = "live" if found.live else "version"
     made = f"{_ORIGINS.get(found.origin, safe(found.origin))} {found.parent}".strip()
     facts = [found.name, views.when(found.create_time)]
-    pooling = f" ({safe(found.pooling)})" if found.pooling else ""
-    facts += [f"model {safe(found.model)}{pooling}" if found.model else "vectors of no model here"]
+    read = ", ".join(filter(None, [safe(found.pooling), views.prefixes(found.document_prefix)]))
+    read = f" ({read})" if read else ""
+    facts += [f"model {safe(found.model)}{read}" if found.model else "vectors of no model here"]
     output.line(f"  {title:<9}  {', '.join([*facts, *filter(None, [made])])}")
     output.line(f"  documents  {found.support_count:,} support, {found.calibration_count:,} calibration")
     best = (record.get("history") or [{}])[record.get("best_epoch", 0) - 1]

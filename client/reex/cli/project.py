@@ -39,6 +39,23 @@ Pooling = Annotated[
         " four layers, :unit for vectors of one length. Default: the model's own.",
     ),
 ]
+DocumentPrefix = Annotated[
+    str | None,
+    typer.Option(
+        "--document-prefix",
+        metavar="TEXT",
+        help='Read before each document and each text to classify, like "passage: "; none for nothing. Default: the'
+        " model's own.",
+    ),
+]
+QueryPrefix = Annotated[
+    str | None,
+    typer.Option(
+        "--query-prefix",
+        metavar="TEXT",
+        help='Read before the question of a search, like "query: "; none for nothing. Default: the model\'s own.',
+    ),
+]
 Prompt = Annotated[
     str | None, typer.Option("--prompt", help="Instruction for language models that read one.")
 ]
@@ -64,6 +81,8 @@ def create(
     labels: LabelsFile = None,
     model: Model = None,
     pooling: Pooling = None,
+    document_prefix: DocumentPrefix = None,
+    query_prefix: QueryPrefix = None,
     prompt: Prompt = None,
     alpha: Alpha = None,
     as_json: AsJson = False,
@@ -71,7 +90,14 @@ def create(
     """Create a project."""
     with connected() as client:
         project = client.create_project(
-            name, _class_names(classes, labels), model=model, pooling=pooling, prompt=prompt, alpha=alpha
+            name,
+            _class_names(classes, labels),
+            model=model,
+            pooling=pooling,
+            document_prefix=document_prefix,
+            query_prefix=query_prefix,
+            prompt=prompt,
+            alpha=alpha,
         )
     views.project(project, as_json)
     if not as_json:
@@ -104,13 +130,19 @@ def show(name: Name, as_json: AsJson = False) -> None:
 
 
 @app.command(
-    "set", epilog=example("reexctl project set sentiment --classes bad,neutral,good,mixed --alpha 0.9")
+    "set",
+    epilog=example(
+        "reexctl project set sentiment --classes bad,neutral,good,mixed --alpha 0.9",
+        "reexctl project set sentiment --document-prefix 'passage: ' --query-prefix 'query: '",
+    ),
 )
 def change(
     name: Name,
     classes: Classes = None,
     model: Model = None,
     pooling: Pooling = None,
+    document_prefix: DocumentPrefix = None,
+    query_prefix: QueryPrefix = None,
     prompt: Prompt = None,
     alpha: Alpha = None,
     as_json: AsJson = False,
@@ -121,12 +153,16 @@ def change(
         "classes": named,
         "model": model,
         "pooling": pooling,
+        "document_prefix": document_prefix,
+        "query_prefix": query_prefix,
         "prompt": prompt,
         "alpha": alpha,
     }
     changes = {key: value for key, value in given.items() if value is not None}
     if not changes:
-        raise typer.BadParameter("give at least one of --classes, --model, --pooling, --prompt, --alpha")
+        raise typer.BadParameter(
+            "give at least one of --classes, --model, --pooling, --document-prefix, --query-prefix, --prompt, --alpha"
+        )
     with connected() as client:
         views.project(client.update_project(name, **changes), as_json)
 

@@ -36,6 +36,13 @@ def reason_told(reason: str) -> str:
     return _REASONS.get(reason, safe(reason))
 
 
+def prefixes(document_prefix: str, query_prefix: str = "") -> str:
+    """What is read before which texts, as far as anything is said of it."""
+    named = [("documents", document_prefix), ("search questions", query_prefix)]
+    said = [(what, "no prefix" if prefix == "none" else repr(prefix)) for what, prefix in named if prefix]
+    return safe(", ".join(f"{prefix} before {what}" for what, prefix in said))
+
+
 def when(time: datetime | None) -> str:
     return time.astimezone().strftime("%Y-%m-%d %H:%M") if time else ""
 
@@ -78,6 +85,7 @@ def project(record: Project, as_json: bool) -> None:
             ("classes", safe(", ".join(f"{label} {name}" for label, name in enumerate(record.classes)))),
             ("model", safe(record.model)),
             ("pooling", safe(record.pooling)),
+            ("prefixes", prefixes(record.document_prefix, record.query_prefix)),
             ("prompt", safe(record.prompt)),
             ("alpha", f"{record.alpha:g}"),
             ("attributes", str(record.attribute_count) if record.attribute_count > 0 else ""),

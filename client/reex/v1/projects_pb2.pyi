@@ -11,7 +11,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Project(_message.Message):
-    __slots__ = ("name", "classes", "model", "prompt", "alpha", "attribute_count", "create_time", "live_version", "document_count", "pooling")
+    __slots__ = ("name", "classes", "model", "prompt", "alpha", "attribute_count", "create_time", "live_version", "document_count", "pooling", "document_prefix", "query_prefix")
     NAME_FIELD_NUMBER: _ClassVar[int]
     CLASSES_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -22,6 +22,8 @@ class Project(_message.Message):
     LIVE_VERSION_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_COUNT_FIELD_NUMBER: _ClassVar[int]
     POOLING_FIELD_NUMBER: _ClassVar[int]
+    DOCUMENT_PREFIX_FIELD_NUMBER: _ClassVar[int]
+    QUERY_PREFIX_FIELD_NUMBER: _ClassVar[int]
     name: str
     classes: _containers.RepeatedScalarFieldContainer[str]
     model: str
@@ -32,7 +34,9 @@ class Project(_message.Message):
     live_version: int
     document_count: int
     pooling: str
-    def __init__(self, name: _Optional[str] = ..., classes: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ..., prompt: _Optional[str] = ..., alpha: _Optional[float] = ..., attribute_count: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., live_version: _Optional[int] = ..., document_count: _Optional[int] = ..., pooling: _Optional[str] = ...) -> None: ...
+    document_prefix: str
+    query_prefix: str
+    def __init__(self, name: _Optional[str] = ..., classes: _Optional[_Iterable[str]] = ..., model: _Optional[str] = ..., prompt: _Optional[str] = ..., alpha: _Optional[float] = ..., attribute_count: _Optional[int] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., live_version: _Optional[int] = ..., document_count: _Optional[int] = ..., pooling: _Optional[str] = ..., document_prefix: _Optional[str] = ..., query_prefix: _Optional[str] = ...) -> None: ...
 
 class CreateProjectRequest(_message.Message):
     __slots__ = ("project",)

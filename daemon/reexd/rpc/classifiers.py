@@ -133,6 +133,7 @@ def classifier_summary(
         added_since_calibration=status.added_since_calibration,
         ensemble_size=status.ensemble_size,
         pooling=record.pooling,
+        document_prefix=record.document_prefix,
     )
 
 

@@ -35,6 +35,8 @@ def project(record: Project, *, live_version: int = 0, document_count: int = 0) 
         classes=record.classes,
         model=record.model,
         pooling=record.pooling,
+        document_prefix=record.document_prefix,
+        query_prefix=record.query_prefix,
         prompt=record.prompt,
         alpha=record.alpha,
         attribute_count=record.attribute_count,

@@ -59,6 +59,8 @@ def _project(message: projects_pb2.Project) -> Project:
         classes=tuple(message.classes),
         model=message.model or MODEL_DEFAULT,
         pooling=message.pooling,
+        document_prefix=message.document_prefix,
+        query_prefix=message.query_prefix,
         prompt=message.prompt,
         alpha=message.alpha or ALPHA_DEFAULT,
     )

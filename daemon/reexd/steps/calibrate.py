@@ -79,6 +79,7 @@ class Calibrate:
                 training_json=json.dumps(report),
                 created_at=time.time(),
                 pooling=project.pooling,
+                document_prefix=project.document_prefix,
             )
             members = _members(pool, fitted, calibrations, record) if together else ()
             classifiers.put(txn, record, arrays, members)

@@ -17,6 +17,7 @@ from reexd.engine.client import EmbeddedBatch, Engine
 from reexd.errors import Unready
 from reexd.records import Classifier, Document, ModelFacts, ModelFiles, Project
 from reexd.registry import Registry
+from reexd.steps import prefixes
 from reexd.steps.embedded import COMMIT_ROWS, Batch, deleted_meanwhile, link_stored
 from reexd.steps.tuned import Adapters, Cached, View, viewed
 from reexd.store import documents, hidden_states, references, spaces
@@ -34,7 +35,7 @@ READINGS_MAX = 64
 class Reading:
     """A project as a version reads it, and the language model for that."""
 
-    project: Project  # with the version's model and prompt
+    project: Project  # with the version's model, pooling, document prefix and prompt
     files: ModelFiles
     facts: ModelFacts
     checked_at: float  # when the files were looked at, by the monotonic clock
@@ -52,12 +53,23 @@ class Embed:
         """The project's language model, tuned where a version sees it so, opened. Raises ModelMissing, ModelCorrupt."""
         files = self._registry.find(project.model)
         adapter = project.adapter if isinstance(project, View) else None
-        files = replace(files, pooling=project.pooling or files.pooling, adapter=adapter)
+        files = replace(
+            files,
+            pooling=project.pooling or files.pooling,
+            document_prefix=prefixes.text(project.document_prefix or files.document_prefix),
+            query_prefix=prefixes.text(project.query_prefix or files.query_prefix),
+            adapter=adapter,
+        )
         return files, self._engine.open(files)
 
-    def with_pooling(self, project: Project) -> Project:
-        """The project with the pooling that its model has, where it names none itself. Raises ModelMissing."""
-        return replace(project, pooling=project.pooling or self._registry.find(project.model).pooling)
+    def with_defaults(self, project: Project) -> Project:
+        """The project with its model's pooling and document prefix, where it names none itself. Raises ModelMissing."""
+        files = self._registry.find(project.model)
+        return replace(
+            project,
+            pooling=project.pooling or files.pooling,
+            document_prefix=project.document_prefix or files.document_prefix or prefixes.NONE,
+        )
 
     def as_trained(self, project: str, record: Classifier) -> Project:
         """The project with the language model and prompt that a version was trained on.
@@ -76,6 +88,7 @@ class Embed:
             self._catalogue.get(project),
             model=record.model,
             pooling=record.pooling,
+            document_prefix=record.document_prefix,
             prompt=record.prompt,
             adapter=self._adapters.of(project, record),
         )

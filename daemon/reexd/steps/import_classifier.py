@@ -45,6 +45,7 @@ class Source:
     attribute_count: int
     model: str
     pooling: str
+    document_prefix: str
     prompt: str
 
 
@@ -116,12 +117,14 @@ class ImportClassifier:
             )
         prompt = described.get("prompt")
         own = named == facts.fingerprint and isinstance(prompt, str)
+        read = self._embed.with_defaults(project)
         return Source(
             fingerprint,
             hidden_size,
             attribute_count,
             name,
-            self._embed.with_pooling(project).pooling if name else "",
+            read.pooling if name else "",
+            read.document_prefix if name else "",
             prompt if own else project.prompt,
         )
 
@@ -143,6 +146,7 @@ class ImportClassifier:
                 version=classifiers.next_version(txn),
                 space=space.number,
                 pooling=source.pooling,
+                document_prefix=source.document_prefix,
                 training_json=report,
                 created_at=time.time(),
             )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from reexd.store.references import Holder
 FORM = 2  # of what is frozen, and how shuffles split it; 1, without a number, let equal documents straddle
 SLOT = 0  # of the job's checkpoint; the shuffles have the slots after it
 ARRAYS = ("documents", "revisions", "labels", "rows", "attributes")
+READ_WITH = ("model", "pooling", "document_prefix", "prompt")  # of a project
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +55,7 @@ class Pool:
     sides: Sides | None = None  # of these documents, when the language model was tuned on some
     before: UsedBefore = used_before.NOTHING  # what its weights and language model saw that is not in it
     form: int = FORM
+    read_with: Mapping[str, str] = field(default_factory=dict)  # what the hidden states were made with
 
     @property
     def held(self) -> np.ndarray | None:
@@ -125,8 +128,9 @@ def freeze(
         continued=continued,
         sides=None if sides is None else Sides(chosen, states.revisions, roles, sides.report),
         before=_seen(sides, continued).apart_from(chosen, states.revisions),
+        read_with={name: getattr(project, name) for name in READ_WITH},
     )
-    facts: dict = {"form": FORM, "space": pool.space, "left_out": pool.left_out}
+    facts: dict = {"form": FORM, "space": pool.space, "left_out": pool.left_out, "read_with": pool.read_with}
     arrays = {name: getattr(pool, name) for name in ARRAYS} | pool.before.arrays()
     if continued is not None:
         facts["continued"], more = continued.to_checkpoint()
@@ -170,6 +174,7 @@ def load(environment: Environment, job: int) -> Pool | None:
         sides=sides,
         before=before,
         form=facts.get("form", 1),
+        read_with=facts.get("read_with", {}),
     )
 
 

@@ -19,6 +19,7 @@ from reexd.errors import (
 from reexd.jobs import JobQueue
 from reexd.pooling import parse
 from reexd.records import Project
+from reexd.steps import prefixes
 from reexd.store import attributes, classifiers, splits
 from reexd.store.catalogue import Catalogue
 
@@ -27,7 +28,7 @@ CLASSES_MIN, CLASSES_MAX = 2, 1_000
 CLASS_NAME_MAX = 128  # characters
 PROMPT_SIZE_MAX_BYTES = 4_096
 ALPHA_MIN = 0.5
-FIELDS = ("classes", "model", "pooling", "prompt", "alpha")
+FIELDS = ("classes", "model", "pooling", "document_prefix", "query_prefix", "prompt", "alpha")
 
 
 @dataclass(frozen=True)
@@ -139,4 +140,6 @@ def _checked(project: Project) -> Project:
         raise InvalidSetting(
             f"a prompt has at most {PROMPT_SIZE_MAX_BYTES:,} bytes; received {len(project.prompt.encode()):,}"
         )
+    prefixes.check("document prefix", project.document_prefix)
+    prefixes.check("query prefix", project.query_prefix)
     return replace(project, pooling=str(parse(project.pooling))) if project.pooling else project

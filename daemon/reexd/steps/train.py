@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -97,14 +98,15 @@ class Train:
     def run(self, running: RunningJob) -> dict:
         """The runner of training jobs: embed, fit, calibrate."""
         started = time.monotonic()
-        project = self._embed.with_pooling(self._catalogue.get(running.job.project))
+        project = self._catalogue.get(running.job.project)
         environment = self._catalogue.open(project.name)
         if (written := _written_by(environment, running.job)) is not None:
             self._tune.end(running.job)
             return _result(written)  # a crash came between the version and the end of the job's record
         pool = pool_record.load(environment, running.job.number)
         if pool is None:
-            pool = self._embed_and_freeze(running, project, environment)
+            pool = self._embed_and_freeze(running, self._embed.with_defaults(project), environment)
+        project = replace(project, **pool.read_with)  # it may have changed since a resumed job began
         embedded = time.monotonic()
         with environment.read() as txn:
             space = spaces.get(txn, pool.space)

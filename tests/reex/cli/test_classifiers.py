@@ -63,6 +63,24 @@ def test_show_asks_for_the_live_one_unless_told(held, reexctl):
     assert [request.name for _, request in held.requests] == ["", "v3"]
 
 
+@pytest.mark.parametrize(
+    ("prefix", "said"),
+    [
+        ("passage: ", "model minilm (mean, 'passage: ' before documents)"),
+        ("none", "model minilm (mean, no prefix before documents)"),
+        ("", "model minilm (mean)"),
+    ],
+)
+def test_show_says_what_texts_were_read_after(held, reexctl, prefix, said):
+    found = version(3, pooling="mean", document_prefix=prefix)
+    held.answers["GetClassifier"] = lambda request, context: classifiers_pb2.GetClassifierResponse(
+        classifier=found
+    )
+    assert said in reexctl("classifiers", "show", "s").out
+    (record,) = reexctl("classifiers", "show", "s", "--json").lines
+    assert (record["pooling"], record["document_prefix"]) == ("mean", prefix)
+
+
 def test_show_says_what_the_probability_rests_on(held, reexctl):
     told = RECORD | {
         "probability_documents": 1234,

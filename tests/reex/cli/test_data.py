@@ -49,6 +49,28 @@ def test_project_create_without_classes_is_a_usage_error(reexctl):
     assert "--classes" in ended.err
 
 
+def test_project_set_takes_prefixes_and_an_empty_one_is_the_models_own(held, reexctl):
+    held.answers["UpdateProject"] = lambda request, context: projects_pb2.UpdateProjectResponse(
+        project=request.project
+    )
+    shown = reexctl("project", "set", "s", "--document-prefix", "passage: ", "--query-prefix", "none").out
+    assert "'passage: ' before documents, no prefix before search questions" in shown
+    assert list(held.requests[-1][1].update_mask.paths) == ["document_prefix", "query_prefix"]
+    assert "prefixes" not in reexctl("project", "set", "s", "--document-prefix", "").out
+    assert list(held.requests[-1][1].update_mask.paths) == ["document_prefix"]
+    ended = reexctl("project", "set", "s")
+    assert (ended.code, "--document-prefix" in ended.err) == (2, True)
+
+
+def test_project_create_with_prefixes(held, reexctl):
+    held.answers["CreateProject"] = lambda request, context: projects_pb2.CreateProjectResponse(
+        project=request.project
+    )
+    given = ("--document-prefix", "passage: ", "--query-prefix", "query: ")
+    (made,) = reexctl("project", "create", "s", "--classes", "a,b", *given, "--json").lines
+    assert (made["document_prefix"], made["query_prefix"]) == ("passage: ", "query: ")
+
+
 def test_labels_round_trip(held, reexctl, tmp_path):
     held.answers["UpdateProject"] = lambda request, context: projects_pb2.UpdateProjectResponse(
         project=request.project

@@ -39,6 +39,7 @@ def test_created_read_listed_and_deleted(served):
 def test_defaults(served):
     created = served.client.create_project("plain", ("no", "yes"))
     assert (created.model, created.pooling, created.prompt, created.alpha) == ("minilm", "", "", 0.95)
+    assert (created.document_prefix, created.query_prefix) == ("", "")
 
 
 def test_a_pooling_is_kept_in_its_one_form_and_may_change(served, project):
@@ -47,6 +48,16 @@ def test_a_pooling_is_kept_in_its_one_form_and_may_change(served, project):
     with pytest.raises(errors.InvalidSetting, match="mean, max, first, last"):
         served.client.update_project(project, pooling="mean@0")
     assert served.client.update_project(project, pooling="").pooling == ""
+
+
+def test_prefixes_are_kept_letter_by_letter_and_may_change(served):
+    client = served.client
+    created = client.create_project("prefixed", ("a", "b"), document_prefix="passage: ", query_prefix="none")
+    assert (created.document_prefix, created.query_prefix) == ("passage: ", "none")
+    changed = client.update_project("prefixed", query_prefix="query: ")
+    assert (changed.document_prefix, changed.query_prefix) == ("passage: ", "query: ")
+    assert client.update_project("prefixed", document_prefix="").document_prefix == ""
+    assert client.get_project("prefixed").query_prefix == "query: "
 
 
 @pytest.mark.parametrize("name", ["", "A", ".a", "-a", "a b", "a/b", "é", "a" * 64, "a\n", "a\x00"])
@@ -80,6 +91,9 @@ def test_class_lists_that_are_refused(served, classes):
         ({"prompt": "p" * 4097}, errors.InvalidSetting),
         ({"pooling": "median"}, errors.InvalidSetting),
         ({"pooling": "mean+mean"}, errors.InvalidSetting),
+        ({"document_prefix": "p" * 1025}, errors.InvalidSetting),
+        ({"document_prefix": " "}, errors.InvalidSetting),
+        ({"query_prefix": "\n"}, errors.InvalidSetting),
     ],
 )
 def test_settings_that_are_refused(served, setting, kind):

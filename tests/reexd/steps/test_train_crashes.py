@@ -155,6 +155,23 @@ def test_a_crash_after_the_version_was_written_makes_no_second_one(fresh, new_pr
     assert status(daemon, project).version_count == 1
 
 
+def test_resumed_it_reads_texts_as_it_began_to(fresh, new_project, daemons, corpus):
+    """What is chosen while a training runs is for the next one, also when it is cut off between."""
+    daemon = fresh(checkpoint_s="0.1")
+    project = new_project(daemon)
+    daemon.upload(project, corpus(30), "train")
+    job = daemon.client.train(project, **MEDIUM)
+    daemons.wait_for(lambda: fit_progress(daemon, job.name) >= 50, 120)
+    daemon.client.update_project(project, model="tiny-wide", pooling="max", document_prefix="violin ")
+    daemon.kill()
+    daemon.start()
+    ended = daemon.ended(job.name)
+    assert (ended.state, ended.attempts) == ("succeeded", 2), ended.error
+    version = daemon.client.get_classifier(project)
+    assert (version.model, version.pooling, version.document_prefix) == ("tiny", "mean", "none")
+    assert daemon.client.query(project, "never seen before")[0].label == -1
+
+
 def fit_progress(daemon, name: str) -> int:
     job = daemon.client.get_job(name)
     assert not job.ended, f"{name} ended before it was killed: {job}"

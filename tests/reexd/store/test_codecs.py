@@ -39,7 +39,7 @@ def tuples(of: st.SearchStrategy[Any]) -> st.SearchStrategy[tuple[Any, ...]]:
 DOCUMENTS = st.builds(
     document.DocumentRecord, U16, I32, st.booleans(), U64, REAL, TEXT, TEXT, TEXT, TEXT, TEXT
 )
-PROJECTS = st.builds(Project, TEXT, tuples(TEXT), TEXT, TEXT, REAL, I32, REAL, TEXT)
+PROJECTS = st.builds(Project, TEXT, tuples(TEXT), TEXT, TEXT, REAL, I32, REAL, TEXT, TEXT, TEXT)
 JOBS = st.builds(
     Job,
     number=U64,
@@ -79,6 +79,7 @@ CLASSIFIERS = st.builds(
     training_json=TEXT,
     created_at=REAL,
     pooling=TEXT,
+    document_prefix=TEXT,
 )
 NEIGHBORS = st.builds(
     Neighbor, document=I64, document_id=st.just(""), label=I32, prediction=I32, distance=REAL
@@ -154,11 +155,22 @@ def test_project(record: Project) -> None:
 
 
 @given(PROJECTS, CLASSIFIERS)
-def test_records_from_before_pooling_read_as_the_models_own(made: Project, version: Classifier) -> None:
-    """It stands last, behind the length of its text, and older records end before it."""
-    made, version = replace(made, pooling=""), replace(version, pooling="")
-    assert project.decode_project(project.encode_project(made)[: -U32_LAYOUT.size]) == made
+def test_records_from_before_prefixes_read_as_the_models_own(made: Project, version: Classifier) -> None:
+    """They stand last, each behind the length of its text, and older records end before them."""
+    made = replace(made, document_prefix="", query_prefix="")
+    assert project.decode_project(project.encode_project(made)[: -2 * U32_LAYOUT.size]) == made
+    version = replace(version, document_prefix="")
     older = classifier.encode_classifier(version)[: -U32_LAYOUT.size]
+    assert classifier.decode_classifier(older) == version
+
+
+@given(PROJECTS, CLASSIFIERS)
+def test_records_from_before_pooling_read_as_the_models_own(made: Project, version: Classifier) -> None:
+    """It stands before the prefixes, behind the length of its text, and older records end before it."""
+    made = replace(made, pooling="", document_prefix="", query_prefix="")
+    assert project.decode_project(project.encode_project(made)[: -3 * U32_LAYOUT.size]) == made
+    version = replace(version, pooling="", document_prefix="")
+    older = classifier.encode_classifier(version)[: -2 * U32_LAYOUT.size]
     assert classifier.decode_classifier(older) == version
 
 

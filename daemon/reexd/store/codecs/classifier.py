@@ -37,7 +37,7 @@ def encode_classifier(classifier: Classifier) -> bytes:
     )
     for region in classifier.regions:
         writer.pack(_REGION, region.alpha, region.q_prime_min).numbers(region.thresholds, "<f8")
-    return writer.string(classifier.pooling).finish()
+    return writer.string(classifier.pooling).string(classifier.document_prefix).finish()
 
 
 def decode_classifier(buffer: Buffer) -> Classifier:
@@ -53,6 +53,7 @@ def decode_classifier(buffer: Buffer) -> Classifier:
         alpha, q_prime_min = reader.unpack(_REGION)
         regions.append(Region(alpha, q_prime_min, reader.numbers("<f8")))
     pooling = "" if reader.ended else reader.string()
+    document_prefix = "" if reader.ended else reader.string()
     reader.end()
     return Classifier(
         version=version,
@@ -71,4 +72,5 @@ def decode_classifier(buffer: Buffer) -> Classifier:
         training_json=training_json,
         created_at=created_at,
         pooling=pooling,
+        document_prefix=document_prefix,
     )

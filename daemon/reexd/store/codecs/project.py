@@ -19,6 +19,8 @@ def encode_project(project: Project) -> bytes:
         .string(project.model)
         .string(project.prompt)
         .string(project.pooling)
+        .string(project.document_prefix)
+        .string(project.query_prefix)
         .finish()
     )
 
@@ -28,6 +30,8 @@ def decode_project(buffer: Buffer) -> Project:
     alpha, attribute_count, created_at = reader.unpack(_NUMBERS)
     name, classes, model, prompt = reader.string(), reader.strings(), reader.string(), reader.string()
     pooling = "" if reader.ended else reader.string()
+    document_prefix = "" if reader.ended else reader.string()
+    query_prefix = "" if reader.ended else reader.string()
     reader.end()
     return Project(
         name=name,
@@ -38,4 +42,6 @@ def decode_project(buffer: Buffer) -> Project:
         attribute_count=attribute_count,
         created_at=created_at,
         pooling=pooling,
+        document_prefix=document_prefix,
+        query_prefix=query_prefix,
     )
