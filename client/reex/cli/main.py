@@ -93,6 +93,10 @@ app.add_typer(daemon.app, name="daemon")
 app.add_typer(service.app, name="service")
 
 
+# What newer releases of Typer make of Ctrl-C; older ones raise Abort.
+_INTERRUPTED = 130
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code. Messages go to stderr."""
     try:
@@ -101,8 +105,7 @@ def run(arguments: list[str] | None = None) -> int:
         output.note(f"error: {output.safe(error.message)}")
         return exits.code_of(error)
     except (typer.Abort, KeyboardInterrupt):
-        output.note("interrupted")
-        return exits.CANCELLED
+        code = _INTERRUPTED
     except OSError as error:
         output.note(f"error: {output.safe(str(error))}")
         return exits.FAILED
@@ -112,6 +115,9 @@ def run(arguments: list[str] | None = None) -> int:
             raise
         error.show()
         return exits.USAGE
+    if code == _INTERRUPTED:
+        output.note("interrupted")
+        return exits.CANCELLED
     return code if isinstance(code, int) else exits.OK
 
 

@@ -153,7 +153,20 @@ def test_a_table_fits_the_terminal(held, program):
     assert max(len(line) for line in drawn.splitlines()) <= 100
 
 
-def test_ctrl_c_leaves_the_job_and_says_how_to_watch_it(held, program):
+def test_ctrl_c_ends_a_command_with_8(held, reexctl):
+    def interrupted(request, context):
+        signal.raise_signal(signal.SIGINT)
+        return projects_pb2.ListProjectsResponse()
+
+    held.answers["ListProjects"] = interrupted
+    ended = reexctl("project", "list")
+    assert (ended.code, ended.out, ended.err) == (8, "", "interrupted\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("train", "s"), ("jobs", "watch", "train-1"), ("jobs", "watch", "train-1", "--json")]
+)
+def test_ctrl_c_leaves_the_job_and_says_how_to_watch_it(held, program, arguments):
     watched = threading.Event()
 
     def watch(request, context):
@@ -167,10 +180,16 @@ def test_ctrl_c_leaves_the_job_and_says_how_to_watch_it(held, program):
     held.answers["Train"] = lambda request, context: training_pb2.TrainResponse(
         job=jobs_pb2.Job(name="train-1", kind="train")
     )
+    held.answers["GetJob"] = lambda request, context: jobs_pb2.GetJobResponse(
+        job=jobs_pb2.Job(name="train-1", kind="train")
+    )
     held.answers["WatchJob"] = watch
-    process = program("train", "s")
+    process = program(*arguments)
     assert watched.wait(60)
-    assert b"train-1: running" in process.stderr.readline() + process.stderr.readline()
+    if "--json" in arguments:
+        assert b'"running"' in process.stdout.readline()
+    else:
+        assert any(b"train-1: running" in line for line in process.stderr)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 8
