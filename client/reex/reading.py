@@ -6,6 +6,7 @@ line.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -44,7 +45,7 @@ class OpenSource:
     """A source ready to be iterated once. Use it as a context manager; it closes only what it opened."""
 
     def __init__(self, source: Source, form: str | None, document_size_max_bytes: int) -> None:
-        """Raises InvalidArgument for a format that is not known, OSError for a file that cannot be opened."""
+        """Raises InvalidArgument for a format or a source that is none, OSError for a file that cannot be opened."""
         self._stack = ExitStack()
         self._line_size_max_bytes = document_size_max_bytes * _ESCAPED_SIZE + _LINE_OVERHEAD_BYTES
         self.total_bytes = 0
@@ -54,11 +55,13 @@ class OpenSource:
             self.form = form or form_of(path)
             self.total_bytes = path.stat().st_size
             self._source: Any = self._stack.enter_context(path.open("rb"))
+        elif isinstance(source, io.TextIOBase):
+            raise InvalidArgument('expected a file opened in binary mode, "rb", received one of text')
         elif hasattr(source, "readline"):
             self.form = form or JSON_LINES
             self._source = source
         else:
-            self._source = source
+            self._source = _lines(source)
         if self.form not in (None, *FORMATS):
             raise InvalidArgument(f"expected one of the formats {', '.join(FORMATS)}, received {self.form!r}")
 
@@ -75,6 +78,15 @@ class OpenSource:
         if self.form == JSON_LINES:
             return _json_lines(self._source, self._line_size_max_bytes)
         return _delimited(self._source, _DELIMITERS[self.form], self._line_size_max_bytes)
+
+
+def _lines(source: Any) -> Iterable[Mapping[str, Any]]:
+    if not isinstance(source, Iterable) or isinstance(source, Mapping | bytes | bytearray):
+        raise InvalidArgument(
+            "expected a path, a file opened in binary mode, or several dicts with the keys of a line, "
+            f"received {type(source).__name__}"
+        )
+    return source
 
 
 def form_of(path: Path) -> str:

@@ -15,7 +15,7 @@ from typing import BinaryIO, TypeVar
 
 from reex.checking import Checker
 from reex.reading import OpenSource
-from reex.texts import Text, TextLike, text_message
+from reex.texts import Text, TextLike, several, text_message
 from reex.types import OUT_OF_DISTRIBUTION, UNLABELLED, Rejection
 from reex.v1 import predictions_pb2
 
@@ -45,7 +45,7 @@ class PredictRequests:
 
     def stream(self, texts: Iterable[TextLike]) -> Iterator[predictions_pb2.PredictRequest]:
         try:
-            for batch in gathered(texts, BATCH_SIZE):
+            for batch in gathered(several(texts), BATCH_SIZE):
                 yield self._message(batch)
         except Exception as error:
             self.failure = error
