@@ -138,7 +138,7 @@ def _delimited(file: BinaryIO, delimiter: str, size_max_bytes: int) -> Iterator[
     header: list[str] | None = None
     for record in records(_raw_lines(file, size_max_bytes), delimiter, size_max_bytes):
         if header is None:
-            header = _header(record)
+            header = _header(record, delimiter)
         elif record.problem:
             yield Entry(record.line, problem=record.problem, offset=record.offset)
         else:
@@ -147,15 +147,25 @@ def _delimited(file: BinaryIO, delimiter: str, size_max_bytes: int) -> Iterator[
         raise InvalidArgument("expected a header line with a column named document, received an empty file")
 
 
-def _header(record: Record) -> list[str]:
+def _header(record: Record, delimiter: str) -> list[str]:
     names = [cell.strip() for cell in record.cells]
     if record.problem:
         raise InvalidArgument(f"the header line cannot be read: {record.problem}")
     if "document" not in names:
         raise InvalidArgument(
             f"expected a column named document (and optionally id, label, prompt, info, group, attributes), "
-            f"received the columns {', '.join(names)}"
+            f"received the columns {', '.join(names)}{_otherwise_separated(names, delimiter)}"
         )
     if len(set(names)) < len(names):
         raise InvalidArgument(f"expected columns of different names, received {', '.join(names)}")
     return names
+
+
+def _otherwise_separated(names: list[str], delimiter: str) -> str:
+    """What to do about a header that is one column to us and several to whoever wrote it."""
+    if len(names) > 1:
+        return ""
+    told = {"\t": "tabs: its format is tsv", ",": "commas: its format is csv"}
+    told[";"] = "semicolons: save it with commas, as CSV, or with tabs, as TSV"
+    found = next((each for each in told if each != delimiter and each in names[0]), None)
+    return f"; its columns are separated by {told[found]}" if found else ""
