@@ -153,12 +153,11 @@ def test_a_table_fits_the_terminal(held, program):
     assert max(len(line) for line in drawn.splitlines()) <= 100
 
 
-def test_ctrl_c_ends_a_command_with_8(held, reexctl):
-    def interrupted(request, context):
-        signal.raise_signal(signal.SIGINT)
-        return projects_pb2.ListProjectsResponse()
+def test_ctrl_c_ends_a_command_with_8(reexctl, monkeypatch):
+    def interrupted(client):
+        raise KeyboardInterrupt
 
-    held.answers["ListProjects"] = interrupted
+    monkeypatch.setattr("reex.Client.list_projects", interrupted)
     ended = reexctl("project", "list")
     assert (ended.code, ended.out, ended.err) == (8, "", "interrupted\n")
 
@@ -250,6 +249,33 @@ def test_query_of_stdin_reports_what_it_cannot_read(held, reexctl, monkeypatch):
     assert ended.code == 1
     assert [json.loads(line)["text"] for line in ended.out.splitlines()] == ["x", "z"]
     assert [line.split(": ")[0] for line in ended.err.splitlines()] == ["stdin:2", "stdin:3", "stdin:4"]
+
+
+def test_query_of_stdin_rejects_what_cannot_be_sent_and_goes_on(held, reexctl, monkeypatch):
+    held.answers["Query"] = lambda request, context: predictions_pb2.QueryResponse(
+        predictions=[predictions_pb2.Prediction(text=each.text, label=each.label) for each in request.texts]
+    )
+    lines = [
+        {"document": "a", "label": "neutral"},
+        {"document": "b", "label": "nosuch"},
+        {"document": "c", "label": 7},
+        {"document": "  "},
+        {"document": "d", "id": 5},
+        {"document": "e" * (1 << 20) + "e"},
+        {"document": "f", "label": 2},
+    ]
+    text = "\n".join(map(json.dumps, lines)).encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
+    ended = reexctl("query", "s", "-")
+    assert ended.code == 1
+    assert [(line["text"], line["label"]) for line in ended.lines] == [("a", 1), ("f", 2)]
+    assert [line.split(":")[1:3] for line in ended.err.splitlines()] == [
+        ["2", " label"],
+        ["3", " label"],
+        ["4", " document"],
+        ["5", " id"],
+        ["6", " document"],
+    ]
 
 
 def test_a_program_may_wait_for_each_answer_of_query(held, program):
