@@ -139,7 +139,7 @@ def _rejections(figures: Evaluation) -> None:
     output.line()
     output.line("admitted to no region, by why:")
     columns = [Column("documents", right=True), Column("share", right=True), Column("right", right=True)]
-    columns += [Column("accuracy", right=True), Column("95 % interval"), Column("reason")]
+    columns += [Column("accuracy", right=True), Column("95 % interval"), Column("reason", prose=True)]
     rows = []
     for each in figures.rejections:
         told = each.accuracy
