@@ -100,7 +100,10 @@ def list_jobs(
 ) -> None:
     """List jobs, newest first."""
     with connected() as client:
-        views.jobs(client.list_jobs(name), as_json)
+        jobs = list(client.list_jobs(name))
+        if name is not None and not jobs:
+            client.get_project(name)  # raises NotFound; of a deleted project there may be jobs yet
+        views.jobs(jobs, as_json)
 
 
 @app.command(epilog=example("reexctl jobs watch train-12"))

@@ -230,3 +230,16 @@ def test_an_index_of_no_class_is_an_error_and_not_nothing_found(held, reexctl, c
     ended = reexctl(*command, "--label", "3")
     assert (ended.code, ended.out) == (2, "")
     assert "an index from 0 to 2, or -1 or -99; received '3'" in ended.err
+
+
+def test_compare_over_no_labelled_document_shows_no_accuracy(held, reexctl):
+    compared = classifiers_pb2.ComparedClassifier(name="v1", interval=evaluation_pb2.Interval(upper=1.0))
+    held.answers["CompareClassifiers"] = lambda request, context: classifiers_pb2.CompareClassifiersResponse(
+        split="odd", first=compared, second=compared, out_of_distribution_count=60
+    )
+    shown = reexctl("classifiers", "compare", "s", "v1", "v1", "--split", "odd").out
+    assert [line.split()[-2:] for line in shown.splitlines() if "accuracy" in line or "95" in line] == [
+        ["-", "-"]
+    ] * 3
+    (record,) = reexctl("classifiers", "compare", "s", "v1", "v1", "--split", "odd", "--json").lines
+    assert (record["first"]["accuracy"], record["second"]["balanced_accuracy"]) == (None, None)
