@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -121,9 +122,18 @@ def run(arguments: list[str] | None = None) -> int:
     return code if isinstance(code, int) else exits.OK
 
 
+def _open_standard_streams() -> None:
+    """Those that whoever started this has closed read nothing and write to nowhere."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 (open until the end)
+            setattr(sys, name, stream)
+
+
 def main() -> None:
     """The script `reexctl`."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines on stderr say nothing to a user
+    _open_standard_streams()
     try:
         code = run()
     except SystemExit as ended:

@@ -103,6 +103,20 @@ def test_a_reader_that_leaves_early_ends_it_quietly(held, program):
     assert (process.wait(60), errors) == (0, b"")
 
 
+@pytest.mark.parametrize(
+    ("closed", "arguments", "expected"),
+    [
+        ("<&-", ("query", "s", "-"), (0, b"", b"")),
+        (">&-", ("labels", "export", "s"), (0, b"", b"")),
+        ("2>&-", ("upload", "s", "missing.csv", "--split", "train"), (2, b"", b"")),
+    ],
+)
+def test_a_standard_stream_may_be_closed(held, closed, arguments, expected):
+    command = ["sh", "-c", f'"$@" {closed}', "sh", sys.executable, "-m", "reex.cli", *arguments]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == expected
+
+
 def on_terminal(program, *arguments: str, **variables: str) -> str:
     """What a person would see: stdout and stderr are one terminal."""
     leader, follower = pty.openpty()
