@@ -160,6 +160,8 @@ def test_attributes_from_upload_to_answer(served, project, corpus, fast):
         with pytest.raises(errors.InvalidDocument) as caught:
             served.client.query(project, [{"document": "a text", "attributes": wrong}])
         assert caught.value.metadata["field"] == "attributes"
+    with pytest.raises(errors.InvalidDocument, match="received 0; send 3 with each text, like"):
+        served.client.query(project, "a text")
 
 
 def one_hot(label: int) -> list[float]:
