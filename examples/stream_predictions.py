@@ -10,6 +10,7 @@ the training document that speaks most for the answer. Many such programs may ru
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterable, Iterator
 
@@ -40,6 +41,12 @@ def main() -> int:
         except ReexError as error:
             print(f"{type(error).__name__}: {error}", file=sys.stderr)
             return 1
+        except KeyboardInterrupt:
+            return 130
+        except (
+            BrokenPipeError
+        ):  # whoever reads the answers has seen enough; what is still buffered goes nowhere
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

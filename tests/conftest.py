@@ -16,8 +16,21 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from reexd.records import ModelFiles
 from reexd.registry import Registry
+
+# What a person's shell may say changes what the programs under test print and whom they ask. Stand-ins for hubs are on
+# the loopback interface, which no proxy reaches.
+for name in [name for name in os.environ if name.startswith("HF_") or name.endswith("_COLOR")]:
+    del os.environ[name]
+for name in ("no_proxy", "NO_PROXY"):
+    os.environ[name] = ",".join(filter(None, [os.environ.get(name), "127.0.0.1", "localhost"]))
+
+# A machine that is busy elsewhere fails nothing: hypothesis' deadline of 200 ms for one example is left out, as it is
+# by hypothesis itself where CI is set.
+settings.register_profile("reex", settings(), deadline=None)
+settings.load_profile("reex")
 
 # Settings under which a fit of the tiny corpus takes a tenth of a second, gets nearly everything right and has regions.
 FAST = {"epochs": 12, "shuffles": 1, "exemplar_size": 32, "learning_rate": 0.01}

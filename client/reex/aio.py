@@ -233,7 +233,7 @@ class AsyncClient(AsyncExchange, AsyncModelCalls):
         text: str,
         *,
         limit: int = 10,
-        splits: Sequence[str] = (),
+        splits: str | Sequence[str] = (),
         labels: Sequence[int] = (),
         timeout: float | None = None,
     ) -> types.SearchResults:

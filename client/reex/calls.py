@@ -88,6 +88,13 @@ def build(kind: type[M], **fields: Any) -> M:
         raise InvalidArgument(f"{kind.DESCRIPTOR.name}: {error}", reason="INVALID_INPUT") from None
 
 
+def _names(classes: Sequence[str]) -> Sequence[str]:
+    """Raises InvalidArgument for one string, which would be taken for as many names as it has characters."""
+    if isinstance(classes, str):
+        raise InvalidArgument(f"expected classes as a list of names, received the string {classes!r:.60}")
+    return classes
+
+
 def server_info() -> Call[status.ServerInfo]:
     request = server_pb2.GetServerInfoRequest()
     return Call(server_pb2_grpc.ServerServiceStub, "GetServerInfo", convert.server_info, request)
@@ -117,7 +124,7 @@ def create_project(
     project = build(
         projects_pb2.Project,
         name=name,
-        classes=classes,
+        classes=_names(classes),
         model=model or "",
         pooling=pooling or "",
         document_prefix=document_prefix or "",
@@ -134,6 +141,7 @@ def get_project(name: str) -> Call[types.Project]:
 
 def update_project(name: str, changes: Mapping[str, Any]) -> Call[types.Project]:
     """`changes` maps a field to its new value; see `Client.update_project`."""
+    _names(changes.get("classes", ()))
     request = projects_pb2.UpdateProjectRequest(project=build(projects_pb2.Project, name=name, **changes))
     request.update_mask.paths.extend(changes)
     return _project("UpdateProject", request)
@@ -278,10 +286,11 @@ def drift(project: str, split: str, last: int) -> Call[figures.DriftReport]:
 
 
 def search(
-    project: str, text: str, limit: int, splits: Sequence[str], labels: Sequence[int]
+    project: str, text: str, limit: int, splits: str | Sequence[str], labels: Sequence[int]
 ) -> Call[types.SearchResults]:
+    wanted = [splits] if isinstance(splits, str) else splits
     request = build(
-        search_pb2.SearchRequest, project=project, text=text, limit=limit, splits=splits, labels=labels
+        search_pb2.SearchRequest, project=project, text=text, limit=limit, splits=wanted, labels=labels
     )
     return Call(search_pb2_grpc.SearchServiceStub, "Search", convert.search_results, request)
 

@@ -65,10 +65,7 @@ class Checker:
             # know.
             line["label"] = int(label) if len(label) < 19 else label
         if "attributes" in line:
-            try:
-                line["attributes"] = json.loads(line["attributes"])
-            except ValueError:
-                line["attributes"] = line["attributes"].split()
+            line["attributes"] = _numbers(line["attributes"])
         return line
 
     def _document(self, line: Mapping[str, Any]) -> documents_pb2.Document:
@@ -141,6 +138,15 @@ class Checker:
                 f"expected unknown keys of at most {self._limits.document_size_max_bytes:,} bytes together",
             )
         return text
+
+
+def _numbers(cell: str) -> Any:
+    """A JSON list, or numbers separated by blanks; a single one is a list too."""
+    try:
+        value = json.loads(cell)
+    except ValueError:
+        value = None
+    return value if isinstance(value, list | dict) else cell.split()
 
 
 def _set_label(document: documents_pb2.Document, label: Any) -> None:

@@ -249,7 +249,7 @@ class Client(Exchange, ModelCalls):
         text: str,
         *,
         limit: int = 10,
-        splits: Sequence[str] = (),
+        splits: str | Sequence[str] = (),
         labels: Sequence[int] = (),
         timeout: float | None = None,
     ) -> types.SearchResults:

@@ -128,13 +128,13 @@ def evaluation(message: evaluation_pb2.EvaluateResponse) -> figures.Evaluation:
     )
 
 
-def _compared(message: classifiers_pb2.ComparedClassifier) -> versions.ComparedClassifier:
+def _compared(message: classifiers_pb2.ComparedClassifier, n: int) -> versions.ComparedClassifier:
     return versions.ComparedClassifier(
         name=message.name,
         correct=message.correct,
-        accuracy=message.accuracy,
+        accuracy=message.accuracy if n else NAN,
         interval=_interval(message.interval),
-        balanced_accuracy=message.balanced_accuracy,
+        balanced_accuracy=message.balanced_accuracy if n else NAN,
         regions=tuple(_region(each) for each in message.regions),
         out_of_distribution_admitted=message.out_of_distribution_admitted,
         origin=message.origin,
@@ -146,8 +146,8 @@ def comparison(message: classifiers_pb2.CompareClassifiersResponse) -> versions.
     return versions.Comparison(
         split=message.split,
         n=message.n,
-        first=_compared(message.first),
-        second=_compared(message.second),
+        first=_compared(message.first, message.n),
+        second=_compared(message.second, message.n),
         agreed=message.agreed,
         only_first_correct=message.only_first_correct,
         only_second_correct=message.only_second_correct,

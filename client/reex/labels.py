@@ -6,17 +6,22 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from reex.errors import InvalidArgument
 
+_FORM = 'a line like {"label": 2, "name": "positive"}'
 
-def read_labels(path: str | os.PathLike[str]) -> dict[int, str]:
+
+def read_labels(source: str | os.PathLike[str] | BinaryIO) -> dict[int, str]:
     """Label -> name. Negative labels (no class) are passed over.
 
-    Raises InvalidArgument naming the line that is not of the form, or gives a label twice.
+    Raises InvalidArgument naming the line that is not of the form, or gives a label twice, or when there is none.
     """
     names: dict[int, str] = {}
-    for number, line in enumerate(Path(path).read_bytes().splitlines(), start=1):
+    named = isinstance(source, str | os.PathLike)
+    path, data = (source, Path(source).read_bytes()) if named else ("stdin", source.read())
+    for number, line in enumerate(data.splitlines(), start=1):
         if not line.strip():
             continue
         label, name = _parse(line, f"{path}:{number}")
@@ -24,6 +29,8 @@ def read_labels(path: str | os.PathLike[str]) -> dict[int, str]:
             raise InvalidArgument(f"{path}:{number}: label {label} stands twice", reason="INVALID_LABEL")
         if label >= 0:
             names[label] = name
+    if not names:
+        raise InvalidArgument(f"{path}: expected {_FORM}, received none", reason="INVALID_LABEL")
     return names
 
 
@@ -34,9 +41,7 @@ def _parse(line: bytes, where: str) -> tuple[int, str]:
         value = None
     if isinstance(value, dict) and type(value.get("label")) is int and isinstance(value.get("name"), str):
         return value["label"], value["name"]
-    raise InvalidArgument(
-        f'{where}: expected a line like {{"label": 2, "name": "positive"}}', reason="INVALID_LABEL"
-    )
+    raise InvalidArgument(f"{where}: expected {_FORM}", reason="INVALID_LABEL")
 
 
 def merge(present: Sequence[str], names: Mapping[int, str]) -> list[str]:

@@ -6,6 +6,7 @@ line.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -44,7 +45,7 @@ class OpenSource:
     """A source ready to be iterated once. Use it as a context manager; it closes only what it opened."""
 
     def __init__(self, source: Source, form: str | None, document_size_max_bytes: int) -> None:
-        """Raises InvalidArgument for a format that is not known, OSError for a file that cannot be opened."""
+        """Raises InvalidArgument for a format or a source that is none, OSError for a file that cannot be opened."""
         self._stack = ExitStack()
         self._line_size_max_bytes = document_size_max_bytes * _ESCAPED_SIZE + _LINE_OVERHEAD_BYTES
         self.total_bytes = 0
@@ -54,11 +55,13 @@ class OpenSource:
             self.form = form or form_of(path)
             self.total_bytes = path.stat().st_size
             self._source: Any = self._stack.enter_context(path.open("rb"))
+        elif isinstance(source, io.TextIOBase):
+            raise InvalidArgument('expected a file opened in binary mode, "rb", received one of text')
         elif hasattr(source, "readline"):
             self.form = form or JSON_LINES
             self._source = source
         else:
-            self._source = source
+            self._source = _lines(source)
         if self.form not in (None, *FORMATS):
             raise InvalidArgument(f"expected one of the formats {', '.join(FORMATS)}, received {self.form!r}")
 
@@ -75,6 +78,15 @@ class OpenSource:
         if self.form == JSON_LINES:
             return _json_lines(self._source, self._line_size_max_bytes)
         return _delimited(self._source, _DELIMITERS[self.form], self._line_size_max_bytes)
+
+
+def _lines(source: Any) -> Iterable[Mapping[str, Any]]:
+    if not isinstance(source, Iterable) or isinstance(source, Mapping | bytes | bytearray):
+        raise InvalidArgument(
+            "expected a path, a file opened in binary mode, or several dicts with the keys of a line, "
+            f"received {type(source).__name__}"
+        )
+    return source
 
 
 def form_of(path: Path) -> str:
@@ -126,7 +138,7 @@ def _delimited(file: BinaryIO, delimiter: str, size_max_bytes: int) -> Iterator[
     header: list[str] | None = None
     for record in records(_raw_lines(file, size_max_bytes), delimiter, size_max_bytes):
         if header is None:
-            header = _header(record)
+            header = _header(record, delimiter)
         elif record.problem:
             yield Entry(record.line, problem=record.problem, offset=record.offset)
         else:
@@ -135,15 +147,25 @@ def _delimited(file: BinaryIO, delimiter: str, size_max_bytes: int) -> Iterator[
         raise InvalidArgument("expected a header line with a column named document, received an empty file")
 
 
-def _header(record: Record) -> list[str]:
+def _header(record: Record, delimiter: str) -> list[str]:
     names = [cell.strip() for cell in record.cells]
     if record.problem:
         raise InvalidArgument(f"the header line cannot be read: {record.problem}")
     if "document" not in names:
         raise InvalidArgument(
             f"expected a column named document (and optionally id, label, prompt, info, group, attributes), "
-            f"received the columns {', '.join(names)}"
+            f"received the columns {', '.join(names)}{_otherwise_separated(names, delimiter)}"
         )
     if len(set(names)) < len(names):
         raise InvalidArgument(f"expected columns of different names, received {', '.join(names)}")
     return names
+
+
+def _otherwise_separated(names: list[str], delimiter: str) -> str:
+    """What to do about a header that is one column to us and several to whoever wrote it."""
+    if len(names) > 1:
+        return ""
+    told = {"\t": "tabs: its format is tsv", ",": "commas: its format is csv"}
+    told[";"] = "semicolons: save it with commas, as CSV, or with tabs, as TSV"
+    found = next((each for each in told if each != delimiter and each in names[0]), None)
+    return f"; its columns are separated by {told[found]}" if found else ""

@@ -11,11 +11,12 @@ import json
 import queue
 import threading
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import BinaryIO, TypeVar
 
 from reex.checking import Checker
-from reex.reading import OpenSource
-from reex.texts import Text, TextLike, text_message
+from reex.reading import Entry, OpenSource
+from reex.texts import Text, TextLike, several, text_message
 from reex.types import OUT_OF_DISTRIBUTION, UNLABELLED, Rejection
 from reex.v1 import predictions_pb2
 
@@ -45,7 +46,7 @@ class PredictRequests:
 
     def stream(self, texts: Iterable[TextLike]) -> Iterator[predictions_pb2.PredictRequest]:
         try:
-            for batch in gathered(texts, BATCH_SIZE):
+            for batch in gathered(several(texts), BATCH_SIZE):
                 yield self._message(batch)
         except Exception as error:
             self.failure = error
@@ -147,34 +148,34 @@ def file_texts(
     What cannot be read, or is labelled with a name that is no class, goes to `reject`.
     """
     for entry in source.entries():
-        document = checker.check(entry)
-        if isinstance(document, Rejection):
-            reject(document)
-            continue
-        label = document.label
-        if document.WhichOneof("label_form") == "label_name":
-            if document.label_name not in classes:
-                reject(
-                    Rejection(entry.line, "label", f"no class is named {document.label_name!r}", document.id)
-                )
-                continue
-            label = classes.index(document.label_name)
-        elif not (label < len(classes) and (label >= 0 or label in (UNLABELLED, OUT_OF_DISTRIBUTION))):
-            reject(Rejection(entry.line, "label", f"no class has the label {label}", document.id))
-            continue
-        yield Text(
-            document.text,
-            id=document.id or str(entry.line),
-            label=label,
-            attributes=tuple(document.attributes),
-            prompt=document.prompt,
-        )
+        text = _text(entry, checker, classes)
+        if isinstance(text, Rejection):
+            reject(text)
+        else:
+            yield text if text.id else replace(text, id=str(entry.line))
 
 
-def text_lines(file: BinaryIO, reject: Callable[[Rejection], None]) -> Iterator[TextLike]:
+def _text(entry: Entry, checker: Checker, classes: Sequence[str]) -> Text | Rejection:
+    document = checker.check(entry)
+    if isinstance(document, Rejection):
+        return document
+    label = document.label
+    if document.WhichOneof("label_form") == "label_name":
+        if document.label_name not in classes:
+            return Rejection(entry.line, "label", f"no class is named {document.label_name!r}", document.id)
+        label = classes.index(document.label_name)
+    elif not (label < len(classes) and (label >= 0 or label in (UNLABELLED, OUT_OF_DISTRIBUTION))):
+        return Rejection(entry.line, "label", f"no class has the label {label}", document.id)
+    attributes = tuple(document.attributes)
+    return Text(document.text, id=document.id, label=label, attributes=attributes, prompt=document.prompt)
+
+
+def text_lines(
+    file: BinaryIO, checker: Checker, classes: Sequence[str], reject: Callable[[Rejection], None]
+) -> Iterator[Text]:
     """The texts of a file: one a line, or JSON Lines when the first line that holds something is a JSON object.
 
-    A plain line gets its number as id. A line that cannot be read goes to `reject`.
+    A plain line gets its number as id. A line that cannot be read, or sent as it is, goes to `reject`.
     """
     objects: bool | None = None
     for number, raw in enumerate(iter(file.readline, b""), start=1):
@@ -187,14 +188,15 @@ def text_lines(file: BinaryIO, reject: Callable[[Rejection], None]) -> Iterator[
             continue
         if objects is None:
             objects = _object(line) is not None
-        if not objects:
-            yield Text(line, id=str(number))
-            continue
-        value = _object(line)
-        if value is None or not isinstance(value.get("document"), str):
+        value = _object(line) if objects else {"document": line, "id": str(number)}
+        if value is None:
             reject(Rejection(number, "document", "expected a JSON object with the text under this key"))
+            continue
+        text = _text(Entry(number, value), checker, classes)
+        if isinstance(text, Rejection):
+            reject(text)
         else:
-            yield value
+            yield text
 
 
 def _object(line: str) -> dict | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -26,6 +26,19 @@ class Text:
 # prompt.
 TextLike: TypeAlias = str | Text | Mapping[str, Any]
 
+_FORMS = {
+    "id": "a string",
+    "text": "a string",
+    "label": "the index of a class",
+    "attributes": "a list of numbers",
+    "prompt": "a string",
+}
+
+
+def several(texts: Iterable[TextLike] | TextLike) -> Iterable[TextLike]:
+    """One text is one, not as many as it has characters or keys."""
+    return [texts] if isinstance(texts, str | Text | Mapping) else texts
+
 
 def text_message(value: TextLike) -> predictions_pb2.Text:
     """Raises InvalidDocument for what cannot be sent: no text, a wrong type, half of a surrogate pair."""
@@ -41,9 +54,29 @@ def text_message(value: TextLike) -> predictions_pb2.Text:
             key: value[key] for key in ("id", "label", "attributes", "prompt") if value.get(key) is not None
         }
         value = Text(value["document"], **known)
+    if not isinstance(value, Text):
+        raise InvalidDocument(
+            "a text cannot be sent: expected a string, a reex.Text, or a mapping with the key 'document', "
+            f"received {type(value).__name__}",
+            reason="INVALID_DOCUMENT",
+        )
     try:
         return predictions_pb2.Text(
             id=value.id, text=value.text, attributes=value.attributes, prompt=value.prompt, label=value.label
         )
     except (ValueError, TypeError) as error:
-        raise InvalidDocument(f"a text cannot be sent: {error}", reason="INVALID_DOCUMENT") from None
+        reason = f"a text cannot be sent: {_misfit(value) or error}"
+        raise InvalidDocument(reason, reason="INVALID_DOCUMENT") from None
+
+
+def _misfit(value: Text) -> str:
+    """The first field of another type than its own, in words; protobuf's do not name it."""
+    for field, form in _FORMS.items():
+        given = getattr(value, field)
+        try:
+            predictions_pb2.Text(**{field: given})
+        except UnicodeEncodeError as error:
+            return f"{field}: {error}"
+        except (ValueError, TypeError):
+            return f"expected {form} as {field}, received {given!r:.60}"
+    return ""

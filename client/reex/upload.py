@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from reex import convert
 from reex.checking import Checker
-from reex.errors import Internal, ReexError
+from reex.errors import Internal, InvalidName, NotFound, ReexError
 from reex.reading import OpenSource
 from reex.status import ServerInfo
 from reex.types import Rejection, UploadProgress, UploadResult
@@ -33,6 +33,11 @@ class Target:
     project: str
     split: str
     validate_only: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises InvalidName for no split: the daemon would say so of each line."""
+        if not self.split:
+            raise InvalidName("expected the name of a split, like train, calibration or test; received ''")
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,8 +167,8 @@ class Upload:
 
     def interrupted(self, error: ReexError) -> ReexError:
         """`error` with what was acknowledged before it, and how to go on."""
-        if not self.progress.documents or self._target.validate_only:
-            return error
+        if not self.progress.documents or self._target.validate_only or isinstance(error, NotFound):
+            return error  # nothing was stored, or it went with its project
         return type(error)(
             f"{error.message}. {resume_hint(self.progress)}", reason=error.reason, metadata=error.metadata
         )

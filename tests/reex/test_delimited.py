@@ -166,3 +166,24 @@ def test_a_csv_without_its_header_is_refused_as_a_whole(client, tmp_path, conten
     path.write_bytes(content)
     with pytest.raises(errors.InvalidArgument):
         client.upload("p", path, "train")
+
+
+@pytest.mark.parametrize(
+    ("cell", "expected"), [("7", [7.0]), ("-0.5", [-0.5]), ("[7]", [7.0]), ("1 2", [1.0, 2.0])]
+)
+def test_a_single_attribute_needs_no_brackets(daemon, client, tmp_path, cell, expected):
+    assert upload_lines(client, tmp_path, "document,attributes", f"a text,{cell}").rejected == 0
+    assert list(daemon.lines[0].document.attributes) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "header", "told"),
+    [
+        ("x.csv", "id;label;document", "semicolons: save it with commas"),
+        ("x.csv", "id\tlabel\tdocument", "tabs: its format is tsv"),
+        ("x.tsv", "id,label,document", "commas: its format is csv"),
+    ],
+)
+def test_columns_that_something_else_separates_are_told_by_what(client, tmp_path, name, header, told):
+    with pytest.raises(errors.InvalidArgument, match=f"its columns are separated by {told}"):
+        upload_lines(client, tmp_path, header, "a", name=name)

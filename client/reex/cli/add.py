@@ -11,6 +11,7 @@ from reex.cli import overview
 from reex.cli.options import AsJson, Name, example
 from reex.cli.session import connected, label_of
 from reex.errors import InvalidDocument, NotFound
+from reex.types import OUT_OF_DISTRIBUTION
 
 if TYPE_CHECKING:
     from reex import Client
@@ -68,7 +69,9 @@ def add(
     if text is not None and label is None:
         raise typer.BadParameter("say what the TEXT is with --label CLASS, or --label -99")
     with connected() as client:
-        number = None if label is None else label_of(label, client.get_project(name).classes)
+        number = None
+        if label is not None:
+            number = label_of(label, client.get_project(name).classes, none=(OUT_OF_DISTRIBUTION,))
         chosen = ids or [_stored(client, name, text or "")]
         found = client.add_to_support(name, chosen, label=number)
         overview.made(found, name, as_json)
@@ -78,6 +81,7 @@ def _stored(client: Client, name: str, text: str) -> str:
     """The id of a text, under the digest that a document without id has. One that is new is stored in train.
 
     It gets no label here, and one that is there is left alone: what `add` changes of a document, it can give back.
+    A text is asked about before it is stored: one that the live version cannot read would stay behind.
     """
     document_id = hashlib.sha256(text.encode()).hexdigest()[:32]
     try:
@@ -85,6 +89,7 @@ def _stored(client: Client, name: str, text: str) -> str:
             return document_id
     except NotFound:
         pass
+    client.query(name, text, neighbors=0)
     result = client.upload(name, [{"id": document_id, "document": text}], "train")
     for rejection in result.rejections:
         raise InvalidDocument(f"{rejection.field}: {rejection.reason}")

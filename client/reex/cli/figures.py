@@ -30,9 +30,10 @@ def evaluation(figures: Evaluation, as_json: bool) -> None:
     _beside(figures)
     if not figures.n:
         if not figures.out_of_distribution_count:
-            output.styled(
-                "nothing to measure on: the version used every labelled document of the split", "yellow"
-            )
+            why = "the version used every labelled document of the split"
+            if figures.unseen_count:
+                why = f"none of the {figures.unseen_count:,} unseen documents has a label that the version knows"
+            output.styled(f"nothing to measure on: {why}", "yellow")
         _parts(figures)
         return
     output.styled(
@@ -139,7 +140,7 @@ def _rejections(figures: Evaluation) -> None:
     output.line()
     output.line("admitted to no region, by why:")
     columns = [Column("documents", right=True), Column("share", right=True), Column("right", right=True)]
-    columns += [Column("accuracy", right=True), Column("95 % interval"), Column("reason")]
+    columns += [Column("accuracy", right=True), Column("95 % interval"), Column("reason", prose=True)]
     rows = []
     for each in figures.rejections:
         told = each.accuracy
@@ -213,14 +214,16 @@ def comparison(figures: Comparison, as_json: bool) -> None:
             f"{one.name}: {figures.only_first_correct:,}, only in {other.name}: {figures.only_second_correct:,}"
         )
     elif not figures.out_of_distribution_count:
-        output.styled("nothing to compare on: each labelled document was used by one of them", "yellow")
+        output.styled(
+            "nothing to compare on: no document has a label and was used by neither of them", "yellow"
+        )
         return
     output.line()
     columns = [Column(""), Column(one.name, right=True), Column(other.name, right=True)]
     rows = [
         ["made by", *(f"{each.origin} {each.parent}".strip() for each in (one, other))],
         ["accuracy", *(percent(each.accuracy) for each in (one, other))],
-        ["95 % interval", *(_bounds(each.interval) for each in (one, other))],
+        ["95 % interval", *(_bounds(each.interval) if figures.n else "-" for each in (one, other))],
         ["balanced accuracy", *(percent(each.balanced_accuracy) for each in (one, other))],
     ]
     for pair in zip(one.regions, other.regions, strict=True):

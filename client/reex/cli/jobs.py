@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -51,17 +52,23 @@ def follow(client: Client, job: Job) -> Job:
 
     Ctrl-C stops watching, not the job. Raises the error the job ended with; exits when it was cancelled.
     """
-    try:
-        with Progress(announce=True) as progress:
-            for now in states(client, job.name):
-                job = now
-                _show(progress, now)
-    except KeyboardInterrupt:
-        output.note(f"{job.name} goes on without a watcher")
-        output.note(f"watch it: reexctl jobs watch {job.name}    stop it: reexctl jobs cancel {job.name}")
-        raise typer.Exit(exits.CANCELLED) from None
+    with _left_alone(job.name), Progress(announce=True) as progress:
+        for now in states(client, job.name):
+            job = now
+            _show(progress, now)
     _check_success(job)
     return job
+
+
+@contextmanager
+def _left_alone(name: str) -> Iterator[None]:
+    """Ctrl-C leaves the job as it is, and says how to come back to it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        output.note(f"{name} goes on without a watcher")
+        output.note(f"watch it: reexctl jobs watch {name}    stop it: reexctl jobs cancel {name}")
+        raise typer.Exit(exits.CANCELLED) from None
 
 
 def _check_success(job: Job) -> None:
@@ -93,7 +100,10 @@ def list_jobs(
 ) -> None:
     """List jobs, newest first."""
     with connected() as client:
-        views.jobs(client.list_jobs(name), as_json)
+        jobs = list(client.list_jobs(name))
+        if name is not None and not jobs:
+            client.get_project(name)  # raises NotFound; of a deleted project there may be jobs yet
+        views.jobs(jobs, as_json)
 
 
 @app.command(epilog=example("reexctl jobs watch train-12"))
@@ -104,8 +114,9 @@ def watch(job: JobName, as_json: AsJson = False) -> None:
             overview.ended(client, follow(client, client.get_job(job)))
             return
         last = client.get_job(job)
-        for last in states(client, job):
-            output.object_line(last.to_dict())
+        with _left_alone(job):
+            for last in states(client, job):
+                output.object_line(last.to_dict())
     _check_success(last)
 
 

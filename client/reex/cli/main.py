@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -93,6 +94,10 @@ app.add_typer(daemon.app, name="daemon")
 app.add_typer(service.app, name="service")
 
 
+# What newer releases of Typer make of Ctrl-C; older ones raise Abort.
+_INTERRUPTED = 130
+
+
 def run(arguments: list[str] | None = None) -> int:
     """Run one command and return its exit code. Messages go to stderr."""
     try:
@@ -101,8 +106,7 @@ def run(arguments: list[str] | None = None) -> int:
         output.note(f"error: {output.safe(error.message)}")
         return exits.code_of(error)
     except (typer.Abort, KeyboardInterrupt):
-        output.note("interrupted")
-        return exits.CANCELLED
+        code = _INTERRUPTED
     except OSError as error:
         output.note(f"error: {output.safe(str(error))}")
         return exits.FAILED
@@ -112,12 +116,24 @@ def run(arguments: list[str] | None = None) -> int:
             raise
         error.show()
         return exits.USAGE
+    if code == _INTERRUPTED:
+        output.note("interrupted")
+        return exits.CANCELLED
     return code if isinstance(code, int) else exits.OK
+
+
+def _open_standard_streams() -> None:
+    """Those that whoever started this has closed read nothing and write to nowhere."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 (open until the end)
+            setattr(sys, name, stream)
 
 
 def main() -> None:
     """The script `reexctl`."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines on stderr say nothing to a user
+    _open_standard_streams()
     try:
         code = run()
     except SystemExit as ended:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from reex.cli import completion
+from reex.portable import is_dataset
 
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="Name of the project.", autocompletion=completion.projects)
@@ -38,12 +40,27 @@ Coverage = Annotated[
 Offline = Annotated[
     bool, typer.Option("--offline", help="Fail rather than download a missing language model.")
 ]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", help="jsonl, csv or tsv. Default: by the file's name; stdin jsonl."),
+]
 JobName = Annotated[
     str, typer.Argument(metavar="JOB", help="Name of the job, like train-12.", autocompletion=completion.jobs)
 ]
 Version = Annotated[
     str, typer.Argument(metavar="VERSION", help="Like v3.", autocompletion=completion.versions)
 ]
+
+
+def readable(file: Path | None) -> Path | None:
+    """Typer's own check of `exists` takes the dash of stdin for a file. A pipe is one: <(zcat lines.jsonl.gz)."""
+    if file is None or str(file) == "-" or is_dataset(file):
+        return file
+    if file.is_dir():
+        raise typer.BadParameter(f"expected a file, received the folder {str(file)!r}")
+    if not file.exists():
+        raise typer.BadParameter(f"there is no file {str(file)!r}")
+    return file
 
 
 def example(*lines: str) -> str:

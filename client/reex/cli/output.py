@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from rich.console import Console
 
+_LEAST_WIDTH = 20  # of a column that gives way to the others; those are never cut, least of all numbers
+
 # C0 and C1 controls, lone surrogates, line separators, and what reorders the text around it.
 _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -28,6 +30,7 @@ class Column:
     title: str
     right: bool = False  # numbers
     long: bool = False  # cut to the width of a terminal
+    prose: bool = False  # wrapped to it
 
 
 def safe(text: str) -> str:
@@ -82,14 +85,27 @@ def _drawn(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
         drawn.add_column(
             Text(column.title),
             justify="right" if column.right else "left",
-            no_wrap=True,
+            no_wrap=not column.prose,
             overflow="ellipsis",
             ratio=1 if column.long else None,
         )
-    for row in rows:
+    cells = [list(row) for row in rows]
+    for row in cells:
         drawn.add_row(*map(Text, row))
+    # Beyond the width of the terminal it wraps the lines itself: rich would cut what does not give way.
+    least = _least_width(columns, cells)
     with _guarded():
-        console().print(drawn)
+        (console() if least <= console().width else console(width=least)).print(drawn)
+
+
+def _least_width(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> int:
+    from rich.cells import cell_len
+
+    total = 3 * (len(columns) - 1)
+    for place, column in enumerate(columns):
+        width = max(cell_len(text) for text in (column.title, *(row[place] for row in rows)))
+        total += min(width, _LEAST_WIDTH) if column.long or column.prose else width
+    return total
 
 
 def styled(text: str, style: str) -> None:
@@ -102,11 +118,11 @@ def styled(text: str, style: str) -> None:
 
 
 @cache
-def console(stderr: bool = False) -> Console:
+def console(stderr: bool = False, width: int | None = None) -> Console:
     """rich's console; it minds NO_COLOR and TERM itself."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False)
+    return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)
 
 
 def percent(share: float | None) -> str:
@@ -133,7 +149,12 @@ def terminal_width() -> int:
 
 
 def shorten(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: max(1, width - 1)] + "…"
+    """`text` in `width` columns of a terminal, of which some characters take two."""
+    if 2 * len(text) <= width:
+        return text
+    from rich.cells import cell_len, set_cell_size
+
+    return text if cell_len(text) <= width else set_cell_size(text, max(1, width - 1)) + "…"
 
 
 class _guarded:

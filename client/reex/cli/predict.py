@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,7 +12,7 @@ import typer
 
 from reex.cli import completion, exits
 from reex.cli.answers import predictions as show_predictions
-from reex.cli.options import AsJson, Coverage, Name, Neighbors, example
+from reex.cli.options import AsJson, Coverage, Format, Name, Neighbors, example, readable
 from reex.cli.rejections import Rejections
 from reex.cli.session import connected
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from reex.types import Prediction
 
 EXAMPLES = example(
-    "reexctl predict sentiment --split test --json > predictions.jsonl", "reexctl predict sentiment new.csv"
+    "reexctl predict sentiment --split test --json > predictions.jsonl",
+    "reexctl predict sentiment new.csv",
+    "zcat new.csv.gz | reexctl predict sentiment - --format csv",
 )
 
 
@@ -30,13 +33,14 @@ def predict(
     file: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[FILE]", exists=True, dir_okay=False, help="Lines as for upload; not stored."
+            metavar="[FILE]", callback=readable, help="Lines as for upload, not stored; - is stdin."
         ),
     ] = None,
     split: Annotated[
         str | None,
         typer.Option("--split", help="Documents that are stored.", autocompletion=completion.splits),
     ] = None,
+    form: Format = None,
     neighbors: Neighbors = 5,
     coverage: Coverage = 0.9,
     as_json: AsJson = False,
@@ -47,14 +51,14 @@ def predict(
     """
     if (file is None) == (split is None):
         raise typer.BadParameter("give either --split NAME or a FILE")
-    rejections = Rejections(str(file))
+    rejections = Rejections("stdin" if str(file) == "-" else str(file))
     with connected() as client:
         classes = client.get_project(name).classes
         if file is None:
             answers = client.predict_split(name, split or "", neighbors=neighbors, coverage=coverage)
         else:
             asking = partial(client.predict, name, neighbors=neighbors, coverage=coverage)
-            answers = _of_file(client, file, classes, rejections, asking)
+            answers = _of_file(client, file, form, classes, rejections, asking)
         show_predictions(answers, classes, as_json)
     if rejections.count:
         raise typer.Exit(exits.FAILED)
@@ -63,6 +67,7 @@ def predict(
 def _of_file(
     client: Client,
     file: Path,
+    form: str | None,
     classes: Sequence[str],
     rejections: Rejections,
     ask: Callable[[Iterable[TextLike]], Iterator[Prediction]],
@@ -72,6 +77,7 @@ def _of_file(
     from reex.streaming import file_texts
 
     limits = client.server_info()
-    with OpenSource(file, None, limits.document_size_max_bytes) as source:
+    given = sys.stdin.buffer if str(file) == "-" else file
+    with OpenSource(given, form, limits.document_size_max_bytes) as source:
         checker = Checker(limits, cells=source.form != JSON_LINES, classes=classes)
         yield from ask(file_texts(source, checker, classes, rejections.add))

@@ -26,7 +26,10 @@ def group() -> None:
 )
 def financial_phrasebank(
     file: Annotated[
-        Path, typer.Argument(exists=True, dir_okay=False, help="all-data.csv, as it is downloaded.")
+        Path,
+        typer.Argument(
+            metavar="FILE", exists=True, dir_okay=False, help="all-data.csv, as it is downloaded."
+        ),
     ],
     out: Annotated[
         Path, typer.Option("--out", file_okay=False, help="Folder to write to; made when missing.")

@@ -58,10 +58,12 @@ def _ask(
 
 def _stream(client: Client, name: str, neighbors: int, coverage: float, offline: bool) -> None:
     """The first text alone, so that a missing model or classifier is said before stdin is consumed."""
+    from reex.checking import Checker
     from reex.streaming import text_lines
 
     rejections = Rejections("stdin")
-    texts = text_lines(sys.stdin.buffer, rejections.add)
+    classes = client.get_project(name).classes
+    texts = text_lines(sys.stdin.buffer, Checker(client.server_info()), classes, rejections.add)
     for first in texts:
         output.object_line(_ask(client, name, first, neighbors, coverage, offline).to_dict())
         for answer in client.predict(name, texts, neighbors=neighbors, coverage=coverage):

@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING
 from reex.cli import output
 from reex.errors import DaemonDown, InvalidLabel, InvalidSetting
 from reex.location import Location, LocationError
+from reex.types import OUT_OF_DISTRIBUTION, UNLABELLED
 
 if TYPE_CHECKING:
     from reex import Client
     from reex.daemon import DaemonStatus
+
+CLASSES_SHOWN = 10
 
 
 @contextmanager
@@ -71,13 +74,20 @@ def _socket(location: Location) -> Path:
     return start_daemon(location).socket
 
 
-def label_of(given: str, classes: Sequence[str]) -> int:
-    """A class name first, then an index. Raises InvalidLabel for neither."""
+def label_of(
+    given: str, classes: Sequence[str], *, none: Sequence[int] = (UNLABELLED, OUT_OF_DISTRIBUTION)
+) -> int:
+    """A class name first, then an index, or a number of `none`. Raises InvalidLabel for anything else."""
     if given in classes:
         return list(classes).index(given)
     try:
-        return int(given)
+        number = int(given)
     except ValueError:
-        raise InvalidLabel(
-            f"expected an index or one of the classes {', '.join(classes)}, received {given!r}"
-        ) from None
+        number = len(classes)
+    if 0 <= number < len(classes) or number in none:
+        return number
+    known = ", ".join(classes[:CLASSES_SHOWN]) + (", ..." if len(classes) > CLASSES_SHOWN else "")
+    raise InvalidLabel(
+        f"expected one of the classes {known}, an index from 0 to {len(classes) - 1}, or "
+        f"{' or '.join(map(str, none))}; received {given!r}"
+    )

@@ -11,10 +11,10 @@ from typing import IO, TYPE_CHECKING, Annotated, Any
 import typer
 
 from reex.cli import completion, exits, output, views
-from reex.cli.options import AsJson, Name, example
+from reex.cli.options import AsJson, Format, Name, example, readable
 from reex.cli.progress import Progress
 from reex.cli.session import connected
-from reex.portable import is_dataset
+from reex.reading import form_of
 
 if TYPE_CHECKING:
     from reex import Client
@@ -30,19 +30,12 @@ EXAMPLES = example(
 )
 
 
-def _readable(file: Path) -> Path:
-    """Typer's own check of `exists` takes the dash of stdin for a file."""
-    if str(file) != "-" and not file.is_file() and not is_dataset(file):
-        raise typer.BadParameter(f"there is no file {str(file)!r}")
-    return file
-
-
 def upload(
     name: Name,
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", callback=_readable, help="JSON Lines, CSV or TSV; a .sdmdataset; - is stdin."
+            metavar="FILE", callback=readable, help="JSON Lines, CSV or TSV; a .sdmdataset; - is stdin."
         ),
     ],
     split: Annotated[
@@ -51,10 +44,7 @@ def upload(
             "--split", help="train, calibration, test, or any other name.", autocompletion=completion.splits
         ),
     ],
-    form: Annotated[
-        str | None,
-        typer.Option("--format", help="jsonl, csv or tsv. Default: by the file's name; stdin jsonl."),
-    ] = None,
+    form: Format = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, store nothing.")] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Check everything first; store nothing when any line is bad.")
@@ -69,6 +59,8 @@ def upload(
     """
     with ExitStack() as stack:
         source = _source(file, stack, spool=strict and not dry_run)
+        if source is not file and str(file) != "-":
+            form = form or form_of(file)
         client = stack.enter_context(connected())
         result = None
         if strict or dry_run:
@@ -87,14 +79,16 @@ def upload(
 
 
 def _source(file: Path, stack: ExitStack, *, spool: bool) -> Path | IO[bytes]:
-    """The file, or stdin; stdin is kept aside when it has to be read twice."""
-    if str(file) != "-":
+    """The file, or stdin; stdin or another pipe is kept aside when it has to be read twice."""
+    stdin = str(file) == "-"
+    if not stdin and not (spool and file.is_fifo()):
         return file
     if not spool:
         return sys.stdin.buffer
+    read = sys.stdin.buffer if stdin else stack.enter_context(file.open("rb"))
     kept = tempfile.SpooledTemporaryFile(SPOOLED_MAX_BYTES)  # noqa: SIM115 (closed by the stack)
     stack.enter_context(kept)
-    while block := sys.stdin.buffer.read(1 << 20):
+    while block := read.read(1 << 20):
         kept.write(block)
     kept.seek(0)
     return kept

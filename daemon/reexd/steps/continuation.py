@@ -88,15 +88,20 @@ class Continued:
         )
 
 
-def check(txn: Txn, project: Project, record: Classifier, exemplar_size: int | None) -> None:
-    """Refuse, before anything is embedded, what cannot go on from a version. Raises Unready, InvalidSetting."""
+def check(
+    txn: Txn, project: Project, record: Classifier, numbers: np.ndarray, exemplar_size: int | None
+) -> None:
+    """Refuse, before anything is embedded, what cannot go on from a version. Raises Unready, InvalidSetting.
+
+    `numbers` are the documents to train on.
+    """
     if exemplar_size not in (None, record.exemplar_size):
         raise InvalidSetting(
             f"exemplar_size of a continued training is that of {record.name}, {record.exemplar_size};"
             f" received {exemplar_size}; leave it out, or train without --continue",
             name="exemplar_size",
         )
-    count = max(attributes.count(txn), 0)
+    count = attributes.count_of(txn, numbers)
     if count != record.attribute_count:
         raise _mismatch(project, record, f"{record.attribute_count} attributes per document", f"{count}")
     if project.model != record.model:

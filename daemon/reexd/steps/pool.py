@@ -80,7 +80,7 @@ def numbers(txn: Txn, class_count: int) -> np.ndarray:
 
 def attributes_of(txn: Txn, project: Project, chosen: np.ndarray) -> np.ndarray:
     """(n, attribute_count) float32. Raises NotEnoughData when only some of the documents have attributes."""
-    numbered = attributes.matrix(txn, chosen)
+    numbered = attributes.matrix(txn, chosen)[:, : attributes.count_of(txn, chosen)]
     if np.isnan(numbered).any():
         bare = int(np.isnan(numbered).any(axis=1).sum())
         raise NotEnoughData(

@@ -164,9 +164,12 @@ class Query:
                     field="attributes",
                 )
             if not fits(loaded, text):
+                count = loaded.record.attribute_count
+                like = 'like {"document": "...", "attributes": [...]}'
                 raise InvalidDocument(
-                    f"classifier {loaded.record.name} was trained with {loaded.record.attribute_count} attributes per"
-                    f" document; received {len(text.attributes)}" + (f" for {text.id!r}" if text.id else ""),
+                    f"classifier {loaded.record.name} was trained with {count} attributes per document; received"
+                    f" {len(text.attributes)}{f' for {text.id!r}' if text.id else ''};"
+                    f" {f'send {count} with each text, {like}' if count else 'leave them out'}",
                     field="attributes",
                 )
 

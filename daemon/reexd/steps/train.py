@@ -81,7 +81,8 @@ class Train:
             counts = [splits.summary(txn).get(name, {}) for name in (TRAIN, CALIBRATION)]
             parent = None if continue_from is None else _parent(txn, continue_from)
             if parent is not None:
-                continuation.check(txn, record, parent, settings.get("exemplar_size"))
+                numbers = pool_record.numbers(txn, len(record.classes))
+                continuation.check(txn, record, parent, numbers, settings.get("exemplar_size"))
         tune.check(settings, continued=parent is not None)
         rows = [sum(count.get(label, 0) for count in counts) for label in range(len(record.classes))]
         fit_settings(record, rows, settings)
@@ -175,7 +176,8 @@ class Train:
             return None, project
         with environment.read() as txn:
             record = _parent(txn, name)
-            continuation.check(txn, project, record, None)
+            numbers = pool_record.numbers(txn, len(project.classes))
+            continuation.check(txn, project, record, numbers, None)
         view = self._embed.tuned_as(project, record)
         continuation.check_representation(view, record, self._embed.model(view)[1])
         return record.version, view

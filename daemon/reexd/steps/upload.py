@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field, replace
 
 from reexd.config import Settings
-from reexd.errors import InvalidDocument, InvalidInput, InvalidName
+from reexd.errors import InvalidDocument, InvalidInput, InvalidName, Unready
 from reexd.records import OUT_OF_DISTRIBUTION, UNLABELLED, Document, Outcome, Project, Rejection
 from reexd.steps.projects import check_name
 from reexd.store import attributes, documents
@@ -75,15 +75,22 @@ class Upload:
         environment = self._catalogue.open(project)
         with environment.read() as txn:
             record = replace(record, attribute_count=attributes.count(txn))
-        return UploadSession(environment, record, split, validate_only, self._limits)
+        return UploadSession(self._catalogue, environment, record, split, validate_only, self._limits)
 
 
 class UploadSession:
     """One stream of chunks into one project; remembers the ids it has seen, to count repeats."""
 
     def __init__(
-        self, environment: Environment, project: Project, split: str, validate_only: bool, limits: Settings
+        self,
+        catalogue: Catalogue,
+        environment: Environment,
+        project: Project,
+        split: str,
+        validate_only: bool,
+        limits: Settings,
     ) -> None:
+        self._catalogue = catalogue
         self._environment = environment
         self._project = project
         self._class_numbers = {name: number for number, name in enumerate(project.classes)}
@@ -96,7 +103,7 @@ class UploadSession:
     def store(self, lines: list[Line]) -> ChunkOutcome:
         """Check each line, then commit the good ones together; returns once they are on disk.
 
-        Raises InvalidInput for a chunk of too many lines, StorageFull.
+        Raises InvalidInput for a chunk of too many lines, StorageFull, ProjectNotFound when it was deleted meanwhile.
         """
         if len(lines) > self._limits.chunk_documents_max:
             raise InvalidInput(
@@ -104,6 +111,9 @@ class UploadSession:
             )
         try:
             return self._store(lines)
+        except Unready:
+            self._catalogue.get(self._project.name)  # of a project that was deleted the store is closed
+            raise
         except InvalidDocument:
             # Another stream fixed the count of attributes since this one began; once fixed it never changes.
             with self._environment.read() as txn:

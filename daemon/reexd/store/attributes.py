@@ -29,6 +29,13 @@ def matrix(txn: lmdb.Transaction, numbers: np.ndarray) -> np.ndarray:
     return found
 
 
+def count_of(txn: lmdb.Transaction, numbers: np.ndarray) -> int:
+    """How many attributes those of these documents have that have any: 0 where none does, whatever others have."""
+    if count(txn) > 0 and any(txn.get(keys.document_attributes(int(number))) for number in numbers):
+        return count(txn)
+    return 0
+
+
 def get(txn: lmdb.Transaction, number: int) -> tuple[float, ...]:
     value = txn.get(keys.document_attributes(number))
     return () if value is None else tuple(decode_attributes(value).tolist())

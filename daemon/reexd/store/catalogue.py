@@ -79,9 +79,7 @@ class Catalogue:
         _check_name(name)
         project = self._records.get(name)
         if project is None:
-            raise ProjectNotFound(
-                f"there is no project {name!r}; `reexctl project list` shows those there are", project=name
-            )
+            raise _missing(name)
         return project
 
     def listed(self) -> list[Project]:
@@ -98,7 +96,7 @@ class Catalogue:
         def work(txn: Txn) -> Project:
             value = txn.get(keys.project(name))
             if value is None:
-                raise ProjectNotFound(f"there is no project {name!r}", project=name)
+                raise _missing(name)
             changed = replace(change(decode_project(value)), name=name)
             _put(txn, changed)
             return changed
@@ -185,6 +183,12 @@ class Catalogue:
                 self._discard(folder.name)
         for folder in self._trash.iterdir():
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _missing(name: str) -> ProjectNotFound:
+    return ProjectNotFound(
+        f"there is no project {name!r}; `reexctl project list` shows those there are", project=name
+    )
 
 
 def _put(txn: Txn, project: Project) -> None:

@@ -180,6 +180,17 @@ def _accuracy(n: int, correct: int) -> evaluation_pb2.Accuracy:
     return evaluation_pb2.Accuracy(n=n, correct=correct, accuracy=correct / n if n else 0, interval=interval)
 
 
+@pytest.mark.parametrize(
+    ("unseen", "why"), [(0, "used every labelled"), (7, "none of the 7 unseen documents has a label")]
+)
+def test_evaluate_says_why_there_is_nothing_to_measure_on(held, reexctl, unseen, why):
+    held.answers["Evaluate"] = lambda request, context: evaluation_pb2.EvaluateResponse(
+        split="incoming", classifier="v1", unseen_count=unseen
+    )
+    ended = reexctl("evaluate", "s", "--split", "incoming")
+    assert (ended.code, why in ended.out) == (0, True)
+
+
 def test_evaluate_shows_the_lowest_class_of_each_rung_and_what_is_beside_the_headline(held, reexctl):
     figures = evaluation_pb2.EvaluateResponse(
         split="test",

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import grpc
 import pytest
 from reex.cli import completion
-from reex.v1 import classifiers_pb2, documents_pb2, evaluation_pb2
+from reex.v1 import classifiers_pb2, documents_pb2, evaluation_pb2, predictions_pb2
 
 RECORD = {"settings": {"epochs": 3}, "weights_sha256": "ab", "regions": []}
 
@@ -145,6 +145,7 @@ def adding(held):
     held.answers["GetDocument"] = lambda request, context: held.abort(
         context, grpc.StatusCode.NOT_FOUND, "no document", "DOCUMENT_NOT_FOUND"
     )
+    held.answers["Query"] = lambda request, context: predictions_pb2.QueryResponse()
     return held
 
 
@@ -225,3 +226,38 @@ def test_a_rejected_text_is_not_added(adding, reexctl):
     assert ended.code == 2
     assert "only white space" in ended.err
     assert "AddToSupport" not in [name for name, _ in adding.requests]
+
+
+def test_a_text_that_cannot_be_added_is_not_stored(adding, reexctl):
+    adding.answers["Query"] = lambda request, context: adding.abort(
+        context, grpc.StatusCode.FAILED_PRECONDITION, "no classifier yet", "NOT_TRAINED"
+    )
+    ended = reexctl("add", "s", "x", "--label", "0")
+    assert (ended.code, ended.err, adding.chunks) == (1, "error: no classifier yet\n", [])
+
+
+@pytest.mark.parametrize("label", ["3", "-1", "-2", "nosuch"])
+def test_a_text_of_no_such_class_is_not_stored(adding, reexctl, label):
+    ended = reexctl("add", "s", "x", "--label", label)
+    assert (ended.code, adding.chunks) == (2, [])
+    assert f"an index from 0 to 2, or -99; received '{label}'" in ended.err
+
+
+@pytest.mark.parametrize("command", [("documents", "list", "s"), ("search", "s", "what")])
+def test_an_index_of_no_class_is_an_error_and_not_nothing_found(held, reexctl, command):
+    ended = reexctl(*command, "--label", "3")
+    assert (ended.code, ended.out) == (2, "")
+    assert "an index from 0 to 2, or -1 or -99; received '3'" in ended.err
+
+
+def test_compare_over_no_labelled_document_shows_no_accuracy(held, reexctl):
+    compared = classifiers_pb2.ComparedClassifier(name="v1", interval=evaluation_pb2.Interval(upper=1.0))
+    held.answers["CompareClassifiers"] = lambda request, context: classifiers_pb2.CompareClassifiersResponse(
+        split="odd", first=compared, second=compared, out_of_distribution_count=60
+    )
+    shown = reexctl("classifiers", "compare", "s", "v1", "v1", "--split", "odd").out
+    assert [line.split()[-2:] for line in shown.splitlines() if "accuracy" in line or "95" in line] == [
+        ["-", "-"]
+    ] * 3
+    (record,) = reexctl("classifiers", "compare", "s", "v1", "v1", "--split", "odd", "--json").lines
+    assert (record["first"]["accuracy"], record["second"]["balanced_accuracy"]) == (None, None)

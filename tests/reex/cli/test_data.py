@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 
 import grpc
 import pytest
 from reex.v1 import (
     documents_pb2,
+    jobs_pb2,
     models_pb2,
     projects_pb2,
     server_pb2,
@@ -82,6 +84,28 @@ def test_labels_round_trip(held, reexctl, tmp_path):
     path.write_text('{"label": 3, "name": "mixed"}\n{"label": 0, "name": "bad"}\n')
     assert reexctl("labels", "set", "s", path).code == 0
     assert list(held.requests[-1][1].project.classes) == ["bad", "neutral", "positive", "mixed"]
+
+
+def test_labels_come_from_stdin_and_are_not_none(held, reexctl, monkeypatch, tmp_path):
+    held.answers["UpdateProject"] = lambda request, context: projects_pb2.UpdateProjectResponse(
+        project=request.project
+    )
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b'{"label": 1, "name": "so-so"}\n')))
+    assert reexctl("labels", "set", "s", "-").code == 0
+    assert list(held.requests[-1][1].project.classes) == ["negative", "so-so", "positive"]
+    (tmp_path / "empty.jsonl").write_text("\n")
+    ended = reexctl("labels", "set", "s", tmp_path / "empty.jsonl")
+    assert ended.code == 2
+    assert 'expected a line like {"label": 2, "name": "positive"}, received none' in ended.err
+
+
+def test_jobs_of_a_project_that_is_not_there(held, reexctl):
+    held.answers["ListJobs"] = lambda request, context: jobs_pb2.ListJobsResponse()
+    assert reexctl("jobs", "list", "s").code == 0
+    held.answers["GetProject"] = lambda request, context: held.abort(
+        context, grpc.StatusCode.NOT_FOUND, "there is no project 's'", "PROJECT_NOT_FOUND"
+    )
+    assert reexctl("jobs", "list", "s").code == 3
 
 
 def test_upload_reports_bad_lines_like_a_compiler_and_fails(held, reexctl, tmp_path):

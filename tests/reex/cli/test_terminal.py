@@ -103,6 +103,20 @@ def test_a_reader_that_leaves_early_ends_it_quietly(held, program):
     assert (process.wait(60), errors) == (0, b"")
 
 
+@pytest.mark.parametrize(
+    ("closed", "arguments", "expected"),
+    [
+        ("<&-", ("query", "s", "-"), (0, b"", b"")),
+        (">&-", ("labels", "export", "s"), (0, b"", b"")),
+        ("2>&-", ("upload", "s", "missing.csv", "--split", "train"), (2, b"", b"")),
+    ],
+)
+def test_a_standard_stream_may_be_closed(held, closed, arguments, expected):
+    command = ["sh", "-c", f'"$@" {closed}', "sh", sys.executable, "-m", "reex.cli", *arguments]
+    done = subprocess.run(command, capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == expected
+
+
 def on_terminal(program, *arguments: str, **variables: str) -> str:
     """What a person would see: stdout and stderr are one terminal."""
     leader, follower = pty.openpty()
@@ -153,7 +167,19 @@ def test_a_table_fits_the_terminal(held, program):
     assert max(len(line) for line in drawn.splitlines()) <= 100
 
 
-def test_ctrl_c_leaves_the_job_and_says_how_to_watch_it(held, program):
+def test_ctrl_c_ends_a_command_with_8(reexctl, monkeypatch):
+    def interrupted(client):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("reex.Client.list_projects", interrupted)
+    ended = reexctl("project", "list")
+    assert (ended.code, ended.out, ended.err) == (8, "", "interrupted\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("train", "s"), ("jobs", "watch", "train-1"), ("jobs", "watch", "train-1", "--json")]
+)
+def test_ctrl_c_leaves_the_job_and_says_how_to_watch_it(held, program, arguments):
     watched = threading.Event()
 
     def watch(request, context):
@@ -167,10 +193,16 @@ def test_ctrl_c_leaves_the_job_and_says_how_to_watch_it(held, program):
     held.answers["Train"] = lambda request, context: training_pb2.TrainResponse(
         job=jobs_pb2.Job(name="train-1", kind="train")
     )
+    held.answers["GetJob"] = lambda request, context: jobs_pb2.GetJobResponse(
+        job=jobs_pb2.Job(name="train-1", kind="train")
+    )
     held.answers["WatchJob"] = watch
-    process = program("train", "s")
+    process = program(*arguments)
     assert watched.wait(60)
-    assert b"train-1: running" in process.stderr.readline() + process.stderr.readline()
+    if "--json" in arguments:
+        assert b'"running"' in process.stdout.readline()
+    else:
+        assert any(b"train-1: running" in line for line in process.stderr)
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 8
@@ -231,6 +263,33 @@ def test_query_of_stdin_reports_what_it_cannot_read(held, reexctl, monkeypatch):
     assert ended.code == 1
     assert [json.loads(line)["text"] for line in ended.out.splitlines()] == ["x", "z"]
     assert [line.split(": ")[0] for line in ended.err.splitlines()] == ["stdin:2", "stdin:3", "stdin:4"]
+
+
+def test_query_of_stdin_rejects_what_cannot_be_sent_and_goes_on(held, reexctl, monkeypatch):
+    held.answers["Query"] = lambda request, context: predictions_pb2.QueryResponse(
+        predictions=[predictions_pb2.Prediction(text=each.text, label=each.label) for each in request.texts]
+    )
+    lines = [
+        {"document": "a", "label": "neutral"},
+        {"document": "b", "label": "nosuch"},
+        {"document": "c", "label": 7},
+        {"document": "  "},
+        {"document": "d", "id": 5},
+        {"document": "e" * (1 << 20) + "e"},
+        {"document": "f", "label": 2},
+    ]
+    text = "\n".join(map(json.dumps, lines)).encode()
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text)))
+    ended = reexctl("query", "s", "-")
+    assert ended.code == 1
+    assert [(line["text"], line["label"]) for line in ended.lines] == [("a", 1), ("f", 2)]
+    assert [line.split(":")[1:3] for line in ended.err.splitlines()] == [
+        ["2", " label"],
+        ["3", " label"],
+        ["4", " document"],
+        ["5", " id"],
+        ["6", " document"],
+    ]
 
 
 def test_a_program_may_wait_for_each_answer_of_query(held, program):

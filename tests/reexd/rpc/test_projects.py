@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from reex import errors
 
@@ -124,3 +126,22 @@ def test_many_projects_are_listed_page_by_page(fresh):
     for name in names:
         daemon.client.create_project(name, ("a", "b"), model="tiny")
     assert [project.name for project in daemon.client.list_projects()] == names
+
+
+def test_an_upload_into_a_project_that_is_deleted_says_so(served, project):
+    deleted = threading.Event()
+
+    def lines():
+        for number in range(4000):
+            if number == 2000:
+                assert deleted.wait(60)
+            yield {"id": str(number), "document": "a text"}
+
+    def delete(progress):
+        if not deleted.is_set():
+            served.client.delete_project(project)
+            deleted.set()
+
+    with pytest.raises(errors.NotFound, match=f"there is no project '{project}'") as gone:
+        served.client.upload(project, lines(), "train", on_progress=delete)
+    assert "are stored" not in gone.value.message

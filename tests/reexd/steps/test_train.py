@@ -160,6 +160,8 @@ def test_attributes_from_upload_to_answer(served, project, corpus, fast):
         with pytest.raises(errors.InvalidDocument) as caught:
             served.client.query(project, [{"document": "a text", "attributes": wrong}])
         assert caught.value.metadata["field"] == "attributes"
+    with pytest.raises(errors.InvalidDocument, match="received 0; send 3 with each text, like"):
+        served.client.query(project, "a text")
 
 
 def one_hot(label: int) -> list[float]:
@@ -173,6 +175,15 @@ def test_documents_without_the_attributes_of_the_others_are_named(served, projec
     job = served.ended(served.client.train(project, epochs=2).name)
     assert (job.state, job.error_reason) == ("failed", "NOT_ENOUGH_DATA")
     assert "30 documents" in job.error
+
+
+def test_attributes_of_other_splits_are_not_asked_of_what_trains(served, project, corpus, fast):
+    served.upload(project, corpus(30), "train")
+    served.upload(project, [{**corpus(1, seed=1)[0], "id": "odd", "attributes": [1.0, 2.0]}], "odd")
+    served.train(project, **fast)
+    assert served.client.query(project, "profit rose")[0].classifier == "v1"
+    assert [answer.id for answer in served.client.predict_split(project, "odd")] == ["odd"]
+    assert served.train(project, continue_from="v1", **fast).state == "succeeded"
 
 
 def test_what_cannot_be_trained_is_refused_at_once(served, project, tiny_models):
