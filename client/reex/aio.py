@@ -13,9 +13,10 @@ from typing import Any, TypeVar, Unpack
 import grpc
 import grpc.aio
 
-from reex import calls, channel, figures, status, types, versions
+from reex import calls, channel, figures, status, types
 from reex.calls import Call, Page, TrainSettings
 from reex.checking import Checker
+from reex.classifier_calls import AsyncClassifierCalls
 from reex.exchange import AsyncExchange
 from reex.failures import from_rpc_error
 from reex.model_calls import AsyncModelCalls
@@ -28,7 +29,7 @@ from reex.upload import Progress, Target, Upload
 T = TypeVar("T")
 
 
-class AsyncClient(AsyncExchange, AsyncModelCalls):
+class AsyncClient(AsyncExchange, AsyncClassifierCalls, AsyncModelCalls):
     """A connection to one daemon, for one event loop. See `Client` for `target` and `timeout`."""
 
     def __init__(
@@ -238,48 +239,6 @@ class AsyncClient(AsyncExchange, AsyncModelCalls):
         timeout: float | None = None,
     ) -> types.SearchResults:
         return await self._call(calls.search(project, text, limit, splits, labels), timeout)
-
-    # Versions of the classifier
-
-    def list_classifiers(
-        self, project: str, *, timeout: float | None = None
-    ) -> AsyncIterator[versions.ClassifierSummary]:
-        return self._pages(lambda token: calls.list_classifiers(project, token), timeout)
-
-    async def get_classifier(
-        self, project: str, name: str | None = None, *, timeout: float | None = None
-    ) -> versions.ClassifierSummary:
-        return await self._call(calls.get_classifier(project, name), timeout)
-
-    async def compare_classifiers(
-        self, project: str, first: str, second: str, split: str, *, timeout: float = float("inf")
-    ) -> versions.Comparison:
-        return await self._call(calls.compare_classifiers(project, first, second, split), timeout)
-
-    async def use_classifier(
-        self, project: str, name: str, *, timeout: float | None = None
-    ) -> versions.ClassifierSummary:
-        return await self._call(calls.use_classifier(project, name), timeout)
-
-    async def delete_classifier(self, project: str, name: str, *, timeout: float | None = None) -> None:
-        await self._call(calls.delete_classifier(project, name), timeout)
-
-    async def add_to_support(
-        self,
-        project: str,
-        ids: str | Sequence[str],
-        *,
-        label: int | str | None = None,
-        timeout: float = float("inf"),
-    ) -> versions.ClassifierSummary:
-        several = [ids] if isinstance(ids, str) else ids
-        return await self._call(calls.add_to_support(project, several, label), timeout)
-
-    async def undo_add_to_support(self, project: str, *, timeout: float | None = None) -> versions.Undone:
-        return await self._call(calls.undo_add_to_support(project), timeout)
-
-    async def recalibrate(self, project: str, *, timeout: float = float("inf")) -> versions.ClassifierSummary:
-        return await self._call(calls.recalibrate(project), timeout)
 
     # How a call is made
 

@@ -12,12 +12,10 @@ from typing import Any, Generic, TypedDict, TypeVar
 
 from google.protobuf.message import Message
 
-from reex import convert, convert_figures, figures, status, types, versions
+from reex import convert, convert_figures, figures, status, types
 from reex.errors import InvalidArgument
 from reex.texts import TextLike, text_message
 from reex.v1 import (
-    classifiers_pb2,
-    classifiers_pb2_grpc,
     documents_pb2,
     documents_pb2_grpc,
     evaluation_pb2,
@@ -293,62 +291,3 @@ def search(
         search_pb2.SearchRequest, project=project, text=text, limit=limit, splits=wanted, labels=labels
     )
     return Call(search_pb2_grpc.SearchServiceStub, "Search", convert.search_results, request)
-
-
-def _classifier(method: str, request: Message) -> Call[versions.ClassifierSummary]:
-    stub = classifiers_pb2_grpc.ClassifierServiceStub
-    return Call(stub, method, lambda answer: convert.classifier(answer.classifier), request)
-
-
-def list_classifiers(project: str, token: str) -> Call[Page[versions.ClassifierSummary]]:
-    request = build(
-        classifiers_pb2.ListClassifiersRequest, project=project, page_size=PAGE_SIZE, page_token=token
-    )
-    return Call(
-        classifiers_pb2_grpc.ClassifierServiceStub,
-        "ListClassifiers",
-        lambda answer: Page(tuple(map(convert.classifier, answer.classifiers)), answer.next_page_token),
-        request,
-    )
-
-
-def get_classifier(project: str, name: str | None) -> Call[versions.ClassifierSummary]:
-    request = build(classifiers_pb2.GetClassifierRequest, project=project, name=name or "")
-    return _classifier("GetClassifier", request)
-
-
-def compare_classifiers(project: str, first: str, second: str, split: str) -> Call[versions.Comparison]:
-    request = build(
-        classifiers_pb2.CompareClassifiersRequest, project=project, first=first, second=second, split=split
-    )
-    stub = classifiers_pb2_grpc.ClassifierServiceStub
-    return Call(stub, "CompareClassifiers", convert_figures.comparison, request)
-
-
-def use_classifier(project: str, name: str) -> Call[versions.ClassifierSummary]:
-    return _classifier(
-        "UseClassifier", build(classifiers_pb2.UseClassifierRequest, project=project, name=name)
-    )
-
-
-def delete_classifier(project: str, name: str) -> Call[None]:
-    request = build(classifiers_pb2.DeleteClassifierRequest, project=project, name=name)
-    return Call(classifiers_pb2_grpc.ClassifierServiceStub, "DeleteClassifier", lambda _: None, request)
-
-
-def add_to_support(
-    project: str, ids: Sequence[str], label: int | str | None
-) -> Call[versions.ClassifierSummary]:
-    form = {"label_name" if isinstance(label, str) else "label": label}
-    request = build(classifiers_pb2.AddToSupportRequest, project=project, ids=ids, **form)
-    return _classifier("AddToSupport", request)
-
-
-def undo_add_to_support(project: str) -> Call[versions.Undone]:
-    request = build(classifiers_pb2.UndoAddToSupportRequest, project=project)
-    stub = classifiers_pb2_grpc.ClassifierServiceStub
-    return Call(stub, "UndoAddToSupport", convert.undone, request)
-
-
-def recalibrate(project: str) -> Call[versions.ClassifierSummary]:
-    return _classifier("Recalibrate", build(classifiers_pb2.RecalibrateRequest, project=project))

@@ -12,9 +12,10 @@ from typing import Any, TypeVar, Unpack
 
 import grpc
 
-from reex import calls, channel, figures, status, types, versions
+from reex import calls, channel, figures, status, types
 from reex.calls import Call, Page, TrainSettings
 from reex.checking import Checker
+from reex.classifier_calls import ClassifierCalls
 from reex.exchange import Exchange
 from reex.failures import from_rpc_error
 from reex.model_calls import ModelCalls
@@ -27,7 +28,7 @@ from reex.upload import Progress, Target, Upload
 T = TypeVar("T")
 
 
-class Client(Exchange, ModelCalls):
+class Client(Exchange, ClassifierCalls, ModelCalls):
     """A connection to one daemon.
 
     `target` is the path of its socket, a gRPC target, or None for this user's own daemon (REEX_HOME decides).
@@ -255,63 +256,6 @@ class Client(Exchange, ModelCalls):
     ) -> types.SearchResults:
         """Documents nearest in meaning by the frozen model; `limit` is 1 to 1,000."""
         return self._call(calls.search(project, text, limit, splits, labels), timeout)
-
-    # Versions of the classifier
-
-    def list_classifiers(
-        self, project: str, *, timeout: float | None = None
-    ) -> Iterator[versions.ClassifierSummary]:
-        """Newest first, without their training records."""
-        return self._pages(lambda token: calls.list_classifiers(project, token), timeout)
-
-    def get_classifier(
-        self, project: str, name: str | None = None, *, timeout: float | None = None
-    ) -> versions.ClassifierSummary:
-        """A version like v3, or the live one. Raises NotFound, NotTrained."""
-        return self._call(calls.get_classifier(project, name), timeout)
-
-    def compare_classifiers(
-        self, project: str, first: str, second: str, split: str, *, timeout: float = float("inf")
-    ) -> versions.Comparison:
-        """On the documents of a split that neither version used. Scores what is not scored yet, like `evaluate`."""
-        return self._call(calls.compare_classifiers(project, first, second, split), timeout)
-
-    def use_classifier(
-        self, project: str, name: str, *, timeout: float | None = None
-    ) -> versions.ClassifierSummary:
-        """Make a version live, at once for every caller. Documents stay as they are (see `undo_add_to_support`)."""
-        return self._call(calls.use_classifier(project, name), timeout)
-
-    def delete_classifier(self, project: str, name: str, *, timeout: float | None = None) -> None:
-        """With its predictions. Raises AlreadyExists or Conflict for the live one."""
-        self._call(calls.delete_classifier(project, name), timeout)
-
-    def add_to_support(
-        self,
-        project: str,
-        ids: str | Sequence[str],
-        *,
-        label: int | str | None = None,
-        timeout: float = float("inf"),
-    ) -> versions.ClassifierSummary:
-        """A new version with stored documents in its support, live at once; no prediction changes.
-
-        `label`: what they are from now on (a class, its name, or -99); None keeps each one's own. Documents
-        outside train and calibration move to train. Well under a second, but for texts that were never embedded.
-        Raises InvalidLabel, NotFound, Conflict for one in use.
-        """
-        several = [ids] if isinstance(ids, str) else ids
-        return self._call(calls.add_to_support(project, several, label), timeout)
-
-    def undo_add_to_support(self, project: str, *, timeout: float | None = None) -> versions.Undone:
-        """Take back the `add_to_support` that made the live version: the one before is live again, and documents that
-        nobody edited since have their labels and splits again. Raises FailedPrecondition, NotTrained, NotFound.
-        """
-        return self._call(calls.undo_add_to_support(project), timeout)
-
-    def recalibrate(self, project: str, *, timeout: float = float("inf")) -> versions.ClassifierSummary:
-        """A new version whose regions are fitted to the present support, live at once."""
-        return self._call(calls.recalibrate(project), timeout)
 
     # How a call is made
 
