@@ -1,7 +1,8 @@
 """One line of an upload to the message that carries it, or the field and reason why it cannot be carried.
 
 Owns syntax and size limits. Meaning is the daemon's: whether the label is a class of the project, whether the
-count of attributes fits, what a repeated id does.
+count of attributes is that of the project's other documents, what a repeated id does. A line that is asked about and
+not stored has nobody to be rejected by but us: `attribute_count` says what the version that answers reads.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from reex.v1 import documents_pb2
 
 ID_SIZE_MAX_BYTES = 256
 _INT32_MAX = 2**31 - 1
+_FLOAT32_MAX = 3.4028234e38
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 
 _STRINGS = ("prompt", "info", "group")
@@ -36,12 +38,21 @@ class _Problem(Exception):
 
 
 class Checker:
-    """Checks lines against the daemon's limits. `classes` tells names from indices in the cells of a CSV."""
+    """Checks lines against the daemon's limits. `classes` tells names from indices in the cells of a CSV;
+    `attribute_count` is what each line must bring, None any number."""
 
-    def __init__(self, limits: ServerInfo, *, cells: bool = False, classes: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        limits: ServerInfo,
+        *,
+        cells: bool = False,
+        classes: Sequence[str] = (),
+        attribute_count: int | None = None,
+    ) -> None:
         self._limits = limits
         self._cells = cells
         self._classes = frozenset(classes)
+        self._attribute_count = attribute_count
 
     def check(self, entry: Entry) -> documents_pb2.Document | Rejection:
         if entry.problem:
@@ -82,6 +93,7 @@ class Checker:
                 setattr(document, field, self._string(field, line[field], self._limits.field_size_max_bytes))
         if line.get("attributes") is not None:
             document.attributes.extend(self._attributes(line["attributes"]))
+        self._check_count(len(document.attributes))
         document.extra_json = self._extra(line)
         return document
 
@@ -111,14 +123,28 @@ class Checker:
             )
         return [self._attribute(place, value) for place, value in enumerate(values)]
 
+    def _check_count(self, received: int) -> None:
+        count = self._attribute_count
+        if count is None or received == count:
+            return
+        if not count:
+            reason = f"the live version was trained without any; received {received:,}, leave them out"
+        else:
+            reason = f"expected {count:,}, as the live version was trained with, received {received:,}"
+            if not received:
+                reason += '; send them with the text: {"document": "...", "attributes": [...]}'
+        raise _Problem("attributes", reason)
+
     def _attribute(self, place: int, value: Any) -> float:
         try:
             number = float(value) if self._cells or not isinstance(value, str | bool) else None
         except (TypeError, ValueError, OverflowError):
             number = None
-        if number is None or not math.isfinite(number):
+        if number is None or not math.isfinite(number) or abs(number) > _FLOAT32_MAX:
             raise _Problem(
-                "attributes", f"expected a finite number at position {place + 1}, received {_kind(value)}"
+                "attributes",
+                f"expected a finite number that fits a 32-bit float at position {place + 1}, "
+                f"received {_kind(value)}",
             )
         return number
 

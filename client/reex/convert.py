@@ -210,6 +210,7 @@ def classifier(message: classifiers_pb2.ClassifierSummary) -> versions.Classifie
         model=message.model,
         pooling=message.pooling,
         document_prefix=message.document_prefix,
+        attribute_count=message.attribute_count,
         support_count=message.support_count,
         calibration_count=message.calibration_count,
         added_since_calibration=message.added_since_calibration,

@@ -28,6 +28,7 @@ class ClassifierSummary(Record):
     model: str
     pooling: str  # empty when it was written before that was recorded
     document_prefix: str  # likewise; none: nothing was read before a text
+    attribute_count: int  # that each text must bring to be answered
     support_count: int
     calibration_count: int
     added_since_calibration: int  # support documents

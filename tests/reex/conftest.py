@@ -21,6 +21,7 @@ from reex import Client
 from reex.location import Location
 from reex.service import service_for
 from reex.v1 import (
+    classifiers_pb2,
     classifiers_pb2_grpc,
     documents_pb2,
     documents_pb2_grpc,
@@ -58,12 +59,14 @@ class StandIn:
         self.answers: dict[str, Callable[[Any, grpc.ServicerContext], Any]] = {
             "GetServerInfo": lambda request, context: LIMITS,
             "GetProject": self._project,
+            "GetClassifier": self._classifier,
             "UploadDocuments": self._upload,
             "Predict": self._predict,
         }
         self.requests: list[tuple[str, Any]] = []
         self.chunks: list[documents_pb2.UploadDocumentsRequest] = []
         self.classes = ["negative", "neutral", "positive"]
+        self.attribute_count = 0  # of the live version
 
     @property
     def lines(self) -> list[documents_pb2.DocumentLine]:
@@ -73,6 +76,10 @@ class StandIn:
         return projects_pb2.GetProjectResponse(
             project=projects_pb2.Project(name=request.name, classes=self.classes, model="minilm")
         )
+
+    def _classifier(self, request: Any, context: Any) -> classifiers_pb2.GetClassifierResponse:
+        found = classifiers_pb2.ClassifierSummary(name="v1", live=True, attribute_count=self.attribute_count)
+        return classifiers_pb2.GetClassifierResponse(classifier=found)
 
     def _upload(
         self, chunks: Iterator[documents_pb2.UploadDocumentsRequest], context: Any

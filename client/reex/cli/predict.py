@@ -58,7 +58,7 @@ def predict(
             answers = client.predict_split(name, split or "", neighbors=neighbors, coverage=coverage)
         else:
             asking = partial(client.predict, name, neighbors=neighbors, coverage=coverage)
-            answers = _of_file(client, file, form, classes, rejections, asking)
+            answers = _of_file(client, name, file, form, classes, rejections, asking)
         show_predictions(answers, classes, as_json)
     if rejections.count:
         raise typer.Exit(exits.FAILED)
@@ -66,6 +66,7 @@ def predict(
 
 def _of_file(
     client: Client,
+    name: str,
     file: Path,
     form: str | None,
     classes: Sequence[str],
@@ -79,5 +80,10 @@ def _of_file(
     limits = client.server_info()
     given = sys.stdin.buffer if str(file) == "-" else file
     with OpenSource(given, form, limits.document_size_max_bytes) as source:
-        checker = Checker(limits, cells=source.form != JSON_LINES, classes=classes)
+        checker = Checker(
+            limits,
+            cells=source.form != JSON_LINES,
+            classes=classes,
+            attribute_count=client.get_classifier(name).attribute_count,
+        )
         yield from ask(file_texts(source, checker, classes, rejections.add))

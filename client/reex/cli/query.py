@@ -63,7 +63,8 @@ def _stream(client: Client, name: str, neighbors: int, coverage: float, offline:
 
     rejections = Rejections("stdin")
     classes = client.get_project(name).classes
-    texts = text_lines(sys.stdin.buffer, Checker(client.server_info()), classes, rejections.add)
+    checker = Checker(client.server_info(), attribute_count=client.get_classifier(name).attribute_count)
+    texts = text_lines(sys.stdin.buffer, checker, classes, rejections.add)
     for first in texts:
         output.object_line(_ask(client, name, first, neighbors, coverage, offline).to_dict())
         for answer in client.predict(name, texts, neighbors=neighbors, coverage=coverage):

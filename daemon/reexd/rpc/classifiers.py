@@ -134,6 +134,7 @@ def classifier_summary(
         ensemble_size=status.ensemble_size,
         pooling=record.pooling,
         document_prefix=record.document_prefix,
+        attribute_count=record.attribute_count,
     )
 
 

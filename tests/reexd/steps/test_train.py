@@ -162,6 +162,7 @@ def test_attributes_from_upload_to_answer(served, project, corpus, fast):
         assert caught.value.metadata["field"] == "attributes"
     with pytest.raises(errors.InvalidDocument, match="received 0; send 3 with each text, like"):
         served.client.query(project, "a text")
+    assert served.client.get_classifier(project).attribute_count == 3
 
 
 def one_hot(label: int) -> list[float]:
@@ -183,6 +184,8 @@ def test_attributes_of_other_splits_are_not_asked_of_what_trains(served, project
     served.train(project, **fast)
     assert served.client.query(project, "profit rose")[0].classifier == "v1"
     assert [answer.id for answer in served.client.predict_split(project, "odd")] == ["odd"]
+    project_count = served.client.get_project(project).attribute_count
+    assert (project_count, served.client.get_classifier(project).attribute_count) == (2, 0)
     assert served.train(project, continue_from="v1", **fast).state == "succeeded"
 
 
