@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from reex.columns import KNOWN, check_names
 from reex.reading import Entry
 from reex.status import ServerInfo
 from reex.types import Rejection
@@ -24,7 +25,6 @@ _FLOAT32_MAX = 3.4028234e38
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
 
 _STRINGS = ("prompt", "info", "group")
-_KNOWN = ("id", "label", "document", "attributes", *_STRINGS)
 # What `documents list --json` adds to an uploaded line: dropped, so that its output can be uploaded again
 # unchanged.
 _OUTPUT_ONLY = ("split", "revision", "update_time")
@@ -61,6 +61,8 @@ class Checker:
             return Rejection(entry.line, "", f"expected a JSON object, received {_kind(entry.value)}")
         line = self._from_cells(entry.value) if self._cells else entry.value
         try:
+            if slip := check_names(entry.value):
+                raise _Problem(*slip)
             return self._document(line)
         except _Problem as problem:
             given = line.get("id")
@@ -149,7 +151,7 @@ class Checker:
         return number
 
     def _extra(self, line: Mapping[str, Any]) -> str:
-        extra = {key: value for key, value in line.items() if key not in _KNOWN and key not in _OUTPUT_ONLY}
+        extra = {key: value for key, value in line.items() if key not in KNOWN and key not in _OUTPUT_ONLY}
         if not extra:
             return ""
         for key, value in extra.items():

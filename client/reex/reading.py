@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
+from reex.columns import check_names
 from reex.delimited import Record, not_utf8, records
 from reex.errors import InvalidArgument
 
@@ -151,6 +152,8 @@ def _header(record: Record, delimiter: str) -> list[str]:
     names = [cell.strip() for cell in record.cells]
     if record.problem:
         raise InvalidArgument(f"the header line cannot be read: {record.problem}")
+    if slip := check_names(names):
+        raise InvalidArgument(f"the header line names a column that would be taken for another: {slip[1]}")
     if "document" not in names:
         raise InvalidArgument(
             f"expected a column named document (and optionally id, label, prompt, info, group, attributes), "

@@ -40,6 +40,25 @@ def test_a_csv_says_by_column_names_what_json_says_by_keys(daemon, client, tmp_p
     assert (third.id, third.label, fourth.label) == ("", -1, -99)
 
 
+@pytest.mark.parametrize(
+    ("header", "given", "meant"),
+    [("document,Label", "Label", "label"), ("id, DOCUMENT ,label", "DOCUMENT", "document")],
+)
+def test_a_column_that_is_a_known_one_but_for_its_case_is_refused(
+    daemon, client, tmp_path, header, given, meant
+):
+    with pytest.raises(errors.InvalidArgument, match=f"expected {meant}, received '{given}'; rename it"):
+        upload_lines(client, tmp_path, header, "a,b,c")
+    assert not daemon.lines
+
+
+def test_a_column_named_almost_like_one_beside_it_is_kept(daemon, client, tmp_path):
+    result = upload_lines(client, tmp_path, "id,ID, label ,document,Labels", ",7,1,x,y")
+    assert result.rejected == 0
+    (line,) = daemon.lines
+    assert (line.document.label, json.loads(line.document.extra_json)) == (1, {"ID": "7", "Labels": "y"})
+
+
 def test_a_cell_of_digits_is_a_name_when_a_class_is_called_so(daemon, client, tmp_path):
     daemon.classes = ["1990", "2000"]
     upload_lines(client, tmp_path, "label\tdocument", "1990\tx", "1\ty", name="data.tsv")
