@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -115,11 +116,26 @@ def run(arguments: list[str] | None = None) -> int:
         if not hasattr(error, "show") or not hasattr(error, "exit_code"):
             raise
         error.show()
+        if command := _takes_for_options(error, sys.argv[1:] if arguments is None else arguments):
+            output.note(
+                "a text that begins with - is taken for options; -- ends them: "
+                f'reexctl {command} NAME -- "-5 degrees"'
+            )
         return exits.USAGE
     if code == _INTERRUPTED:
         output.note("interrupted")
         return exits.CANCELLED
     return code if isinstance(code, int) else exits.OK
+
+
+def _takes_for_options(error: Any, arguments: Sequence[str]) -> str:
+    """The command that takes a text, when what was refused may be one: no slip of an option, or one with blanks."""
+    command = getattr(getattr(error, "ctx", None), "command", None)
+    if not any(each.name == "text" for each in getattr(command, "params", ())):
+        return ""
+    unknown = hasattr(error, "possibilities") and not error.possibilities  # those that are spelled alike
+    spaced = any(each.startswith("-") and " " in each for each in arguments)
+    return command.name if unknown or spaced else ""
 
 
 def _open_standard_streams() -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = example(
     'reexctl query sentiment "Operating profit rose to EUR 13.1 mn."',
+    'reexctl query sentiment -- "-5 degrees."',
     'reexctl query sentiment --coverage 0.95 "Sales were flat."',
     "tail -f headlines.txt | reexctl query sentiment - > answers.jsonl",
 )

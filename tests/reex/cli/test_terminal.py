@@ -56,6 +56,21 @@ def test_help_loads_neither_grpc_nor_numpy_nor_rich():
 
 
 @pytest.mark.parametrize(
+    ("command", "given", "told"),
+    [
+        ("query", ["-5 degrees"], True),
+        ("search", ["-no good"], True),
+        ("add", ["-5 degrees", "--label", "positive"], True),
+        ("query", ["cold", "--neighbours", "3"], False),  # a slip, and the option that is meant is named
+        ("upload", ["-5 degrees"], False),
+    ],
+)
+def test_a_text_that_begins_with_a_dash_is_told_what_ends_the_options(capsys, command, given, told):
+    assert run([command, "s", *given]) == 2
+    assert (f'reexctl {command} NAME -- "-5 degrees"' in capsys.readouterr().err) == told
+
+
+@pytest.mark.parametrize(
     "arguments", [["nonsense"], ["upload", "s"], ["train"], ["query", "s", "x", "--speed"]]
 )
 def test_a_wrong_call_exits_2_and_says_so_on_stderr(arguments, capsys):
