@@ -166,7 +166,7 @@ class Arrival:
             digests[name] = manifest.sha256(fetched.folder / name)
             done += sizes[name]
         self._judge(digests, fetched.digests)
-        selection.check_weights(fetched.folder, names)
+        self._check_weights(fetched.folder, names)
         for name in names:
             target = staged / name
             target.parent.mkdir(exist_ok=True)
@@ -195,12 +195,20 @@ class Arrival:
         for name, digest in expected.items():
             if digests.get(name) != digest:
                 found = digests.get(name, "no such file")
-                raise ModelCorrupt(
-                    f"{self.source}: {name}: expected SHA-256 {digest}, got {found}. Nothing was installed. "
-                    f"{self._way_out()}",
-                    model=self.name,
-                    file=name,
-                )
+                raise self._corrupt(name, f"expected SHA-256 {digest}, got {found}")
+
+    def _check_weights(self, folder: Path, names: list[str]) -> None:
+        """Raises ModelCorrupt, InvalidInput."""
+        try:
+            selection.check_weights(folder, names)
+        except (
+            ModelCorrupt
+        ) as error:  # of a work folder's name, and not yet a model that could be pulled again
+            raise self._corrupt(error.metadata["file"], error.metadata["problem"]) from error
+
+    def _corrupt(self, file: str, what: str) -> ModelCorrupt:
+        told = f"{self.source}: {file}: {what}. Nothing was installed. {self._way_out()}"
+        return ModelCorrupt(told, model=self.name, file=file)
 
     def _way_out(self) -> str:
         if self.recorded:

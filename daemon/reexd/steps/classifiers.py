@@ -13,6 +13,7 @@ from reexd.records import Classifier
 from reexd.steps.staleness import Staleness
 from reexd.store import classifiers
 from reexd.store.catalogue import Catalogue
+from reexd.store.environment import Txn
 
 NAME = re.compile(r"v([1-9][0-9]{0,8})")
 
@@ -66,7 +67,7 @@ class Classifiers:
     def get(self, project: str, name: str = "") -> ClassifierStatus:
         """A version, or the live one. Raises InvalidName, ClassifierNotFound, NotTrained."""
         with self._catalogue.open(project).read() as txn:
-            record = classifiers.get(txn, number_of(name)) if name else classifiers.live_classifier(txn)
+            record = version_of(txn, project, name)
         return self.status(project, record)
 
     def list(self, project: str, before: int, limit: int) -> list[ClassifierStatus]:
@@ -106,6 +107,11 @@ class Classifiers:
             unused_count=staleness.unused_count,
             report=json.loads(record.training_json),
         )
+
+
+def version_of(txn: Txn, project: str, name: str) -> Classifier:
+    """A version, or with an empty name the live one. Raises InvalidName, ClassifierNotFound, NotTrained."""
+    return classifiers.get(txn, number_of(name)) if name else classifiers.live_classifier(txn, project)
 
 
 def number_of(name: str) -> int:

@@ -15,7 +15,7 @@ from reexd.interchange.portable_model import PortableModel
 from reexd.interchange.sdmdataset import DatasetRow, PortableDataset
 from reexd.interchange.strict_json import decode, encode
 from reexd.records import Classifier, ClassifierArrays, Document, Project
-from reexd.steps.classifiers import number_of
+from reexd.steps.classifiers import version_of
 from reexd.steps.embed import Embed
 from reexd.steps.live import support_vectors
 from reexd.steps.staging import Room, Stage
@@ -42,7 +42,7 @@ class Export:
         Raises InvalidName, ClassifierNotFound, NotTrained, and InvalidInput for what the format cannot express.
         """
         with self._catalogue.open(project).read() as txn:
-            record = classifiers.get(txn, number_of(name)) if name else classifiers.live_classifier(txn)
+            record = version_of(txn, project, name)
             arrays = classifiers.arrays(txn, record.version)
             vectors = support_vectors(txn, record, arrays)
             named = _Named(txn, arrays)

@@ -19,7 +19,7 @@ import numpy as np
 
 from reexd import sdm
 from reexd.engine.client import MatchHandle, write_classifier
-from reexd.errors import ClassifierNotFound, NotTrained
+from reexd.errors import ClassifierNotFound
 from reexd.records import Classifier, ClassifierArrays, Member, Neighbor, Role
 from reexd.steps.confidence import Confidence
 from reexd.steps.used_before import UsedBefore, kept, pool_rows
@@ -142,11 +142,7 @@ class Live:
         with environment.read() as txn:
             version = classifiers.live(txn) if version is None else classifiers.get(txn, version).version
         if version is None:
-            raise NotTrained(
-                f"project {project!r} has no classifier yet; upload labelled documents to the splits train and"
-                f" calibration, then run `reexctl train {project}`",
-                project=project,
-            )
+            raise classifiers.not_trained(project)
         key = (project, record.created_at, version)
         if loaded := self._find(key):
             return loaded

@@ -90,7 +90,7 @@ class Status:
             summary = splits.summary(txn)
             project = replace(project, attribute_count=attributes.count(txn))
             versions = classifiers.listed(txn)
-            record = classifiers.live_classifier(txn) if versions else None
+            record = classifiers.live_classifier(txn, project.name) if versions else None
             embedded = sum(hidden_states.count(txn, space) for space in spaces.listed(txn))
         classifier = None if record is None else self._classifiers.status(project.name, record)
         return ProjectStatus(project, summary, classifier, len(versions), embedded, environment.size_bytes)

@@ -25,7 +25,7 @@ from reexd.registry import Registry
 from reexd.steps import continuation, ensemble, tune
 from reexd.steps import pool as pool_record
 from reexd.steps.calibrate import Calibrate
-from reexd.steps.classifiers import number_of
+from reexd.steps.classifiers import version_of
 from reexd.steps.embed import Embed
 from reexd.steps.fit import Fit
 from reexd.steps.pool import Pool
@@ -79,7 +79,7 @@ class Train:
         self._registry.find(record.model)
         with self._catalogue.open(project).read() as txn:
             counts = [splits.summary(txn).get(name, {}) for name in (TRAIN, CALIBRATION)]
-            parent = None if continue_from is None else _parent(txn, continue_from)
+            parent = None if continue_from is None else version_of(txn, project, continue_from)
             if parent is not None:
                 numbers = pool_record.numbers(txn, len(record.classes))
                 continuation.check(txn, record, parent, numbers, settings.get("exemplar_size"))
@@ -175,7 +175,7 @@ class Train:
         if name is None:
             return None, project
         with environment.read() as txn:
-            record = _parent(txn, name)
+            record = version_of(txn, project.name, name)
             numbers = pool_record.numbers(txn, len(project.classes))
             continuation.check(txn, project, record, numbers, None)
         view = self._embed.tuned_as(project, record)
@@ -221,10 +221,6 @@ def _bias_of(parent: Classifier, requested: Mapping[str, object]) -> dict[str, o
     told = json.loads(parent.training_json).get("settings", {})
     calibrated = bool(told.get("calibrated_bias")) and not requested.get("official")
     return {"calibrated_bias": True} if calibrated else {}
-
-
-def _parent(txn: Txn, name: str) -> Classifier:
-    return classifiers.get(txn, number_of(name)) if name else classifiers.live_classifier(txn)
 
 
 def _written_by(environment: Environment, job: Job) -> Classifier | None:

@@ -56,7 +56,7 @@ class Undo:
 
 
 def _undo(txn: Txn, project: str) -> Undone:
-    made = classifiers.live_classifier(txn)
+    made = classifiers.live_classifier(txn, project)
     report = json.loads(made.training_json or "{}")
     parent = _parent(project, made, report)
     classifiers.set_live(txn, number_of(parent))
@@ -72,7 +72,7 @@ def _undo(txn: Txn, project: str) -> Undone:
         elif now != before:
             _restore(txn, document, before)
             restored += 1
-    return Undone(classifiers.live_classifier(txn), restored, kept)
+    return Undone(classifiers.live_classifier(txn, project), restored, kept)
 
 
 def _parent(project: str, made: Classifier, report: Mapping) -> str:

@@ -147,14 +147,20 @@ def live(txn: lmdb.Transaction) -> int | None:
     return meta.get(txn, keys.Meta.LIVE_VERSION) or None
 
 
-def live_classifier(txn: lmdb.Transaction) -> Classifier:
-    """Raises NotTrained."""
+def live_classifier(txn: lmdb.Transaction, project: str) -> Classifier:
+    """Raises NotTrained, which names the project."""
     version = live(txn)
     if version is None:
-        raise NotTrained(
-            "this project has no trained classifier; upload labelled documents and run `reexctl train`"
-        )
+        raise not_trained(project)
     return get(txn, version)
+
+
+def not_trained(project: str) -> NotTrained:
+    return NotTrained(
+        f"project {project!r} has no classifier yet; upload labelled documents to the splits train and"
+        f" calibration, then run `reexctl train {project}`",
+        project=project,
+    )
 
 
 def set_live(txn: lmdb.Transaction, version: int) -> None:

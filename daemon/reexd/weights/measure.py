@@ -39,7 +39,7 @@ def measure(folder: Path) -> Measure:
             for tensor in gguf.read(file).tensors:
                 kinds[tensor.dtype] += 0 if tensor.name in _UNEMBEDDING else tensor.size
     if not files:
-        raise corrupt(folder, "expected safetensors or GGUF, found none")
+        raise corrupt(folder / "*", "expected safetensors or GGUF, found none")
     (dtype, _), *_ = kinds.most_common(1) or [("", 0)]
     return Measure(kinds.total(), sum(file.stat().st_size for file in files), dtype)
 

@@ -26,4 +26,7 @@ class Tensor:
 
 
 def corrupt(path: Path, what: str) -> ModelCorrupt:
-    return ModelCorrupt(f"{path.name}: {what}. Pull the model again: reexctl models pull", file=path.name)
+    """Of a file in an installed model's folder, which has the model's name."""
+    name = path.parent.name
+    told = f"model {name}: {path.name}: {what}. Pull it again: reexctl models pull {name}"
+    return ModelCorrupt(told, model=name, file=path.name, problem=what)

@@ -143,15 +143,17 @@ def test_a_name_that_is_no_version_is_refused(trained, name):
             ask()
 
 
-def test_without_a_classifier_there_is_nothing_to_derive_from(served, project):
+def test_without_a_classifier_there_is_nothing_to_derive_from(served, project, tmp_path):
     assert list(served.client.list_classifiers(project)) == []
     served.upload(project, [{"id": "a", "document": "a", "label": 0}], "train")
     for ask in (
         lambda: served.client.get_classifier(project),
         lambda: served.client.add_to_support(project, "a"),
+        lambda: served.client.undo_add_to_support(project),
         lambda: served.client.recalibrate(project),
+        lambda: served.client.export_classifier(project, tmp_path / "none.sdmkitmodel"),
     ):
-        with pytest.raises(errors.NotTrained, match="reexctl train"):
+        with pytest.raises(errors.NotTrained, match=f"reexctl train {project}"):
             ask()
     with pytest.raises(errors.NotFound):
         served.client.use_classifier(project, "v1")

@@ -78,7 +78,7 @@ def test_an_untrained_project_says_so(served, project):
         lambda: list(served.client.predict_split(project, "test")),
         lambda: list(served.client.predict(project, ["a"])),
     ):
-        with pytest.raises(errors.NotTrained, match="reexctl train"):
+        with pytest.raises(errors.NotTrained, match=f"reexctl train {project}"):
             ask()
 
 

@@ -72,15 +72,15 @@ def test_live_is_a_pointer_and_rollback_a_switch(
 ) -> None:
     with environment.read() as txn:
         assert classifiers.live(txn) is None
-        with pytest.raises(NotTrained, match="reexctl train"):
-            classifiers.live_classifier(txn)
+        with pytest.raises(NotTrained, match=r"project 'p'.*reexctl train p"):
+            classifiers.live_classifier(txn, "p")
     first = environment.write(lambda txn: samples.train(txn, space))
     second = environment.write(lambda txn: samples.train(txn, space))
     with environment.read() as txn:
         assert (first, second, classifiers.live(txn)) == (1, 2, 2)
     environment.write(lambda txn: classifiers.set_live(txn, first))
     with environment.read() as txn:
-        assert classifiers.live_classifier(txn).version == first
+        assert classifiers.live_classifier(txn, "p").version == first
         assert [classifier.name for classifier in classifiers.listed(txn)] == ["v1", "v2"]
     with pytest.raises(ClassifierNotFound, match="no classifier v9; this project has v1, v2"):
         environment.write(lambda txn: classifiers.set_live(txn, 9))

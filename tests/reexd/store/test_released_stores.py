@@ -124,7 +124,7 @@ def test_hidden_states_are_found_gathered_and_compacted(project: Environment) ->
 
 def test_the_classifier_and_its_predictions_are_used(project: Environment) -> None:
     with project.read() as txn:
-        live = classifiers.live_classifier(txn)
+        live = classifiers.live_classifier(txn, "released")
         arrays = classifiers.arrays(txn, live.version)
         assert (live.name, live.regions[0].thresholds) == ("v1", (0.96, 0.97))
         assert arrays.support_rows.tolist() == [1022, 1026] and arrays.projection_weight.shape == (3, 6)

@@ -50,5 +50,5 @@ def test_gguf(tmp_path):
 
 
 def test_a_folder_without_weights(tmp_path):
-    with pytest.raises(ModelCorrupt, match="found none"):
+    with pytest.raises(ModelCorrupt, match=f"found none.*reexctl models pull {tmp_path.name}"):
         measure(tmp_path)
