@@ -9,9 +9,11 @@ from pathlib import Path
 from reexd.weights import gguf
 from reexd.weights.measure import measure
 
-# Where configurations say how many components a token's state has, and how many tokens are read at once.
+# Where configurations say how many components a token's state has, how many tokens are read at once, and how many
+# layers there are.
 _HIDDEN = ("hidden_size", "dim", "d_model", "n_embd")
 _WINDOW = ("max_position_embeddings", "n_positions", "max_seq_len")
+_LAYERS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class Facts:
     stored_bytes: int = 0  # of the weight files
     dtype: str = ""  # of most of them
     causal: bool = False  # a decoder: each token sees those before it
+    layers: int = 0
 
 
 def read(folder: Path) -> Facts:
@@ -36,11 +39,13 @@ def read(folder: Path) -> Facts:
         architecture = str(said.get("general.architecture", ""))
         hidden = said.get(f"{architecture}.embedding_length")
         window = said.get(f"{architecture}.context_length")
+        layers = said.get(f"{architecture}.block_count")
         causal = bool(said.get(f"{architecture}.attention.causal", True))
     else:
         architecture = str(config.get("model_type", ""))
         hidden = next((config[key] for key in _HIDDEN if key in config), 0)
         window = next((config[key] for key in _WINDOW if key in config), 0)
+        layers = next((config[key] for key in _LAYERS if key in config), 0)
         causal = is_causal(config)
     return Facts(
         architecture=architecture,
@@ -50,6 +55,7 @@ def read(folder: Path) -> Facts:
         stored_bytes=measured.stored_bytes,
         dtype=measured.dtype,
         causal=causal,
+        layers=_count(layers),
     )
 
 

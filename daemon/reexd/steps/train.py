@@ -84,6 +84,7 @@ class Train:
                 numbers = pool_record.numbers(txn, len(record.classes))
                 continuation.check(txn, record, parent, numbers, settings.get("exemplar_size"))
         tune.check(settings, continued=parent is not None)
+        self._check_layers(record.model, settings.get("tune_layers"))
         rows = [sum(count.get(label, 0) for count in counts) for label in range(len(record.classes))]
         fit_settings(record, rows, settings)
         request = dict(settings)
@@ -95,6 +96,12 @@ class Train:
                 **_bias_of(parent, settings),
             }
         return self._jobs.submit("train", project, request)
+
+    def _check_layers(self, model: str, asked: object) -> None:
+        """As the model's files say it; where they do not, the job finds out when the model is opened."""
+        layers = self._registry.describe(model).facts.layers if asked else 0
+        if layers:
+            tune.check_layers(asked, model, layers)
 
     def run(self, running: RunningJob) -> dict:
         """The runner of training jobs: embed, fit, calibrate."""

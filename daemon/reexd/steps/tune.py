@@ -68,6 +68,14 @@ def check(requested: Mapping[str, object], *, continued: bool) -> None:
         )
 
 
+def check_layers(asked: int, model: str, layers: int) -> None:
+    """Raises InvalidSetting for more layers than the model has."""
+    if asked > layers:
+        raise InvalidSetting(
+            f"model {model} has {layers} layers; received tune_layers {asked}", name="tune_layers"
+        )
+
+
 class Tune:
     """`work` is where the folders of jobs lie that have not ended; it outlives the daemon."""
 
@@ -96,7 +104,7 @@ class Tune:
             self._lay_out(project, environment, folder, running, read_as)
             kept = kept_with_corpus(folder)
         assert kept is not None
-        settings = _settings(facts, kept, running.request)
+        settings = chosen(facts, kept, running.request)
         result = self._engine.tunings.run(
             files,
             folder,
@@ -199,12 +207,10 @@ def sides(labels: np.ndarray, texts: list[str], requested: Mapping[str, object])
     return roles
 
 
-def _settings(facts: ModelFacts, kept: State, requested: Mapping[str, object]) -> tuning.TuneSettings:
+def chosen(facts: ModelFacts, kept: State, requested: Mapping[str, object]) -> tuning.TuneSettings:
+    """What one tuning is told. Raises InvalidSetting for more layers than the opened model has."""
     layers = int(requested.get("tune_layers") or tuning.layers_tuned(facts.layers, facts.parameters))  # type: ignore[call-overload]
-    if layers > facts.layers:
-        raise InvalidSetting(
-            f"model {facts.name} has {facts.layers} layers; received tune_layers {layers}", name="tune_layers"
-        )
+    check_layers(layers, facts.name, facts.layers)
     rows = np.bincount(kept.arrays["labels"]).tolist()
     changes: dict[str, object] = {"seed": int(requested.get("seed", 0))}  # type: ignore[call-overload]
     if requested.get("tune_epochs"):

@@ -7,10 +7,11 @@ import itertools
 import numpy as np
 import pytest
 from reex import errors
-from reexd.errors import NotEnoughData
-from reexd.records import Role
+from reexd.engine.client import State
+from reexd.errors import InvalidSetting, NotEnoughData
+from reexd.records import ModelFacts, Role
 from reexd.registry import Registry
-from reexd.steps.tune import sides
+from reexd.steps.tune import chosen, sides
 from reexd.store import adapters, keys, ranges, spaces
 from reexd.store.environment import Environment
 
@@ -202,12 +203,20 @@ def test_what_cannot_be_asked_together(trained, settings, said):
         trained.client.train(trained.project, **settings)
 
 
-def test_more_layers_than_there_are_fail_the_job(served, project, corpus):
+def test_more_layers_than_there_are_are_refused_at_once(served, project, corpus):
     served.upload(project, corpus(20), "train")
-    job = served.ended(served.client.train(project, tune=True, tune_layers=3).name)
-    assert job.state == "failed"
-    assert "has 2 layers" in job.error
-    assert not (served.location.cache / "tuning" / job.name).exists()
+    with pytest.raises(errors.InvalidSetting, match="model tiny has 2 layers; received tune_layers 3"):
+        served.client.train(project, tune=True, tune_layers=3)
+    assert list(served.client.list_jobs(project)) == []
+
+
+def test_more_layers_than_an_opened_model_has_are_refused_in_the_job():
+    """The files need not say how many there are, and a job may wait while its project takes another model."""
+    facts = ModelFacts("tiny", "bert", 32, 64, 10_000, 40_000, False, "f", layers=2)
+    kept = State({"labels": np.repeat([0, 1], 10)}, {})
+    assert chosen(facts, kept, {"tune_layers": 2}).layers == 2
+    with pytest.raises(InvalidSetting, match="model tiny has 2 layers; received tune_layers 3"):
+        chosen(facts, kept, {"tune_layers": 3})
 
 
 def test_what_calibrates_was_not_tuned_on_under_any_id():
