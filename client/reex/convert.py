@@ -215,6 +215,8 @@ def classifier(message: classifiers_pb2.ClassifierSummary) -> versions.Classifie
         calibration_count=message.calibration_count,
         added_since_calibration=message.added_since_calibration,
         ensemble_size=message.ensemble_size,
+        tuned=message.tuned,
+        official=message.official,
         regions=regions,
         stale=message.stale,
         unused_count=message.unused_count,

@@ -33,6 +33,8 @@ class ClassifierSummary(Record):
     calibration_count: int
     added_since_calibration: int  # support documents
     ensemble_size: int  # members, the version itself included; 0 without an ensemble
+    tuned: bool  # the top layers of its language model, to the labels
+    official: bool  # trained as the official package trains; False for one that was imported
     regions: tuple[RegionSummary, ...]
     stale: str
     unused_count: int

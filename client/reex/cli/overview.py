@@ -187,12 +187,19 @@ def imported(found: ClassifierSummary, project_name: str, as_json: bool) -> None
         output.note(f"to let it answer: reexctl classifiers use {project_name} {found.name}")
 
 
+def _kinds(found: ClassifierSummary) -> str:
+    """What sets a version apart from a plain training."""
+    said = ["tuned"] * found.tuned + ["official"] * found.official
+    return ", ".join(said + [f"{found.ensemble_size} members"] * (found.ensemble_size > 0))
+
+
 def versions(found: Iterable[ClassifierSummary], project_name: str, as_json: bool) -> None:
     columns = [Column("version"), Column("live"), Column("made"), Column("by"), Column("support", right=True)]
     columns += [Column("calibration", right=True), Column("regions"), Column("stale", long=True)]
 
     def row(each: ClassifierSummary) -> list[str]:
         by = f"{each.origin} {each.parent}" if each.parent else each.origin
+        by += f" ({kinds})" if (kinds := _kinds(each)) else ""
         alphas = ", ".join(f"{region.alpha:g}" for region in each.regions) or "none"
         counts = [f"{each.support_count:,}", f"{each.calibration_count:,}"]
         made = views.when(each.create_time)

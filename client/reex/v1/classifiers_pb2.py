@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from reex.v1 import evaluation_pb2 as reex_dot_v1_dot_evaluation__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19reex/v1/classifiers.proto\x12\x07reex.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18reex/v1/evaluation.proto\"G\n\rRegionSummary\x12\r\n\x05\x61lpha\x18\x01 \x01(\x01\x12\x13\n\x0bq_prime_min\x18\x02 \x01(\x01\x12\x12\n\nthresholds\x18\x03 \x03(\x01\"\xb3\x03\n\x11\x43lassifierSummary\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05model\x18\x03 \x01(\t\x12\x15\n\rsupport_count\x18\x04 \x01(\x03\x12\x19\n\x11\x63\x61libration_count\x18\x05 \x01(\x03\x12\'\n\x07regions\x18\x06 \x03(\x0b\x32\x16.reex.v1.RegionSummary\x12\r\n\x05stale\x18\x07 \x01(\t\x12\x14\n\x0cunused_count\x18\x08 \x01(\x03\x12\x10\n\x08warnings\x18\t \x03(\t\x12\x15\n\rtraining_json\x18\n \x01(\t\x12\x0c\n\x04live\x18\x0b \x01(\x08\x12\x0e\n\x06origin\x18\x0c \x01(\t\x12\x0e\n\x06parent\x18\r \x01(\t\x12\x1f\n\x17\x61\x64\x64\x65\x64_since_calibration\x18\x0e \x01(\x03\x12\x0f\n\x07pooling\x18\x0f \x01(\t\x12\x15\n\rensemble_size\x18\x14 \x01(\x05\x12\x17\n\x0f\x64ocument_prefix\x18\x15 \x01(\t\x12\x17\n\x0f\x61ttribute_count\x18\x16 \x01(\x05\"P\n\x16ListClassifiersRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"c\n\x17ListClassifiersResponse\x12/\n\x0b\x63lassifiers\x18\x01 \x03(\x0b\x32\x1a.reex.v1.ClassifierSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x14GetClassifierRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"G\n\x15GetClassifierResponse\x12.\n\nclassifier\x18\x01 \x01(\x0b\x32\x1a.reex.v1.ClassifierSummary\"Z\n\x19\x43ompareClassifiersRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05\x66irst\x18\x02 \x01(\t\x12\x0e\n\x06second\x18\x03 \x01(\t\x12\r\n\x05split\x18\x04 \x01(\t\"\xf7\x01\n\x12\x43omparedClassifier\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63orrect\x18\x02 \x01(\x03\x12\x10\n\x08\x61\x63\x63uracy\x18\x03 \x01(\x01\x12#\n\x08interval\x18\x04 \x01(\x0b\x32\x11.reex.v1.Interval\x12\x19\n\x11\x62\x61lanced_accuracy\x18\x05 \x01(\x01\x12*\n\x07regions\x18\x06 \x03(\x0b\x32\x19.reex.v1.RegionEvaluation\x12$\n\x1cout_of_distribution_admitted\x18\x07 \x01(\x03\x12\x0e\n\x06origin\x18\x08 \x01(\t\x12\x0e\n\x06parent\x18\t \x01(\t\"\x93\x02\n\x1a\x43ompareClassifiersResponse\x12\r\n\x05split\x18\x01 \x01(\t\x12\t\n\x01n\x18\x02 \x01(\x03\x12*\n\x05\x66irst\x18\x03 \x01(\x0b\x32\x1b.reex.v1.ComparedClassifier\x12+\n\x06second\x18\x04 \x01(\x0b\x32\x1b.reex.v1.ComparedClassifier\x12\x0e\n\x06\x61greed\x18\x05 \x01(\x03\x12\x1a\n\x12only_first_correct\x18\x06 \x01(\x03\x12\x1b\n\x13only_second_correct\x18\x07 \x01(\x03\x12!\n\x19out_of_distribution_count\x18\x08 \x01(\x03\x12\x16\n\x0eleft_out_count\x18\t \x01(\x03\"5\n\x14UseClassifierRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"G\n\x15UseClassifierResponse\x12.\n\nclassifier\x18\x01 \x01(\x0b\x32\x1a.reex.v1.ClassifierSummary\"8\n\x17\x44\x65leteClassifierRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"\x1a\n\x18\x44\x65leteClassifierResponse\"h\n\x13\x41\x64\x64ToSupportRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x03(\t\x12\x0f\n\x05label\x18\x03 \x01(\x05H\x00\x12\x14\n\nlabel_name\x18\x04 \x01(\tH\x00\x42\x0c\n\nlabel_form\"F\n\x14\x41\x64\x64ToSupportResponse\x12.\n\nclassifier\x18\x01 \x01(\x0b\x32\x1a.reex.v1.ClassifierSummary\"*\n\x17UndoAddToSupportRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\"t\n\x18UndoAddToSupportResponse\x12.\n\nclassifier\x18\x01 \x01(\x0b\x32\x1a.reex.v1.ClassifierSummary\x12\x16\n\x0erestored_count\x18\x02 \x01(\x03\x12\x10\n\x08kept_ids\x18\x03 \x03(\t\"%\n\x12RecalibrateRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\"E\n\x13RecalibrateResponse\x12.\n\nclassifier\x18\x01 \x01(\x0b\x32\x1a.reex.v1.ClassifierSummary2\xb1\x05\n\x11\x43lassifierService\x12T\n\x0fListClassifiers\x12\x1f.reex.v1.ListClassifiersRequest\x1a .reex.v1.ListClassifiersResponse\x12N\n\rGetClassifier\x12\x1d.reex.v1.GetClassifierRequest\x1a\x1e.reex.v1.GetClassifierResponse\x12]\n\x12\x43ompareClassifiers\x12\".reex.v1.CompareClassifiersRequest\x1a#.reex.v1.CompareClassifiersResponse\x12N\n\rUseClassifier\x12\x1d.reex.v1.UseClassifierRequest\x1a\x1e.reex.v1.UseClassifierResponse\x12W\n\x10\x44\x65leteClassifier\x12 .reex.v1.DeleteClassifierRequest\x1a!.reex.v1.DeleteClassifierResponse\x12K\n\x0c\x41\x64\x64ToSupport\x12\x1c.reex.v1.AddToSupportRequest\x1a\x1d.reex.v1.AddToSupportResponse\x12W\n\x10UndoAddToSupport\x12 .reex.v1.UndoAddToSupportRequest\x1a!.reex.v1.UndoAddToSupportResponse\x12H\n\x0bRecalibrate\x12\x1b.reex.v1.RecalibrateRequest\x1a\x1c.reex.v1.RecalibrateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19reex/v1/classifiers.proto\x12\x07reex.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18reex/v1/evaluation.proto\"G\n\rRegionSummary\x12\r\n\x05\x61lpha\x18\x01 \x01(\x01\x12\x13\n\x0bq_prime_min\x18\x02 \x01(\x01\x12\x12\n\nthresholds\x18\x03 \x03(\x01\"\xd4\x03\n\x11\x43lassifierSummary\x12\x0c\n\x04name\x18\x01 \x01(\t\x12/\n\x0b\x63reate_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05model\x18\x03 \x01(\t\x12\x15\n\rsupport_count\x18\x04 \x01(\x03\x12\x19\n\x11\x63\x61libration_count\x18\x05 \x01(\x03\x12\'\n\x07regions\x18\x06 \x03(\x0b\x32\x16.reex.v1.RegionSummary\x12\r\n\x05stale\x18\x07 \x01(\t\x12\x14\n\x0cunused_count\x18\x08 \x01(\x03\x12\x10\n\x08warnings\x18\t \x03(\t\x12\x15\n\rtraining_json\x18\n \x01(\t\x12\x0c\n\x04live\x18\x0b \x01(\x08\x12\x0e\n\x06origin\x18\x0c \x01(\t\x12\x0e\n\x06parent\x18\r \x01(\t\x12\x1f\n\x17\x61\x64\x64\x65\x64_since_calibration\x18\x0e \x01(\x03\x12\x0f\n\x07pooling\x18\x0f \x01(\t\x12\x15\n\rensemble_size\x18\x14 \x01(\x05\x12\x17\n\x0f\x64ocument_prefix\x18\x15 \x01(\t\x12\x17\n\x0f\x61ttribute_count\x18\x16 \x01(\x05\x12\r\n\x05tuned\x18\x17 \x01(\x08\x12\x10\n\x08official\x18\x18 \x01(\x08\"P\n\x16ListClassifiersRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\x05\x12\x12\n\npage_token\x18\x03 \x01(\t\"c\n\x17ListClassifiersResponse\x12/\n\x0b\x63lassifiers\x18\x01 \x03(\x0b\x32\x1a.reex.v1.ClassifierSummary\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"5\n\x14GetClassifierRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"G\n\x15GetClassifierResponse\x12.\n\nclassifier\x18\x01 \x01(\x0b\x32\x1a.reex.v1.ClassifierSummary\"Z\n\x19\x43ompareClassifiersRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05\x66irst\x18\x02 \x01(\t\x12\x0e\n\x06second\x18\x03 \x01(\t\x12\r\n\x05split\x18\x04 \x01(\t\"\xf7\x01\n\x12\x43omparedClassifier\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63orrect\x18\x02 \x01(\x03\x12\x10\n\x08\x61\x63\x63uracy\x18\x03 \x01(\x01\x12#\n\x08interval\x18\x04 \x01(\x0b\x32\x11.reex.v1.Interval\x12\x19\n\x11\x62\x61lanced_accuracy\x18\x05 \x01(\x01\x12*\n\x07regions\x18\x06 \x03(\x0b\x32\x19.reex.v1.RegionEvaluation\x12$\n\x1cout_of_distribution_admitted\x18\x07 \x01(\x03\x12\x0e\n\x06origin\x18\x08 \x01(\t\x12\x0e\n\x06parent\x18\t \x01(\t\"\x93\x02\n\x1a\x43ompareClassifiersResponse\x12\r\n\x05split\x18\x01 \x01(\t\x12\t\n\x01n\x18\x02 \x01(\x03\x12*\n\x05\x66irst\x18\x03 \x01(\x0b\x32\x1b.reex.v1.ComparedClassifier\x12+\n\x06second\x18\x04 \x01(\x0b\x32\x1b.reex.v1.ComparedClassifier\x12\x0e\n\x06\x61greed\x18\x05 \x01(\x03\x12\x1a\n\x12only_first_correct\x18\x06 \x01(\x03\x12\x1b\n\x13only_second_correct\x18\x07 \x01(\x03\x12!\n\x19out_of_distribution_count\x18\x08 \x01(\x03\x12\x16\n\x0eleft_out_count\x18\t \x01(\x03\"5\n\x14UseClassifierRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"G\n\x15UseClassifierResponse\x12.\n\nclassifier\x18\x01 \x01(\x0b\x32\x1a.reex.v1.ClassifierSummary\"8\n\x17\x44\x65leteClassifierRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\"\x1a\n\x18\x44\x65leteClassifierResponse\"h\n\x13\x41\x64\x64ToSupportRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x03(\t\x12\x0f\n\x05label\x18\x03 \x01(\x05H\x00\x12\x14\n\nlabel_name\x18\x04 \x01(\tH\x00\x42\x0c\n\nlabel_form\"F\n\x14\x41\x64\x64ToSupportResponse\x12.\n\nclassifier\x18\x01 \x01(\x0b\x32\x1a.reex.v1.ClassifierSummary\"*\n\x17UndoAddToSupportRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\"t\n\x18UndoAddToSupportResponse\x12.\n\nclassifier\x18\x01 \x01(\x0b\x32\x1a.reex.v1.ClassifierSummary\x12\x16\n\x0erestored_count\x18\x02 \x01(\x03\x12\x10\n\x08kept_ids\x18\x03 \x03(\t\"%\n\x12RecalibrateRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\"E\n\x13RecalibrateResponse\x12.\n\nclassifier\x18\x01 \x01(\x0b\x32\x1a.reex.v1.ClassifierSummary2\xb1\x05\n\x11\x43lassifierService\x12T\n\x0fListClassifiers\x12\x1f.reex.v1.ListClassifiersRequest\x1a .reex.v1.ListClassifiersResponse\x12N\n\rGetClassifier\x12\x1d.reex.v1.GetClassifierRequest\x1a\x1e.reex.v1.GetClassifierResponse\x12]\n\x12\x43ompareClassifiers\x12\".reex.v1.CompareClassifiersRequest\x1a#.reex.v1.CompareClassifiersResponse\x12N\n\rUseClassifier\x12\x1d.reex.v1.UseClassifierRequest\x1a\x1e.reex.v1.UseClassifierResponse\x12W\n\x10\x44\x65leteClassifier\x12 .reex.v1.DeleteClassifierRequest\x1a!.reex.v1.DeleteClassifierResponse\x12K\n\x0c\x41\x64\x64ToSupport\x12\x1c.reex.v1.AddToSupportRequest\x1a\x1d.reex.v1.AddToSupportResponse\x12W\n\x10UndoAddToSupport\x12 .reex.v1.UndoAddToSupportRequest\x1a!.reex.v1.UndoAddToSupportResponse\x12H\n\x0bRecalibrate\x12\x1b.reex.v1.RecalibrateRequest\x1a\x1c.reex.v1.RecalibrateResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,41 +36,41 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGIONSUMMARY']._serialized_start=97
   _globals['_REGIONSUMMARY']._serialized_end=168
   _globals['_CLASSIFIERSUMMARY']._serialized_start=171
-  _globals['_CLASSIFIERSUMMARY']._serialized_end=606
-  _globals['_LISTCLASSIFIERSREQUEST']._serialized_start=608
-  _globals['_LISTCLASSIFIERSREQUEST']._serialized_end=688
-  _globals['_LISTCLASSIFIERSRESPONSE']._serialized_start=690
-  _globals['_LISTCLASSIFIERSRESPONSE']._serialized_end=789
-  _globals['_GETCLASSIFIERREQUEST']._serialized_start=791
-  _globals['_GETCLASSIFIERREQUEST']._serialized_end=844
-  _globals['_GETCLASSIFIERRESPONSE']._serialized_start=846
-  _globals['_GETCLASSIFIERRESPONSE']._serialized_end=917
-  _globals['_COMPARECLASSIFIERSREQUEST']._serialized_start=919
-  _globals['_COMPARECLASSIFIERSREQUEST']._serialized_end=1009
-  _globals['_COMPAREDCLASSIFIER']._serialized_start=1012
-  _globals['_COMPAREDCLASSIFIER']._serialized_end=1259
-  _globals['_COMPARECLASSIFIERSRESPONSE']._serialized_start=1262
-  _globals['_COMPARECLASSIFIERSRESPONSE']._serialized_end=1537
-  _globals['_USECLASSIFIERREQUEST']._serialized_start=1539
-  _globals['_USECLASSIFIERREQUEST']._serialized_end=1592
-  _globals['_USECLASSIFIERRESPONSE']._serialized_start=1594
-  _globals['_USECLASSIFIERRESPONSE']._serialized_end=1665
-  _globals['_DELETECLASSIFIERREQUEST']._serialized_start=1667
-  _globals['_DELETECLASSIFIERREQUEST']._serialized_end=1723
-  _globals['_DELETECLASSIFIERRESPONSE']._serialized_start=1725
-  _globals['_DELETECLASSIFIERRESPONSE']._serialized_end=1751
-  _globals['_ADDTOSUPPORTREQUEST']._serialized_start=1753
-  _globals['_ADDTOSUPPORTREQUEST']._serialized_end=1857
-  _globals['_ADDTOSUPPORTRESPONSE']._serialized_start=1859
-  _globals['_ADDTOSUPPORTRESPONSE']._serialized_end=1929
-  _globals['_UNDOADDTOSUPPORTREQUEST']._serialized_start=1931
-  _globals['_UNDOADDTOSUPPORTREQUEST']._serialized_end=1973
-  _globals['_UNDOADDTOSUPPORTRESPONSE']._serialized_start=1975
-  _globals['_UNDOADDTOSUPPORTRESPONSE']._serialized_end=2091
-  _globals['_RECALIBRATEREQUEST']._serialized_start=2093
-  _globals['_RECALIBRATEREQUEST']._serialized_end=2130
-  _globals['_RECALIBRATERESPONSE']._serialized_start=2132
-  _globals['_RECALIBRATERESPONSE']._serialized_end=2201
-  _globals['_CLASSIFIERSERVICE']._serialized_start=2204
-  _globals['_CLASSIFIERSERVICE']._serialized_end=2893
+  _globals['_CLASSIFIERSUMMARY']._serialized_end=639
+  _globals['_LISTCLASSIFIERSREQUEST']._serialized_start=641
+  _globals['_LISTCLASSIFIERSREQUEST']._serialized_end=721
+  _globals['_LISTCLASSIFIERSRESPONSE']._serialized_start=723
+  _globals['_LISTCLASSIFIERSRESPONSE']._serialized_end=822
+  _globals['_GETCLASSIFIERREQUEST']._serialized_start=824
+  _globals['_GETCLASSIFIERREQUEST']._serialized_end=877
+  _globals['_GETCLASSIFIERRESPONSE']._serialized_start=879
+  _globals['_GETCLASSIFIERRESPONSE']._serialized_end=950
+  _globals['_COMPARECLASSIFIERSREQUEST']._serialized_start=952
+  _globals['_COMPARECLASSIFIERSREQUEST']._serialized_end=1042
+  _globals['_COMPAREDCLASSIFIER']._serialized_start=1045
+  _globals['_COMPAREDCLASSIFIER']._serialized_end=1292
+  _globals['_COMPARECLASSIFIERSRESPONSE']._serialized_start=1295
+  _globals['_COMPARECLASSIFIERSRESPONSE']._serialized_end=1570
+  _globals['_USECLASSIFIERREQUEST']._serialized_start=1572
+  _globals['_USECLASSIFIERREQUEST']._serialized_end=1625
+  _globals['_USECLASSIFIERRESPONSE']._serialized_start=1627
+  _globals['_USECLASSIFIERRESPONSE']._serialized_end=1698
+  _globals['_DELETECLASSIFIERREQUEST']._serialized_start=1700
+  _globals['_DELETECLASSIFIERREQUEST']._serialized_end=1756
+  _globals['_DELETECLASSIFIERRESPONSE']._serialized_start=1758
+  _globals['_DELETECLASSIFIERRESPONSE']._serialized_end=1784
+  _globals['_ADDTOSUPPORTREQUEST']._serialized_start=1786
+  _globals['_ADDTOSUPPORTREQUEST']._serialized_end=1890
+  _globals['_ADDTOSUPPORTRESPONSE']._serialized_start=1892
+  _globals['_ADDTOSUPPORTRESPONSE']._serialized_end=1962
+  _globals['_UNDOADDTOSUPPORTREQUEST']._serialized_start=1964
+  _globals['_UNDOADDTOSUPPORTREQUEST']._serialized_end=2006
+  _globals['_UNDOADDTOSUPPORTRESPONSE']._serialized_start=2008
+  _globals['_UNDOADDTOSUPPORTRESPONSE']._serialized_end=2124
+  _globals['_RECALIBRATEREQUEST']._serialized_start=2126
+  _globals['_RECALIBRATEREQUEST']._serialized_end=2163
+  _globals['_RECALIBRATERESPONSE']._serialized_start=2165
+  _globals['_RECALIBRATERESPONSE']._serialized_end=2234
+  _globals['_CLASSIFIERSERVICE']._serialized_start=2237
+  _globals['_CLASSIFIERSERVICE']._serialized_end=2926
 # @@protoc_insertion_point(module_scope)

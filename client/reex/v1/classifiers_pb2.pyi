@@ -21,7 +21,7 @@ class RegionSummary(_message.Message):
     def __init__(self, alpha: _Optional[float] = ..., q_prime_min: _Optional[float] = ..., thresholds: _Optional[_Iterable[float]] = ...) -> None: ...
 
 class ClassifierSummary(_message.Message):
-    __slots__ = ("name", "create_time", "model", "support_count", "calibration_count", "regions", "stale", "unused_count", "warnings", "training_json", "live", "origin", "parent", "added_since_calibration", "pooling", "ensemble_size", "document_prefix", "attribute_count")
+    __slots__ = ("name", "create_time", "model", "support_count", "calibration_count", "regions", "stale", "unused_count", "warnings", "training_json", "live", "origin", "parent", "added_since_calibration", "pooling", "ensemble_size", "document_prefix", "attribute_count", "tuned", "official")
     NAME_FIELD_NUMBER: _ClassVar[int]
     CREATE_TIME_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
@@ -40,6 +40,8 @@ class ClassifierSummary(_message.Message):
     ENSEMBLE_SIZE_FIELD_NUMBER: _ClassVar[int]
     DOCUMENT_PREFIX_FIELD_NUMBER: _ClassVar[int]
     ATTRIBUTE_COUNT_FIELD_NUMBER: _ClassVar[int]
+    TUNED_FIELD_NUMBER: _ClassVar[int]
+    OFFICIAL_FIELD_NUMBER: _ClassVar[int]
     name: str
     create_time: _timestamp_pb2.Timestamp
     model: str
@@ -58,7 +60,9 @@ class ClassifierSummary(_message.Message):
     ensemble_size: int
     document_prefix: str
     attribute_count: int
-    def __init__(self, name: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., model: _Optional[str] = ..., support_count: _Optional[int] = ..., calibration_count: _Optional[int] = ..., regions: _Optional[_Iterable[_Union[RegionSummary, _Mapping]]] = ..., stale: _Optional[str] = ..., unused_count: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ..., training_json: _Optional[str] = ..., live: bool = ..., origin: _Optional[str] = ..., parent: _Optional[str] = ..., added_since_calibration: _Optional[int] = ..., pooling: _Optional[str] = ..., ensemble_size: _Optional[int] = ..., document_prefix: _Optional[str] = ..., attribute_count: _Optional[int] = ...) -> None: ...
+    tuned: bool
+    official: bool
+    def __init__(self, name: _Optional[str] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., model: _Optional[str] = ..., support_count: _Optional[int] = ..., calibration_count: _Optional[int] = ..., regions: _Optional[_Iterable[_Union[RegionSummary, _Mapping]]] = ..., stale: _Optional[str] = ..., unused_count: _Optional[int] = ..., warnings: _Optional[_Iterable[str]] = ..., training_json: _Optional[str] = ..., live: bool = ..., origin: _Optional[str] = ..., parent: _Optional[str] = ..., added_since_calibration: _Optional[int] = ..., pooling: _Optional[str] = ..., ensemble_size: _Optional[int] = ..., document_prefix: _Optional[str] = ..., attribute_count: _Optional[int] = ..., tuned: bool = ..., official: bool = ...) -> None: ...
 
 class ListClassifiersRequest(_message.Message):
     __slots__ = ("project", "page_size", "page_token")

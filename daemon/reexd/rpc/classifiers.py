@@ -132,6 +132,8 @@ def classifier_summary(
         parent=status.origin.parent,
         added_since_calibration=status.added_since_calibration,
         ensemble_size=status.ensemble_size,
+        tuned=status.tuned,
+        official=status.official,
         pooling=record.pooling,
         document_prefix=record.document_prefix,
         attribute_count=record.attribute_count,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from reexd.errors import ClassifierNotFound, InvalidName
 from reexd.records import Classifier
 from reexd.steps.staleness import Staleness
-from reexd.store import classifiers
+from reexd.store import adapters, classifiers
 from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Txn
 
@@ -37,6 +37,7 @@ class ClassifierStatus:
     live: bool
     support_count: int
     calibration_count: int
+    tuned: bool  # its language model, by it or by the version that it was made from
     stale: str
     unused_count: int
     report: dict  # the training record, parsed
@@ -53,6 +54,11 @@ class ClassifierStatus:
     def ensemble_size(self) -> int:
         """Members, the version itself included; 0 without an ensemble."""
         return self.report.get("ensemble_size", 0)
+
+    @property
+    def official(self) -> bool:
+        """Trained as the package trains: its halves alone are not stratified. What was imported says so itself."""
+        return "imported" not in self.report and self.report.get("settings", {}).get("stratified") is False
 
     @property
     def added_since_calibration(self) -> int:
@@ -97,12 +103,14 @@ class Classifiers:
             live = classifiers.live(txn)
             support = classifiers.array(txn, record.version, "support_labels")
             calibration = classifiers.array(txn, record.version, "calibration_labels")
+            tuned = adapters.find(txn, record.space) is not None
         staleness = self._staleness.report(project, record.version)
         return ClassifierStatus(
             record,
             live=record.version == live,
             support_count=len(support),
             calibration_count=len(calibration),
+            tuned=tuned,
             stale=staleness.reason,
             unused_count=staleness.unused_count,
             report=json.loads(record.training_json),

@@ -33,6 +33,29 @@ def test_list_shows_newest_first_with_what_made_each(held, reexctl):
     assert [line["name"] for line in reexctl("classifiers", "list", "s", "--json").lines] == ["v2", "v1"]
 
 
+def test_list_tells_versions_apart_by_how_they_were_trained(held, reexctl):
+    found = [
+        version(4, origin="add", parent="v3", tuned=True),
+        version(3, tuned=True, ensemble_size=4),
+        version(2, official=True),
+        version(1),
+    ]
+    held.answers["ListClassifiers"] = lambda request, context: classifiers_pb2.ListClassifiersResponse(
+        classifiers=found
+    )
+    shown = reexctl("classifiers", "list", "s").out.splitlines()[1:]
+    for line, said in zip(
+        shown, ("add v3 (tuned) ", "train (tuned, 4 members) ", "train (official) "), strict=False
+    ):
+        assert f" {said}" in line
+    assert "(" not in shown[3]
+    facts = [
+        (line["tuned"], line["official"], line["ensemble_size"])
+        for line in reexctl("classifiers", "list", "s", "--json").lines
+    ]
+    assert facts == [(True, False, 0), (True, False, 4), (False, True, 0), (False, False, 0)]
+
+
 def test_versions_complete_by_the_project_on_the_line(held, home):
     held.answers["ListClassifiers"] = lambda request, context: classifiers_pb2.ListClassifiersResponse(
         classifiers=[version(11), version(2), version(1)] if request.project == "s" else []

@@ -102,6 +102,8 @@ def test_the_package_s_way_permutes_anew_and_says_what_that_costs(served, ready,
     assert warning.startswith(f"{seen} of 60 calibration documents")
     assert record["settings"]["exemplar_size"] == fast["exemplar_size"]
     assert warning in served.client.get_classifier(ready).warnings
+    listed = [(version.official, version.tuned) for version in served.client.list_classifiers(ready)]
+    assert listed == [(True, False), (False, False)]
 
 
 def test_a_class_that_was_appended_joins(served, ready, tiny_models, fast):

@@ -138,6 +138,7 @@ def test_a_training_goes_on_over_the_tuned_states(served, project, corpus, fast)
     assert result["settings"]["calibrated_bias"]
     assert result["documents"] == 105
     assert answers(served, project, texts[0]).classifier == "v2"
+    assert [version.tuned for version in served.client.list_classifiers(project)] == [True, True]
     after = asked()
     # One epoch from the same weights over the same states; the bias is that of the new calibration documents.
     assert np.allclose(after[1] - after[0], before[1] - before[0], atol=0.2)
