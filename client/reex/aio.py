@@ -17,6 +17,7 @@ from reex import calls, channel, figures, status, types
 from reex.calls import Call, Page, TrainSettings
 from reex.checking import Checker
 from reex.classifier_calls import AsyncClassifierCalls
+from reex.errors import ClientClosed
 from reex.exchange import AsyncExchange
 from reex.failures import from_rpc_error
 from reex.model_calls import AsyncModelCalls
@@ -38,6 +39,7 @@ class AsyncClient(AsyncExchange, AsyncClassifierCalls, AsyncModelCalls):
         self.timeout = timeout
         self._channel = grpc.aio.insecure_channel(channel.resolve(target), options=channel.OPTIONS)
         self._stubs: dict[Any, Any] = {}
+        self._closed = False
 
     async def __aenter__(self) -> AsyncClient:
         return self
@@ -46,6 +48,7 @@ class AsyncClient(AsyncExchange, AsyncClassifierCalls, AsyncModelCalls):
         await self.close()
 
     async def close(self) -> None:
+        self._closed = True
         await self._channel.close()
 
     # The daemon
@@ -243,6 +246,8 @@ class AsyncClient(AsyncExchange, AsyncClassifierCalls, AsyncModelCalls):
     # How a call is made
 
     def _rpc(self, call: Call[Any]) -> Any:
+        if self._closed:
+            raise ClientClosed
         if call.stub not in self._stubs:
             self._stubs[call.stub] = call.stub(self._channel)
         return getattr(self._stubs[call.stub], call.method)

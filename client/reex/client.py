@@ -16,6 +16,7 @@ from reex import calls, channel, figures, status, types
 from reex.calls import Call, Page, TrainSettings
 from reex.checking import Checker
 from reex.classifier_calls import ClassifierCalls
+from reex.errors import ClientClosed
 from reex.exchange import Exchange
 from reex.failures import from_rpc_error
 from reex.model_calls import ModelCalls
@@ -41,6 +42,7 @@ class Client(Exchange, ClassifierCalls, ModelCalls):
         self.timeout = timeout
         self._channel = grpc.insecure_channel(channel.resolve(target), options=channel.OPTIONS)
         self._stubs: dict[Any, Any] = {}
+        self._closed = False
 
     def __enter__(self) -> Client:
         return self
@@ -49,6 +51,7 @@ class Client(Exchange, ClassifierCalls, ModelCalls):
         self.close()
 
     def close(self) -> None:
+        self._closed = True
         self._channel.close()
 
     # The daemon
@@ -260,6 +263,8 @@ class Client(Exchange, ClassifierCalls, ModelCalls):
     # How a call is made
 
     def _rpc(self, call: Call[Any]) -> Any:
+        if self._closed:
+            raise ClientClosed
         if call.stub not in self._stubs:
             self._stubs[call.stub] = call.stub(self._channel)
         return getattr(self._stubs[call.stub], call.method)

@@ -20,6 +20,7 @@
     │   ├── ModelTooLarge
     │   └── QueueFull         try again in a moment
     ├── Cancelled
+    ├── ClientClosed          a call through a client after its `close`
     ├── PermissionDenied
     ├── Unavailable           a retry may succeed
     │   ├── DaemonDown        nothing answers at the socket
@@ -125,6 +126,11 @@ class QueueFull(ResourceExhausted):
 
 class Cancelled(ReexError):
     pass
+
+
+class ClientClosed(ReexError):
+    def __init__(self) -> None:
+        super().__init__("expected an open client, this one is closed; open another: reex.Client()")
 
 
 class PermissionDenied(ReexError):

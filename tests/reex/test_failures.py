@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import grpc
 import pytest
-from reex import Client, errors
+from reex import AsyncClient, Client, errors
 
 
 def test_the_reason_decides_the_class(daemon, client):
@@ -85,3 +86,30 @@ def test_only_unavailable_is_tried_again(daemon, client):
     with pytest.raises(errors.QueueFull):
         client.get_job("train-1")
     assert attempts == {"GetDocument": 4, "GetJob": 1}
+
+
+def test_a_closed_client_says_so(daemon, socket, tmp_path):
+    client = Client(socket)
+    client.close()
+    for ask in (
+        client.status,
+        lambda: list(client.list_projects()),
+        lambda: list(client.predict("p", ["a text"])),
+        lambda: client.upload("p", [{"document": "a text"}], "train"),
+        lambda: client.export_classifier("p", tmp_path / "none.sdmkitmodel"),
+    ):
+        with pytest.raises(errors.ClientClosed, match="this one is closed; open another"):
+            ask()
+    assert daemon.requests == []
+
+
+def test_a_closed_asyncio_client_says_so(daemon, socket):
+    async def ask() -> None:
+        async with AsyncClient(socket) as client:
+            await client.server_info()
+        with pytest.raises(errors.ClientClosed):
+            await client.status()
+        with pytest.raises(errors.ClientClosed):
+            [answer async for answer in client.predict_split("p", "test")]
+
+    asyncio.run(ask())
