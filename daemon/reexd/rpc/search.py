@@ -24,7 +24,7 @@ class SearchService(search_pb2_grpc.SearchServiceServicer):
             self._search.nearest,
             request.project,
             request.text,
-            request.limit or LIMIT_DEFAULT,
+            request.limit if request.HasField("limit") else LIMIT_DEFAULT,
             tuple(request.splits),
             tuple(request.labels),
         )

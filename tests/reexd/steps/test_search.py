@@ -86,8 +86,8 @@ def test_names_of_labels(served, library):
 
 def test_bounds(served, library):
     project, _ = library
-    for limit in (-1, 1001):
-        with pytest.raises(errors.InvalidArgument):
+    for limit in (-1, 0, 1001):
+        with pytest.raises(errors.InvalidArgument, match=f"1 to 1,000 results; received a limit of {limit}"):
             served.client.search(project, "a", limit=limit)
     for text in ("", "  ", "x" * ((1 << 20) + 1)):
         with pytest.raises(errors.InvalidArgument):
