@@ -21,7 +21,7 @@ from reex.errors import ClientClosed
 from reex.exchange import AsyncExchange
 from reex.failures import from_rpc_error
 from reex.model_calls import AsyncModelCalls
-from reex.portable import is_dataset
+from reex.portable import is_dataset, refuse_form
 from reex.reading import JSON_LINES, OpenSource, Source
 from reex.streaming import PredictRequests, in_thread
 from reex.texts import TextLike
@@ -107,6 +107,7 @@ class AsyncClient(AsyncExchange, AsyncClassifierCalls, AsyncModelCalls):
     ) -> types.UploadResult:
         """See `Client.upload`. The source is read in a thread; `on_progress` is called in the event loop."""
         if is_dataset(source):
+            refuse_form(form)
             return await self._import_documents(project, source, split, validate_only, on_progress)
         limits = await self.server_info()
         with OpenSource(source, form, limits.document_size_max_bytes) as opened:

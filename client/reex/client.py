@@ -20,7 +20,7 @@ from reex.errors import ClientClosed
 from reex.exchange import Exchange
 from reex.failures import from_rpc_error
 from reex.model_calls import ModelCalls
-from reex.portable import is_dataset
+from reex.portable import is_dataset, refuse_form
 from reex.reading import JSON_LINES, OpenSource, Source
 from reex.streaming import PredictRequests
 from reex.texts import TextLike
@@ -125,6 +125,7 @@ class Client(Exchange, ClassifierCalls, ModelCalls):
         Running it again after an interruption goes on where it stopped.
         """
         if is_dataset(source):
+            refuse_form(form)
             return self._import_documents(project, source, split, validate_only, on_progress)
         limits = self.server_info()
         with OpenSource(source, form, limits.document_size_max_bytes) as opened:

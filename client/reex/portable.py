@@ -31,6 +31,15 @@ def is_dataset(source: object) -> bool:
     return isinstance(source, str | os.PathLike) and Path(source).suffix == DATASET
 
 
+def refuse_form(form: str | None) -> None:
+    """Raises InvalidArgument for a format of lines that is asked of a .sdmdataset."""
+    if form is not None:
+        raise InvalidArgument(
+            f"a {DATASET} is a format of its own, received the format {form!r} with it: leave that out, "
+            "or give a file of lines"
+        )
+
+
 class PortableFolder:
     """A folder of a format, opened for reading. Use it as a context manager.
 

@@ -118,11 +118,13 @@ def test_a_dataset_is_an_upload(client: Client, daemon: Any, socket: Path, tmp_p
     assert result.rejections[0].line == 2
     assert seen[-1].read_bytes == seen[-1].total_bytes == 6
 
-    async def upload() -> Any:
+    async def upload(**given: Any) -> Any:
         async with AsyncClient(socket) as other:
-            return await other.upload("p", str(folder), "train", validate_only=True)
+            return await other.upload("p", str(folder), "train", validate_only=True, **given)
 
     assert asyncio.run(upload()) == result
+    with pytest.raises(errors.InvalidArgument, match="'jsonl' with it"):
+        asyncio.run(upload(form="jsonl"))
 
 
 def test_a_refusal_comes_as_what_it_is(client: Client, daemon: Any, model: Path) -> None:

@@ -77,6 +77,9 @@ def test_a_folder_of_documents_is_uploaded(held, reexctl, tmp_path):
     assert "2 brought their vectors" in ended.out
     assert f"{folder}:2" in ended.err
     assert reexctl("upload", "s", tmp_path, "--split", "train").code == 2
+    refused = reexctl("upload", "s", folder, "--split", "train", "--format", "csv")
+    assert (refused.code, refused.out) == (2, "")
+    assert "received the format 'csv' with it: leave that out" in refused.err
 
 
 def test_train_goes_on_from_a_version(held, reexctl):
