@@ -153,7 +153,7 @@ def _header(record: Record, delimiter: str) -> list[str]:
     if record.problem:
         raise InvalidArgument(f"the header line cannot be read: {record.problem}")
     if slip := check_names(names):
-        raise InvalidArgument(f"the header line names a column that would be taken for another: {slip[1]}")
+        raise InvalidArgument(f"the header line has a column that would be kept as an unknown one: {slip[1]}")
     if "document" not in names:
         raise InvalidArgument(
             f"expected a column named document (and optionally id, label, prompt, info, group, attributes), "
