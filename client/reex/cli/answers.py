@@ -88,7 +88,8 @@ def _probability(answer: Prediction) -> str:
         )
     lower, upper = answer.probability_lower or 0.0, answer.probability_upper or 0.0
     behind = answer.probability_documents
-    of = f"{behind:,} calibration documents like it" if behind else "no calibration document is like it"
+    of = f"{behind:,} calibration document{'s' * (behind != 1)} like it"
+    of = of if behind else "no calibration document is like it"
     return f"{answer.probability:.3f} that this is right (95 % interval {lower:.3f} to {upper:.3f}; {of})"
 
 

@@ -74,6 +74,8 @@ def test_query_says_how_probable_it_is_and_what_it_cannot_exclude(held, reexctl)
         assert expected in ended.out
     assert "negative, neutral    at coverage 0.95; 1 of them with too few" in ended.out
     assert reexctl("query", "s", "a text", "--coverage", 0.3).code == 2
+    told.probability_documents = 1
+    assert "; 1 calibration document like it" in reexctl("query", "s", "a text").out
 
 
 def test_query_says_when_nothing_is_known_of_the_probability(held, reexctl):
