@@ -107,7 +107,8 @@ class Support:
         step = max(1, min(TILE_ROWS_MAX, TILE_ELEMENTS // (self._folded * GROUPS)))
         for start in range(0, len(order), step):
             rows = order[start : start + step]
-            yield self._tile(rows, queries[rows], predictions[rows], exclude[rows], neighbors)
+            hidden = None if exclude is None else exclude[rows]
+            yield self._tile(rows, queries[rows], predictions[rows], hidden, neighbors)
 
     def match(
         self, queries: np.ndarray, predictions: np.ndarray, *, exclude: np.ndarray | None = None
@@ -118,13 +119,16 @@ class Support:
             q[tile.rows], d0[tile.rows] = tile.q, tile.d0
         return q, d0
 
-    def _checked_exclude(self, exclude: np.ndarray | None, count: int) -> np.ndarray:
+    def _checked_exclude(self, exclude: np.ndarray | None, count: int) -> np.ndarray | None:
+        """None when no query is a row of the support, which spares every step the question."""
         if exclude is None:
-            return np.full(count, -1, dtype=np.int64)
+            return None
         exclude = np.asarray(exclude, dtype=np.int64)
         if exclude.shape != (count,) or (exclude < -1).any() or (exclude >= self.count).any():
             raise ValueError(f"exclude must hold one support index in -1..{self.count - 1} per query")
-        if (exclude >= 0).any() and (self.neighbors_max < 2 or self.count < 2):
+        if not (exclude >= 0).any():
+            return None
+        if self.neighbors_max < 2 or self.count < 2:
             raise ValueError("a row of the support needs another row and K >= 2 to be matched without itself")
         return exclude
 
@@ -133,7 +137,7 @@ class Support:
         rows: np.ndarray,
         queries: np.ndarray,
         predictions: np.ndarray,
-        exclude: np.ndarray,
+        exclude: np.ndarray | None,
         neighbors: int,
     ) -> Nearest:
         """`predictions` ascend within the tile, so that each class is one slice of rows."""
@@ -141,13 +145,15 @@ class Support:
         slack = self._slack(centred)
         block = self._block(centred, exclude)  # (B, N padded)
         xp = _module(block)
-        runs = np.flatnonzero(np.r_[True, predictions[1:] != predictions[:-1], True])
+        margin = slack if xp is np else mx.array(slack)
         parts = [
-            self._count_good(block[first:last], int(predictions[first]), slack[first:last])
-            for first, last in pairwise(runs)
+            self._count_good(block[first:last], int(predictions[first]), margin[first:last])
+            for first, last in pairwise(_runs(predictions))
         ]
-        nearest, to_bad, lower, upper = map(xp.concatenate, zip(*parts, strict=True))
-        reach = self._reach(block, nearest, neighbors) + xp.array(slack)
+        if len(parts) > 1:
+            parts = [tuple(map(xp.concatenate, zip(*parts, strict=True)))]
+        nearest, to_bad, lower, upper = parts[0]
+        reach = self._reach(block, nearest, neighbors) + margin
         near = block <= reach[:, None]
         if xp is mx:
             mx.eval(to_bad, lower, upper, near)
@@ -158,7 +164,7 @@ class Support:
         indices, distances = self._sorted_candidates(queries, np.asarray(near), exclude, max(1, neighbors))
         if not np.isfinite(distances[:, 0]).all():
             raise ValueError("squared-L2 matching produced a non-finite distance")
-        cap = np.where(exclude >= 0, self.neighbors_max - 1, self.neighbors_max)
+        cap = self.neighbors_max if exclude is None else self.neighbors_max - (exclude >= 0)
         return Nearest(
             rows,
             np.minimum(q, cap).astype(np.int32),
@@ -172,7 +178,7 @@ class Support:
         norms = np.sqrt(np.einsum("br,br->b", centred, centred))
         return (2.0 * ROUNDING * self._radius * (norms + 0.5 * self._radius)).astype(np.float32)
 
-    def _block(self, centred: np.ndarray, exclude: np.ndarray) -> Block:
+    def _block(self, centred: np.ndarray, exclude: np.ndarray | None) -> Block:
         """t of a tile, (B, R) -> (B, N padded), with excluded rows at infinity; a NumPy array on the CPU."""
         extended = np.ones((len(centred), centred.shape[1] + 1), dtype=np.float32)
         extended[:, :-1] = centred
@@ -181,28 +187,26 @@ class Support:
         if self._on_host and not few:
             mx.eval(block)
             block = np.array(block, copy=False)
-        hidden = np.flatnonzero(exclude >= 0)
-        if hidden.size:
-            xp = _module(block)
+        if exclude is not None:
+            hidden, xp = np.flatnonzero(exclude >= 0), _module(block)
             block[xp.array(hidden), xp.array(self._place[exclude[hidden]])] = xp.inf
         return block
 
-    def _count_good(self, block: Block, label: int, slack: np.ndarray) -> tuple[Block, Block, Block, Block]:
+    def _count_good(self, block: Block, label: int, margin: Block) -> tuple[Block, Block, Block, Block]:
         """For queries predicted `label`: t of the nearest row, t of the nearest row that is not good, and how
         many good rows lie surely, and possibly, before that one; (B,) each."""
         xp = _module(block)
         first, last = int(self._bounds[label]), int(self._bounds[label + 1])
-        to_bad = xp.full((block.shape[0],), xp.inf)
-        if first > 0:
-            to_bad = xp.min(block[:, :first], axis=1)
-        if last < block.shape[1]:
-            to_bad = xp.minimum(to_bad, xp.min(block[:, last:], axis=1))
-        good, margin = block[:, first:last], xp.array(slack)
+        good, bad = block[:, first:last], [block[:, :first], block[:, last:]]
+        minima = [part.min(axis=1) for part in bad if part.shape[1]]
+        if not minima:
+            minima = [xp.full((block.shape[0],), xp.inf)]
+        to_bad = minima[0] if len(minima) == 1 else xp.minimum(*minima)
         lower = counted(good < (to_bad - margin)[:, None])
         upper = counted(good <= (to_bad + margin)[:, None])
         # Excluded rows stand at infinity; they equal an infinite limit (no bad row at all) but are no match.
         upper = xp.where(xp.isinf(to_bad), lower, upper)
-        nearest = xp.minimum(to_bad, xp.min(good, axis=1)) if last > first else to_bad
+        nearest = xp.minimum(to_bad, good.min(axis=1)) if last > first else to_bad
         return nearest, to_bad, lower, upper
 
     def _reach(self, block: Block, nearest: Block, neighbors: int) -> Block:
@@ -213,8 +217,8 @@ class Support:
         xp = _module(block)
         if neighbors >= self._folded:
             return xp.full(nearest.shape, xp.finfo(xp.float32).max)
-        minima = xp.min(block.reshape(block.shape[0], GROUPS, self._folded), axis=1)
-        return xp.max(xp.partition(minima, neighbors - 1, axis=1)[:, :neighbors], axis=1)
+        minima = block.reshape(block.shape[0], GROUPS, self._folded).min(axis=1)
+        return xp.partition(minima, neighbors - 1, axis=1)[:, neighbors - 1]
 
     def _resolve(
         self,
@@ -243,14 +247,15 @@ class Support:
         return np.bincount(who[good & (bads == before)], minlength=unsure.size)
 
     def _sorted_candidates(
-        self, queries: np.ndarray, near: np.ndarray, exclude: np.ndarray, count: int
+        self, queries: np.ndarray, near: np.ndarray, exclude: np.ndarray | None, count: int
     ) -> tuple[np.ndarray, np.ndarray]:
         """The `count` nearest of the shortlisted rows by (direct distance, index): two (B, count) arrays."""
         rows = len(queries)
         who, place = np.divmod(np.flatnonzero(near), near.shape[1])
         index = self._order[place]
-        kept = index != exclude[who]  # an infinite reach takes in what stands at infinity
-        who, place, index = who[kept], place[kept], index[kept]
+        if exclude is not None:
+            kept = index != exclude[who]  # an infinite reach takes in what stands at infinity
+            who, place, index = who[kept], place[kept], index[kept]
         distances = self._direct(queries[who], place)
         by_rank = np.lexsort((index, distances, who))
         who, index, distances = who[by_rank], index[by_rank], distances[by_rank]
@@ -266,6 +271,13 @@ class Support:
         """Squared distances by differences, (p, R) queries to the rows at `place` (p,) -> (p,) float32."""
         differences = queries - self._rows[place]
         return np.square(differences, out=differences).sum(axis=1)
+
+
+def _runs(ascending: np.ndarray) -> list[int]:
+    """Where each run of equal values begins, and the end."""
+    if ascending[0] == ascending[-1]:
+        return [0, len(ascending)]
+    return [0, *(np.flatnonzero(ascending[1:] != ascending[:-1]) + 1).tolist(), len(ascending)]
 
 
 def _module(block: Block):
