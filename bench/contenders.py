@@ -48,9 +48,10 @@ def reex(job: Job) -> tuple[dict[str, Any], Answer]:
     """The product's defaults, through the code that the daemon's workers and steps run."""
     fitted, settings, matcher = _fitted(job)
     from reexd import sdm
-    from reexd.steps.calibrate import calibrate
+    from reexd.steps.calibrate import calibrations
 
-    calibration = calibrate(fitted, job.class_count, settings)
+    found = calibrations(fitted, np.arange(len(job.labels)), job.class_count, settings)
+    calibration = found[fitted.number]
     blocks = [
         sdm.evidence(arrays["calibration_index"], *_calibration_rows(arrays))
         for arrays in (outcome.arrays for outcome in fitted.outcomes)

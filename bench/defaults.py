@@ -5,10 +5,10 @@ sizes allow one.
 In process, over hidden states that the engine made once: the settings, fits, choice of the shuffle and calibration are
 the functions that the daemon's training calls (`phrasebank` goes end to end). The regression's strength is
 cross-validated on its own rows (`regression.py`); "same rows" are the support of the shuffle that was kept, "all rows"
-the pool. Subsets are drawn by class shares, at least four of each class, and more often than there are seeds: which
-150 documents were drawn moves the difference by points, and 500 test documents do not tell one point from chance: a
-second figure is over all that were not drawn as well. "Sizes allow" means that some class has the
-calibration rows that a certificate at .9 takes (`certified_rows_min`). Test documents choose nothing.
+the pool. Subsets are drawn by class shares, at least four of each class, and more often than there are seeds: which 150
+documents were drawn moves the difference by points, and 500 test documents do not tell one point from chance: a second
+figure is over all that were not drawn as well. "Sizes allow": some class has the calibration documents, over all
+shuffles, that a certificate at .9 takes (`certified_rows_min`). Test documents choose nothing.
 """
 
 from __future__ import annotations
@@ -154,7 +154,7 @@ def _trial(name: str, seed: int, pool: Rows, test: Rows, rest: Rows | None) -> T
     from reexd.engine.adaptor.shuffles import fit_shuffles
     from reexd.engine.matching import Matcher
     from reexd.engine.tasks import State
-    from reexd.steps import calibrate
+    from reexd.steps.calibrate import calibrations
     from reexd.steps.fit import Fitted, chosen
 
     print(f"  {name}, seed {seed}: {len(pool.labels)} documents", flush=True)
@@ -165,7 +165,8 @@ def _trial(name: str, seed: int, pool: Rows, test: Rows, rest: Rows | None) -> T
         State(arrays, facts) for facts, arrays in fit_shuffles(pool.vectors, pool.labels, settings)
     )
     fitted = Fitted(outcomes, chosen(outcomes, settings))
-    calibration = calibrate.calibrate(fitted, sizes.size, settings)
+    everyone = np.arange(len(pool.labels))
+    calibration = calibrations(fitted, everyone, sizes.size, settings)[fitted.number]
     cpu_s = time.process_time() - begun
     facts, arrays = fitted.outcome.facts, fitted.outcome.arrays
     matcher = Matcher(
@@ -182,7 +183,8 @@ def _trial(name: str, seed: int, pool: Rows, test: Rows, rest: Rows | None) -> T
     right, admitted = named[:tested], scores.region_alpha >= ALPHA
     high = [region for region in calibration.regions if region.alpha >= ALPHA]
     certified = {label for region in high for label in range(sizes.size) if label not in sdm.left_out(region)}
-    names = [str(label) for label in range(sizes.size)]
+    rows = calibration.witnesses
+    most = np.bincount(rows.labels, rows.weights).max()  # calibration documents of a class, all shuffles
     support = Rows(pool.vectors[fitted.training], pool.labels[fitted.training])
     same_rows = _regression(support, test, seed)
     return Trial(
@@ -200,11 +202,11 @@ def _trial(name: str, seed: int, pool: Rows, test: Rows, rest: Rows | None) -> T
         right=int((admitted & right).sum()),
         tested=tested,
         certified=len(certified),
-        could=int(np.bincount(pool.labels[fitted.calibration]).max()) >= sdm.certified_rows_min(ALPHA),
+        could=bool(most >= sdm.certified_rows_min(ALPHA, rows.reserve)),
         highest=max((region.alpha for region in calibration.regions), default=0.0),
         beyond=float((scores.d == 0.0).mean()),
         cpu_s=cpu_s,
-        why=sdm.explain_regions(calibration, names),
+        why=sdm.explain_regions(calibration),
     )
 
 

@@ -224,9 +224,8 @@ class ClassifierArrays:
     )  # (k,) int64, -1: not known
     # The calibrated probability, empty in a version that was made without it (see steps.confidence).
     evidence_documents: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))  # (m,) int64
-    evidence_table: np.ndarray = field(  # (m, 5) float32: label, prediction, q, nearness, magnitude
-        default_factory=lambda: np.empty((0, 5), np.float32)
-    )
+    # (m, 7) float32: label, prediction, q, nearness, magnitude, q', sdm of the prediction; the last two may be missing
+    evidence_table: np.ndarray = field(default_factory=lambda: np.empty((0, 7), np.float32))
     probability_coefficients: np.ndarray = field(  # (6,) float64: a, b_q, b_m, b_d, T, highest magnitude
         default_factory=lambda: np.empty(0, np.float64)
     )

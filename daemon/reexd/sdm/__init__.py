@@ -14,7 +14,7 @@ Symbols of "act" (arXiv 2509.12760v5) and where they are computed; docs/calibrat
     G_c               class CDFs of q'                            calibrate                        sdm.md 8
     alpha'            rungs of the ladder                         ladder_alphas                    sdm.md 9b
     q'_min, psi       a region                                    fit_region, fit_regions          act Alg. 1
-    psi, left out     a rung certified class by class             fit_certified_region             docs/calibration.md
+    psi, left out     a rung certified class by class             fit_certified_regions            docs/calibration.md
     M(x)              membership                                  region_accepts, region_alphas    act Eq. 9
     n_c               effective sample sizes                      effective_sample_sizes           act A.5
     eps               DKW error of d                              dkw_errors, distance_bands       act A.5
@@ -35,7 +35,15 @@ from reexd.sdm.calibration import (
     admitted_rightly,
     calibrate,
 )
-from reexd.sdm.certification import Lack, Verdict, certified_rows_min, fit_certified_region, left_out
+from reexd.sdm.certification import (
+    Lack,
+    Verdict,
+    Witnesses,
+    certified_rows_min,
+    fit_certified_regions,
+    left_out,
+    witnesses,
+)
 from reexd.sdm.conformal import class_conformity, conformity, set_rows_min, set_sharing, set_thresholds
 from reexd.sdm.digest import feature_digest
 from reexd.sdm.distance import class_distances, distance_cdfs, distance_quantiles, pool_small_cdfs
@@ -112,6 +120,7 @@ __all__ = [
     "Similarity",
     "TwoSampleTest",
     "Verdict",
+    "Witnesses",
     "admission",
     "admitted_rightly",
     "agreement",
@@ -137,7 +146,7 @@ __all__ = [
     "evidence",
     "explain_regions",
     "feature_digest",
-    "fit_certified_region",
+    "fit_certified_regions",
     "fit_magnitude",
     "fit_nearness",
     "fit_normalization",
@@ -177,4 +186,5 @@ __all__ = [
     "twin_count",
     "twins",
     "two_sample_test",
+    "witnesses",
 ]

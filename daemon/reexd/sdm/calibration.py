@@ -7,15 +7,15 @@ which regions can be fitted again without training. Must not know: matching, tra
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from reexd.sdm.activation import Q_OFFSET, sdm_activation
-from reexd.sdm.certification import fit_certified_region
+from reexd.sdm.certification import Witnesses, fit_certified_regions, witnesses
 from reexd.sdm.distance import distance_cdfs, distance_quantiles, pool_small_cdfs
 from reexd.sdm.loss import class_balanced_mean
-from reexd.sdm.regions import Region, every_class, fit_regions, ladder_alphas, region_alphas
+from reexd.sdm.regions import Region, fit_regions, ladder_alphas, region_alphas
 from reexd.sdm.rescaled_similarity import rescaled_similarity
 from reexd.sdm.shuffling import check_split
 
@@ -35,17 +35,33 @@ class CalibrationRows:
     sdm: np.ndarray  # (n, C) float32
     q_prime: np.ndarray  # (n,) float32
 
+    @property
+    def outputs(self) -> np.ndarray:
+        """sdm of the prediction, (n,) float32."""
+        return self.sdm[np.arange(self.predictions.size), self.predictions]
+
+    def alone(self) -> Witnesses:
+        """What certifies where no other model's rows are known."""
+        return witnesses([np.arange(self.labels.size)], [self.witness()])
+
+    def witness(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """What `witnesses` takes of them."""
+        return self.labels, self.predictions, self.outputs, self.q_prime
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Calibration:
-    """What scoring needs. `rows` is None when only the products were kept or loaded."""
+    """What scoring needs. `rows` and `witnesses` are None when only the products were kept or loaded."""
 
     distance_cdfs: tuple[np.ndarray, ...]  # F_c, ascending float32
     q_prime_cdfs: tuple[np.ndarray, ...]  # G_c, ascending float32
     regions: tuple[Region, ...]  # descending alpha
     alphas: tuple[float, ...] = field(default_factory=ladder_alphas)  # the rungs that were tried
     pooled_classes: tuple[int, ...] = ()  # classes whose F_c is the pooled one
-    certified: bool = False  # rungs may leave classes out; else all classes pass a rung or it has no region
+    witnesses: Witnesses | None = (
+        None  # what rungs were certified with, which may leave classes out; else all classes
+    )
+    # pass a rung or it has no region
     q_offset: float = Q_OFFSET
     ood_limit: int = 0
     rows: CalibrationRows | None = None
@@ -53,6 +69,11 @@ class Calibration:
     @property
     def class_count(self) -> int:
         return len(self.distance_cdfs)
+
+    def certified_with(self, found: Witnesses) -> Calibration:
+        """The same with rungs certified with other rows, such as those of all shuffles of a training."""
+        regions = fit_certified_regions(found, self.class_count, self.alphas, self.ood_limit)
+        return replace(self, regions=regions, witnesses=found)
 
     def admitted_rightly(self) -> float:
         """The share of calibration rows that regions from ADMITTING_ALPHA on admit rightly, mean over classes.
@@ -85,7 +106,8 @@ def calibrate(
     The prediction is argmax z', the first class on ties. A class with fewer than `pooled_classes_min` rows
     with q above the limit gets the pooled F_c, and is named in `pooled_classes`; 0 is the article's rule,
     where an empty F_c makes d = 0 for every row. `certified` fits each rung to the classes that can keep its
-    promise and leaves the others out of it. Raises ValueError for a class without rows, or input out of range.
+    promise, by these rows alone (`Calibration.certified_with` takes more), and leaves the others out of it. Raises
+    ValueError for a class without rows, or input out of range.
     """
     labels = check_split(labels, class_count, "calibration")
     logits = np.asarray(logits, dtype=np.float32)
@@ -101,19 +123,24 @@ def calibrate(
     d = distance_quantiles(d0, cdfs)
     sdm = sdm_activation(logits, q, d, q_offset)
     q_prime = rescaled_similarity(q, sdm[np.arange(labels.size), predictions], q_offset)
-    rule = fit_certified_region if certified else every_class
+    rows = CalibrationRows(labels, predictions, logits, q.astype(np.int32), d0, d, sdm, q_prime)
     rungs = ladder_alphas() if alphas is None else tuple(alphas)
-    return Calibration(
+    regions = ()
+    if not certified:
+        regions = fit_regions(sdm, q_prime, labels, predictions, alphas=rungs, ood_limit=ood_limit)
+    calibration = Calibration(
         distance_cdfs=cdfs,
         q_prime_cdfs=tuple(np.sort(q_prime[labels == label]) for label in range(class_count)),
-        regions=fit_regions(sdm, q_prime, labels, predictions, alphas=rungs, ood_limit=ood_limit, rule=rule),
+        regions=regions,
         alphas=rungs,
         pooled_classes=pooled,
-        certified=certified,
         q_offset=q_offset,
         ood_limit=ood_limit,
-        rows=CalibrationRows(labels, predictions, logits, q.astype(np.int32), d0, d, sdm, q_prime),
+        rows=rows,
     )
+    if not certified:
+        return calibration
+    return calibration.certified_with(rows.alone())
 
 
 def admitted_rightly(

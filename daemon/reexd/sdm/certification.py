@@ -1,6 +1,7 @@
 """Regions that may leave classes out: each class is certified for itself (product mode; `--official` wants all).
 
-Owns: the certificate of a class, the search for the cut, and what a class lacks. Must not know: how it is told.
+Owns: the certificate of a class, the search for the cut, the ladder, and what a class lacks. Must not know: how it is
+told.
 
 Algorithm 1 wants every class at one cut of q', so that of 150 classes one noisy or small one blocks a rung for all.
 Here a class that cannot keep the promise at a rung gets the threshold NEVER: no document is admitted under its name
@@ -11,25 +12,82 @@ with q' >= t that no higher rung accepted,
     at most int((1 - alpha) m) of the m rows admitted under its name are of other classes              (by prediction)
 
 The first is the label-conditional conformal quantile with its n + 1: coverage given the cut is (n - k) / (n + 1)
-(Vovk 2012), and k holds MARGIN standard errors in reserve for having searched the cut on the same rows. The second
+(Vovk 2012), and k holds a share of a standard error in reserve for having searched the cut on the same rows. The second
 counts rows of every true class, left-out ones among them, for nothing bounds how often those are taken for another.
-`tests/slow/test_coverage.py` simulates both. Nothing is promised about documents whose true class is left out, but
+
+The rows are those of all shuffles of a training (`Witnesses`): each was measured under weights that did not train on
+it, and sdm and q' are on the scale of each shuffle's own calibration. A document that calibrates in several counts
+once, in parts, so that n is a number of documents: three quarters of a pool, where one shuffle holds out less than a
+third.
+`tests/slow/test_coverage.py` simulates all of it. Nothing is promised about documents whose true class is left out, but
 that they count as mistakes of the classes they are taken for.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
 
-from reexd.sdm.regions import NEVER, Region, tail_allowance
+from reexd.sdm.regions import NEVER, Region
+from reexd.sdm.rescaled_similarity import is_out_of_distribution
 
 MARGIN = 0.5  # standard errors of a count; measured in tests/slow/test_coverage.py
 CUTS_MAX = 64
 ROWS_MIN_SEARCHED = 10_000  # more than any alpha of the ladder that is of use
+_FUZZ = 1e-9  # parts of documents do not quite add up
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Witnesses:
+    """Calibration rows of one or several models, as far as a certificate looks at them (n rows)."""
+
+    labels: np.ndarray  # (n,) int64
+    predictions: np.ndarray  # (n,) int64
+    outputs: np.ndarray  # (n,) float32, sdm of the prediction
+    q_prime: np.ndarray  # (n,) float32
+    weights: np.ndarray  # (n,) float64: a document's rows add up to 1
+    reserve: float  # of k, in standard errors of a count
+
+    def own(self, alpha: float) -> np.ndarray:
+        """sdm of the label as far as an alpha above 1/2 asks, (n,) float32: 0 where another class is predicted."""
+        assert alpha > 0.5
+        return np.where(self.labels == self.predictions, self.outputs, np.float32(0.0))
+
+    def accepted(self, region: Region, ood_limit: int = 0) -> np.ndarray:
+        """Membership (act Eq. 9), (n,) bool: of thresholds above 1/2 only the prediction can reach its own."""
+        thresholds = np.asarray(region.thresholds, np.float32)
+        return (
+            ~is_out_of_distribution(self.q_prime, ood_limit)
+            & (self.q_prime >= np.float32(region.q_prime_min))
+            & (self.outputs >= thresholds[self.predictions])
+        )
+
+
+def witnesses(
+    documents: Sequence[np.ndarray], rows: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]
+) -> Witnesses:
+    """Of the models in order, that which the rungs are for first: numbers of documents (n_j,), and for each its labels,
+    predictions, sdm of the prediction, and q', (n_j,) each.
+
+    The reserve is MARGIN where those are all the documents there are, and less as others bear witness too: the search
+    for the cut then follows what is peculiar to the first model's rows less. It falls with the root of their share.
+    """
+    everything = np.concatenate(documents)
+    distinct, place, times = np.unique(everything, return_inverse=True, return_counts=True)
+    first = np.unique(documents[0]).size
+    labels, predictions, outputs, q_prime = map(np.concatenate, zip(*rows, strict=True))
+    return Witnesses(
+        labels=labels.astype(np.int64),
+        predictions=predictions.astype(np.int64),
+        outputs=outputs.astype(np.float32),
+        q_prime=q_prime.astype(np.float32),
+        weights=1.0 / times[place],
+        reserve=MARGIN * math.sqrt(first / max(distinct.size, 1)),
+    )
 
 
 class Lack(StrEnum):
@@ -42,58 +100,74 @@ class Lack(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """One class at one rung and cut."""
+    """One class at one rung and cut. Counts are of documents; one whose rows disagree counts in parts."""
 
     label: int
     lack: Lack | None  # None: certified
-    rows: int  # calibration rows of the class
-    candidates: int  # n: of these, with q' >= cut and not accepted by a higher rung
-    reaching: int  # of the candidates, those with sdm_c >= alpha
-    admitted: int  # m: candidates of any class that were, or would be, admitted under its name
-    wrong: int  # of the admitted, those of other classes
+    rows: float  # calibration documents of the class
+    candidates: float  # n: of these, with q' >= cut and not accepted by a higher rung
+    reaching: float  # of the candidates, those with sdm_c >= alpha
+    admitted: float  # m: candidates of any class that were, or would be, admitted under its name
+    wrong: float  # of the admitted, those of other classes
     coverage: (
         float  # (n - k) / (n + 1): expected share of such documents at or above psi_c; 0 when n is too small
     )
 
 
-def fall_short(alpha: float, counts: np.ndarray) -> np.ndarray:
-    """k: how many of n rows may lie under psi, int64 of the shape of `counts`; negative where n is too small.
+def fall_short(alpha: float, counts: np.ndarray, reserve: float = MARGIN) -> np.ndarray:
+    """k: how many of n documents may lie under psi, int64 of the shape of `counts`; negative where n is too small.
 
-    The largest k with k + 1 <= (1 - alpha)(n + 1) - MARGIN sqrt(alpha (1 - alpha) n).
+    The largest k with k + 1 <= (1 - alpha)(n + 1) - reserve sqrt(alpha (1 - alpha) n).
     """
     counts = np.asarray(counts, dtype=np.float64)
     tail = round(1.0 - alpha, 10)
-    return np.floor(tail * (counts + 1.0) - 1.0 - MARGIN * np.sqrt(alpha * tail * counts) + 1e-9).astype(
+    return np.floor(tail * (counts + 1.0) - 1.0 - reserve * np.sqrt(alpha * tail * counts) + _FUZZ).astype(
         np.int64
     )
 
 
-def certified_rows_min(alpha: float) -> int:
-    """The fewest rows with which a class can be certified, all of them reaching alpha."""
-    allowed = fall_short(alpha, np.arange(ROWS_MIN_SEARCHED))
+def certified_rows_min(alpha: float, reserve: float = MARGIN) -> int:
+    """The fewest documents with which a class can be certified, all of them reaching alpha."""
+    allowed = fall_short(alpha, np.arange(ROWS_MIN_SEARCHED), reserve)
     allowed[0] = -1
     enough = np.flatnonzero(allowed >= 0)
     return int(enough[0]) if enough.size else ROWS_MIN_SEARCHED
 
 
-def fit_certified_region(
-    sdm: np.ndarray, q_prime: np.ndarray, labels: np.ndarray, predictions: np.ndarray, alpha: float
-) -> Region | None:
-    """The region at `alpha` that admits most, or None when no class can be certified.
+def fit_certified_regions(
+    rows: Witnesses, class_count: int, alphas: Sequence[float], ood_limit: int = 0
+) -> tuple[Region, ...]:
+    """The nested ladder, descending alpha: each rung is fitted on rows that no higher rung accepted (sdm.md 9b)."""
+    candidates = ~is_out_of_distribution(rows.q_prime, ood_limit)
+    regions: list[Region] = []
+    for alpha in alphas:
+        if not candidates.any():
+            break
+        region = fit_certified_region(rows, class_count, candidates, alpha)
+        if region is not None:
+            regions.append(region)
+            candidates &= ~rows.accepted(region, ood_limit)
+    return tuple(regions)
 
-    sdm (n, C), q' (n,), labels, predictions (n,) of the candidates alone. "Most" is the mean over classes of the share
-    of the class's candidates that are admitted rightly, so that a small class weighs as much as a large one; of
-    equal cuts the lowest.
+
+def fit_certified_region(
+    rows: Witnesses, class_count: int, candidates: np.ndarray, alpha: float
+) -> Region | None:
+    """The region at `alpha` that admits most of the `candidates` (n,) bool, or None when no class can be certified.
+
+    "Most" is the mean over classes of the share of the class's candidates that are admitted rightly, so that a small
+    class weighs as much as a large one; of equal cuts the lowest.
     """
-    if labels.size == 0:
+    if not candidates.any():
         return None
-    search = _Candidates(sdm, labels, predictions, alpha)
-    totals = np.maximum(np.bincount(labels, minlength=sdm.shape[1]), 1)
+    search = _Candidates(rows, class_count, alpha)
+    totals = np.bincount(rows.labels[candidates], rows.weights[candidates], class_count)
+    totals = np.where(totals > 0, totals, 1.0)
     best, found = 0.0, None
-    for cut in _cuts(q_prime):
-        thresholds, admitted, wrong, _ = search.at(q_prime >= cut)
+    for cut in _cuts(rows.q_prime[candidates]):
+        thresholds, admitted, wrong, _ = search.at(candidates & (rows.q_prime >= cut))
         worth = float(((admitted - wrong) * (thresholds < NEVER) / totals).mean())
-        if worth > best:
+        if worth > best + _FUZZ:
             best, found = worth, Region(alpha, float(cut), tuple(map(float, thresholds)))
     return found
 
@@ -106,41 +180,31 @@ def _cuts(q_prime: np.ndarray) -> np.ndarray:
 
 
 def verdicts(
-    sdm: np.ndarray,
-    q_prime: np.ndarray,
-    labels: np.ndarray,
-    predictions: np.ndarray,
-    candidates: np.ndarray,
-    alpha: float,
-    cut: float,
+    rows: Witnesses, class_count: int, candidates: np.ndarray, alpha: float, cut: float
 ) -> tuple[Verdict, ...]:
-    """What each class shows at a rung: arrays of all calibration rows, `candidates` (n,) bool those that no higher
-    rung accepted and that are not out of distribution. One per class, by label."""
-    search = _Candidates(sdm, labels, predictions, alpha)
-    kept = candidates & (q_prime >= np.float32(cut))
+    """What each class shows at a rung: `candidates` (n,) bool are the rows that no higher rung accepted and that are
+    not out of distribution. One per class, by label."""
+    search = _Candidates(rows, class_count, alpha)
+    kept = candidates & (rows.q_prime >= np.float32(cut))
     _, admitted, wrong, lacks = search.at(kept)
-    classes = sdm.shape[1]
-    rows, counts = np.bincount(labels, minlength=classes), np.bincount(labels[kept], minlength=classes)
-    reaching = np.bincount(labels[kept & (search.own >= np.float32(alpha))], minlength=classes)
-    allowed = fall_short(alpha, counts)
-    coverage = np.where(allowed >= 0, (counts - allowed) / (counts + 1.0), 0.0)
-    figures = zip(rows, counts, reaching, admitted, wrong, strict=True)
-    return tuple(
-        Verdict(label, lacks[label], *map(int, own), float(coverage[label]))
-        for label, own in enumerate(figures)
+    reach = kept & (search.own >= np.float32(alpha))
+    totals, counts, reaching = (
+        np.bincount(rows.labels[chosen], rows.weights[chosen], class_count)
+        for chosen in (np.ones(kept.size, bool), kept, reach)
     )
+    allowed = fall_short(alpha, counts, rows.reserve)
+    coverage = np.where(allowed >= 0, (counts - allowed) / (counts + 1.0), 0.0)
+    figures = zip(totals, counts, reaching, admitted, wrong, coverage, strict=True)
+    return tuple(Verdict(label, lacks[label], *map(float, own)) for label, own in enumerate(figures))
 
 
 class _Candidates:
     """Rows in the order of class and own output, from which any cut takes a part."""
 
-    def __init__(self, sdm: np.ndarray, labels: np.ndarray, predictions: np.ndarray, alpha: float) -> None:
-        everyone = np.arange(labels.size)
-        self.own = sdm[everyone, labels]
-        self._named = sdm[everyone, predictions]
-        self._labels, self._predictions = labels, predictions
-        self._order = np.lexsort((self.own, labels))
-        self._alpha, self._classes = alpha, sdm.shape[1]
+    def __init__(self, rows: Witnesses, class_count: int, alpha: float) -> None:
+        self.own = rows.own(alpha)
+        self._rows, self._alpha, self._classes = rows, alpha, class_count
+        self._order = np.lexsort((self.own, rows.labels))
 
     def at(self, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, Sequence[Lack | None]]:
         """(thresholds, admitted, wrong, lacks) of the classes, from the rows that `kept` (n,) bool marks.
@@ -148,20 +212,25 @@ class _Candidates:
         Admission under one name does not depend on other classes (psi > 1/2), so that a class which fails by
         prediction is struck off without a second look at the rest. Its counts stay as they were.
         """
+        rows = self._rows
         chosen = self._order[kept[self._order]]
-        counts = np.bincount(self._labels[chosen], minlength=self._classes)
-        starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-        allowed = fall_short(self._alpha, counts)
+        weights = rows.weights[chosen]
+        counts = np.bincount(rows.labels[chosen], weights, self._classes)
+        before = np.concatenate([[0.0], np.cumsum(counts)[:-1]])
+        allowed = fall_short(self._alpha, counts, rows.reserve)
         enough = (allowed >= 0) & (counts > 0)
         thresholds = np.full(self._classes, NEVER, dtype=np.float32)
-        thresholds[enough] = self.own[chosen[(starts + allowed)[enough]]]
+        places = np.searchsorted(np.cumsum(weights), (before + allowed)[enough] + _FUZZ, side="right")
+        thresholds[enough] = self.own[chosen[places]]
         reached = enough & (thresholds >= np.float32(self._alpha))
         thresholds[~reached] = NEVER
-        named = kept & (self._named >= thresholds[self._predictions])
-        admitted = np.bincount(self._predictions[named], minlength=self._classes)
-        mistaken = named & (self._predictions != self._labels)
-        wrong = np.bincount(self._predictions[mistaken], minlength=self._classes)
-        imprecise = wrong > tail_allowance(self._alpha, admitted)
+        named = kept & (rows.outputs >= thresholds[rows.predictions])
+        mistaken = named & (rows.predictions != rows.labels)
+        admitted, wrong = (
+            np.bincount(rows.predictions[each], rows.weights[each], self._classes)
+            for each in (named, mistaken)
+        )
+        imprecise = wrong > np.floor(round(1.0 - self._alpha, 10) * admitted + _FUZZ) + _FUZZ
         lacks = [
             Lack.ROWS
             if not enough[label]
@@ -176,33 +245,32 @@ class _Candidates:
         return thresholds, admitted, wrong, lacks
 
 
-def closest(
-    sdm: np.ndarray, q_prime: np.ndarray, labels: np.ndarray, candidates: np.ndarray, alpha: float
-) -> tuple[Verdict, ...]:
+def closest(rows: Witnesses, candidates: np.ndarray, alpha: float) -> tuple[Verdict, ...]:
     """Of a rung without a region: each class with candidates at the cut that suits it best, nearest to a certificate
-    first. Arrays as for `verdicts`; what is admitted at those cuts is not counted.
+    first. `candidates` as for `verdicts`; what is admitted at those cuts is not counted.
 
-    Only cuts that leave enough rows for a certificate are looked at, or, of a class that has too few, all its rows:
-    among the others a single row lacks least, which tells nothing of what is wrong.
+    Only cuts that leave enough documents for a certificate are looked at, or, of a class that has too few, all its
+    rows: among the others a single row lacks least, which tells nothing of what is wrong.
     """
-    found: list[tuple[int, Verdict]] = []
-    least = certified_rows_min(alpha)
-    for label in np.unique(labels[candidates]):
-        own = np.flatnonzero(candidates & (labels == label))
-        own = own[np.argsort(-q_prime[own], kind="stable")]
-        counts = np.arange(1, own.size + 1)
-        missing = counts - np.cumsum(sdm[own, label] >= np.float32(alpha))
-        slack = fall_short(alpha, counts) - missing
-        within_tie = np.append(q_prime[own][1:] == q_prime[own][:-1], False)
-        eligible = ~within_tie & (counts >= min(least, own.size))
+    found: list[tuple[float, Verdict]] = []
+    least = certified_rows_min(alpha, rows.reserve)
+    reaches = rows.own(alpha) >= np.float32(alpha)
+    for label in np.unique(rows.labels[candidates]):
+        own = np.flatnonzero(candidates & (rows.labels == label))
+        own = own[np.argsort(-rows.q_prime[own], kind="stable")]
+        weights, ordered = rows.weights[own], rows.q_prime[own]
+        counts, missing = np.cumsum(weights), np.cumsum(weights * ~reaches[own])
+        slack = fall_short(alpha, counts, rows.reserve) - missing
+        within_tie = np.append(ordered[1:] == ordered[:-1], False)
+        eligible = ~within_tie & (counts >= min(least, counts[-1]) - _FUZZ)
         best = int(np.where(eligible, slack, slack.min() - 1).argmax())
-        short = max(least - own.size, 0)
-        nearness = -short - int(missing[best]) if short else int(slack[best])
+        short = max(least - counts[-1], 0.0)
+        nearness = -short - missing[best] if short else slack[best]
         lack = Lack.ROWS if short else Lack.OUTPUTS if slack[best] < 0 else Lack.PRECISION
-        rows = int(np.count_nonzero(labels == label))
-        reaching = int(counts[best] - missing[best])
-        verdict = Verdict(int(label), lack, rows, int(counts[best]), reaching, 0, 0, 0.0)
-        found.append((nearness, verdict))
+        total = float(rows.weights[rows.labels == label].sum())
+        reaching = float(counts[best] - missing[best])
+        verdict = Verdict(int(label), lack, total, float(counts[best]), reaching, 0.0, 0.0, 0.0)
+        found.append((float(nearness), verdict))
     return tuple(verdict for _, verdict in sorted(found, key=lambda each: (-each[0], -each[1].rows)))
 
 

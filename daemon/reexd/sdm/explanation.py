@@ -7,12 +7,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from reexd.sdm.calibration import Calibration, CalibrationRows
-from reexd.sdm.certification import Lack, Verdict, certified_rows_min, closest, fall_short, verdicts
+from reexd.sdm.certification import (
+    Lack,
+    Verdict,
+    Witnesses,
+    certified_rows_min,
+    closest,
+    fall_short,
+    left_out,
+    verdicts,
+)
 from reexd.sdm.regions import failing_classes, region_accepts, tail_allowance
 from reexd.sdm.rescaled_similarity import is_out_of_distribution
 
@@ -52,15 +61,21 @@ def blocked_rungs(calibration: Calibration) -> tuple[tuple[float, tuple[Block, .
 
 def certificates(calibration: Calibration) -> tuple[tuple[Verdict, ...], ...]:
     """Of a certified calibration: for each region, in order, what each class shows there (C verdicts)."""
-    rows = _rows(calibration)
+    rows, count = calibration.witnesses, calibration.class_count
+    if rows is None:
+        raise ValueError("certificates need what they were made with; pass a calibration that kept it")
     residual = ~is_out_of_distribution(rows.q_prime, calibration.ood_limit)
     found = []
     for region in calibration.regions:
-        arrays = rows.sdm, rows.q_prime, rows.labels, rows.predictions
-        found.append(verdicts(*arrays, residual, region.alpha, region.q_prime_min))
-        residual &= ~region_accepts(
-            rows.q_prime, rows.sdm, rows.predictions, region, ood_limit=calibration.ood_limit
+        shown, out = verdicts(rows, count, residual, region.alpha, region.q_prime_min), left_out(region)
+        # An imported region may have been certified with rows that did not come with it.
+        found.append(
+            tuple(
+                replace(each, lack=(each.lack or Lack.PRECISION) if each.label in out else None)
+                for each in shown
+            )
         )
+        residual &= ~rows.accepted(region, calibration.ood_limit)
     return tuple(found)
 
 
@@ -97,8 +112,8 @@ def explain_regions(calibration: Calibration, class_names: Sequence[str] | None 
             "train longer, or check that the labels fit the documents"
         )
         return notes
-    if calibration.certified:
-        return notes + _certified_notes(calibration, rows, names)
+    if calibration.witnesses is not None:
+        return notes + _certified_notes(calibration, calibration.witnesses, names)
     highest = calibration.regions[0].alpha if calibration.regions else 0.0
     for alpha, blocks in blocked_rungs(calibration):
         if alpha > highest:
@@ -106,15 +121,15 @@ def explain_regions(calibration: Calibration, class_names: Sequence[str] | None 
     return notes
 
 
-def _certified_notes(calibration: Calibration, rows: CalibrationRows, names: list[str]) -> list[str]:
+def _certified_notes(calibration: Calibration, rows: Witnesses, names: list[str]) -> list[str]:
     """Rungs missing above the highest region, whom each region leaves out, and whom all do."""
     notes = []
     highest = calibration.regions[0].alpha if calibration.regions else 0.0
     candidates = ~is_out_of_distribution(rows.q_prime, calibration.ood_limit)
     for alpha in calibration.alphas:
         if alpha > highest:
-            near = closest(rows.sdm, rows.q_prime, rows.labels, candidates, alpha)
-            listed = _joined([_lacking(verdict, alpha, names) for verdict in near])
+            near = closest(rows, candidates, alpha)
+            listed = _joined([_lacking(verdict, alpha, rows.reserve, names) for verdict in near])
             notes.append(
                 f"no region at alpha {alpha:g}, for no class can be certified; the nearest: {listed}"
             )
@@ -125,7 +140,7 @@ def _certified_notes(calibration: Calibration, rows: CalibrationRows, names: lis
         out = [verdict for verdict in each if verdict.label not in certified]
         if out:
             out.sort(key=lambda verdict: -verdict.candidates)
-            listed = _joined([_lacking(verdict, region.alpha, names) for verdict in out])
+            listed = _joined([_lacking(verdict, region.alpha, rows.reserve, names) for verdict in out])
             notes.append(
                 f"{len(certified)} of {calibration.class_count} classes are certified at alpha {region.alpha:g} or "
                 f"higher; the others are not admitted there: {listed}"
@@ -136,24 +151,29 @@ def _certified_notes(calibration: Calibration, rows: CalibrationRows, names: lis
     return notes
 
 
-def _lacking(verdict: Verdict, alpha: float, names: list[str]) -> str:
+def _lacking(verdict: Verdict, alpha: float, reserve: float, names: list[str]) -> str:
     """What a class lacks at a rung, and what would help."""
-    name, least = names[verdict.label], certified_rows_min(alpha)
-    there = f"class {name} has {verdict.candidates} of its {verdict.rows} calibration rows there"
+    name, least = names[verdict.label], certified_rows_min(alpha, reserve)
+    there = f"class {name} has {_count(verdict.candidates)} of its {_count(verdict.rows)} calibration documents there"
     if verdict.lack is Lack.ROWS:
         return f"{there}, and a certificate takes {least}: label more documents of it"
     if verdict.lack is Lack.OUTPUTS:
-        allowed = int(fall_short(alpha, verdict.candidates))
+        allowed = int(fall_short(alpha, verdict.candidates, reserve))
         return (
-            f"{there}, of which {verdict.reaching} reach {alpha:g} and {allowed} may fall short: correct its labels, "
-            "add clear documents of it, or merge it with the class it is mistaken for"
+            f"{there}, of which {_count(verdict.reaching)} reach {alpha:g} and {allowed} may fall short: correct its"
+            " labels, add clear documents of it, or merge it with the class it is mistaken for"
         )
     if verdict.admitted:
         return (
-            f"of {verdict.admitted} calibration rows admitted as {name}, {verdict.wrong} are of other classes: "
-            "correct the labels of what is mistaken for it"
+            f"of {_count(verdict.admitted)} calibration documents admitted as {name}, {_count(verdict.wrong)} are of"
+            " other classes: correct the labels of what is mistaken for it"
         )
     return f"{there}, enough of them clear, but what is mistaken for it is not rarer than {1 - alpha:.2g}"
+
+
+def _count(documents: float) -> str:
+    """Of which some may count in parts; more digits than one say nothing."""
+    return f"{documents:.1f}".removesuffix(".0")
 
 
 def _blocks(rows: CalibrationRows, kept: np.ndarray, alpha: float, class_count: int) -> tuple[Block, ...]:

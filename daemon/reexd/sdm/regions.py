@@ -9,7 +9,7 @@ threshold psi_c. All comparisons are Float32 with >=.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,10 +29,6 @@ class Region:
     alpha: float  # in (0.5, 1)
     q_prime_min: float
     thresholds: tuple[float, ...]  # psi_c, one per class; NEVER for a class that the rung leaves out
-
-
-# (sdm, q', labels, predictions, alpha) of candidates -> a region or None
-Rule = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray, float], "Region | None"]
 
 
 def ladder_alphas(alpha_resolution: float = ALPHA_RESOLUTION) -> tuple[float, ...]:
@@ -82,17 +78,6 @@ def fit_region(sdm: np.ndarray, q_prime: np.ndarray, labels: np.ndarray, alpha: 
     return Region(alpha, float(ascending[passing[0]]), tuple(thresholds))
 
 
-def every_class(
-    sdm: np.ndarray,
-    q_prime: np.ndarray,
-    labels: np.ndarray,
-    predictions: np.ndarray,  # noqa: ARG001  of every `Rule`
-    alpha: float,
-) -> Region | None:
-    """The article's rule: a rung exists where all classes pass."""
-    return fit_region(sdm, q_prime, labels, alpha)
-
-
 def class_passes(below: np.ndarray, alpha: float) -> np.ndarray:
     """Does one class reach alpha without its first k rows? (n_c,) bool -> (n_c + 1,) bool, k = 0..n_c.
 
@@ -128,12 +113,11 @@ def fit_regions(
     *,
     alphas: Sequence[float] | None = None,
     ood_limit: int = 0,
-    rule: Rule = every_class,
 ) -> tuple[Region, ...]:
     """The nested ladder, descending alpha (sdm.md 9b): each rung is fitted on rows no higher region accepted.
 
-    sdm (n, C), q' (n,), labels and predictions (n,) in 0..C-1, one entry per calibration row. `rule` fits one rung:
-    the article's, or `reexd.sdm.certification.fit_certified_region`. Raises
+    sdm (n, C), q' (n,), labels and predictions (n,) in 0..C-1, one entry per calibration row. A rung
+    exists where all classes pass, the article's rule; `reexd.sdm.certification` has the product's. Raises
     ValueError when a probability row does not sum to 1 within 1e-5 or anything is out of range.
     """
     sdm, q_prime, labels, predictions = _checked(sdm, q_prime, labels, predictions)
@@ -144,7 +128,7 @@ def fit_regions(
         rows = np.flatnonzero(residual & seen)
         if rows.size == 0:
             break
-        region = rule(sdm[rows], q_prime[rows], labels[rows], predictions[rows], alpha)
+        region = fit_region(sdm[rows], q_prime[rows], labels[rows], alpha)
         if region is not None:
             regions.append(region)
             residual &= ~region_accepts(q_prime, sdm, predictions, region, ood_limit=ood_limit)

@@ -13,6 +13,7 @@ from reexd import sdm
 from reexd.engine.adaptor.settings import FitSettings
 from reexd.records import Classifier, ClassifierArrays, Member, Project, Role
 from reexd.steps import ensemble, spread
+from reexd.steps.certify import certified_together
 from reexd.steps.confidence import confidence_report, with_confidence
 from reexd.steps.derive import LASTING
 from reexd.steps.fit import Fitted
@@ -43,19 +44,18 @@ class Calibrate:
         transaction: a crash leaves either all of it or a version.
         """
         started = time.monotonic()
-        shuffles = range(len(fitted.outcomes))
-        calibrations = [calibrate(fitted.shuffle(each), len(project.classes), settings) for each in shuffles]
-        calibration = calibrations[fitted.number]
+        found = calibrations(fitted, pool.documents, len(project.classes), settings)
+        calibration = found[fitted.number]
         durations = {**durations, "calibrate_s": time.monotonic() - started}
         report = {
             "job": job,
             **_report(project, pool, settings, fitted, calibration, durations),
-            **spread.report(fitted.outcomes, calibrations, fitted.number),
+            **spread.report(fitted.outcomes, found, fitted.number),
             "ensemble_size": len(fitted.outcomes) if together else 0,
         }
         others = [
-            (pool.documents[fitted.shuffle(each).calibration], calibrations[each].rows)
-            for each in shuffles
+            (pool.documents[fitted.shuffle(each).calibration], calibrated.rows)
+            for each, calibrated in enumerate(found)
             if each != fitted.number
         ]
         arrays = with_confidence(_arrays(pool, fitted, calibration), others)
@@ -81,7 +81,7 @@ class Calibrate:
                 pooling=project.pooling,
                 document_prefix=project.document_prefix,
             )
-            members = _members(pool, fitted, calibrations, record) if together else ()
+            members = _members(pool, fitted, found, record) if together else ()
             classifiers.put(txn, record, arrays, members)
             classifiers.set_live(txn, record.version)
             close(txn)
@@ -110,8 +110,18 @@ def _members(
     return found
 
 
-def calibrate(fitted: Fitted, class_count: int, settings: FitSettings) -> sdm.Calibration:
-    """The calibration products of the shuffle that `fitted` stands at (sdm.md 8)."""
+def calibrations(
+    fitted: Fitted, documents: np.ndarray, class_count: int, settings: FitSettings
+) -> list[sdm.Calibration]:
+    """The calibration products of each shuffle (sdm.md 8), under rungs that all certify together; by the article's rule
+    each has its own. `documents` (n,) are the pool's."""
+    shuffles = [fitted.shuffle(each) for each in range(len(fitted.outcomes))]
+    alone = [_calibrated(each, class_count, settings) for each in shuffles]
+    numbers = [documents[each.calibration] for each in shuffles]
+    return certified_together(alone, numbers, first=fitted.number)
+
+
+def _calibrated(fitted: Fitted, class_count: int, settings: FitSettings) -> sdm.Calibration:
     found = fitted.outcome.arrays
     return sdm.calibrate(
         found["calibration_labels"],
@@ -140,7 +150,7 @@ def calibration_report(calibration: sdm.Calibration, classes: Sequence[str]) -> 
     assigned = sdm.region_alphas(rows.q_prime, rows.sdm, rows.predictions, calibration.regions)
     alphas = [region.alpha for region in calibration.regions]
     none = [()] * len(alphas)
-    certificates = sdm.certificates(calibration) if calibration.certified else none
+    certificates = none if calibration.witnesses is None else sdm.certificates(calibration)
     rungs = sdm.admission(rows.predictions, rows.labels, assigned, alphas, calibration.class_count)
     return {
         "regions": [
@@ -187,10 +197,10 @@ def _verdicts(certificate: Sequence[sdm.Verdict], classes: Sequence[str]) -> dic
     return {
         classes[each.label]: {
             "lack": each.lack.value if each.lack else None,
-            "candidates": each.candidates,
-            "reaching": each.reaching,
-            "admitted": each.admitted,
-            "wrong": each.wrong,
+            "candidates": round(each.candidates, 2),
+            "reaching": round(each.reaching, 2),
+            "admitted": round(each.admitted, 2),
+            "wrong": round(each.wrong, 2),
             "expected_coverage": round(each.coverage, 4),
         }
         for each in certificate

@@ -150,6 +150,7 @@ def _evidence_of(
         assert rows is not None
         found = sdm.evidence(documents, rows.labels, rows.logits, rows.q, rows.d0)
         columns = [rows.labels, rows.predictions, found.q, found.nearness, found.magnitude]
+        columns += [rows.q_prime, rows.outputs]
         tables.append(np.column_stack(columns))
     return {
         "evidence_documents": np.concatenate([documents for documents, _ in others]),

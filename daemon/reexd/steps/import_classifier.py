@@ -244,13 +244,10 @@ def _report(model: PortableModel, imported: ImportedClassifier, links: Links, so
     total, here = len(links.numbers), int((links.numbers >= 0).sum())
     known = model.support_labels[model.support_labels >= 0]
     settings, pooled = _told(model)
-    calibration = replace(
-        model.calibration,
-        regions=imported.record.regions,
-        certified=settings.get("certified", False),
-        pooled_classes=pooled,
-    )
+    calibration = replace(model.calibration, regions=imported.record.regions, pooled_classes=pooled)
     if calibration.rows is not None:
+        if settings.get("certified", False):
+            calibration = replace(calibration, witnesses=calibration.rows.alone())
         report = calibration_report(calibration, model.classes)
         rows = np.bincount(calibration.rows.labels, minlength=len(model.classes)).tolist()
     else:

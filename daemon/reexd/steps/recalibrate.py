@@ -1,9 +1,9 @@
 """Recalibrate: F_c, G_c and the regions of the live classifier fitted again to its present support, as a new version.
 
 The calibration documents are those of the version that are still there as they were, under their present labels, less
-those whose text and label the support has under another id. The probability of being right is fitted anew with them and
-with those of the other members of an ensemble; without one, what the other shuffles of the training said of documents
-that are still there stays in its evidence: their weights are gone.
+those whose text and label the support has under another id. Rungs and the probability of being right are fitted anew
+with them and with those of the other members of an ensemble; without one, what the other shuffles of the training said
+of documents that are still there stays in its evidence: their weights are gone.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from reexd.errors import NotEnoughData
 from reexd.interchange.portable_regions import resolution
 from reexd.records import CALIBRATION, TRAIN, Classifier, ClassifierArrays, Member
 from reexd.steps.calibrate import calibration_report, calibration_table
+from reexd.steps.certify import certified_together
 from reexd.steps.confidence import confidence_report, with_confidence
 from reexd.steps.derive import LASTING, Derive, Outdated, inherited, put
 from reexd.steps.embed import Embed
@@ -71,6 +72,8 @@ class Recalibrate:
             self._calibration(project, record, handle, side, rules)
             for handle, side in zip(handles, sides, strict=True)
         ]
+        parent = _with_evidence(parent, evidence)
+        calibrations = certified_together(calibrations, [side.numbers for side in sides], evidence=parent)
         calibration, chosen = calibrations[0], sides[0].chosen
         arrays = replace(
             _recalibrated(parent, chosen, sides[0].labels, calibration),
@@ -79,7 +82,7 @@ class Recalibrate:
         measured = [
             (side.numbers, found.rows) for side, found in zip(sides[1:], calibrations[1:], strict=True)
         ]
-        arrays = with_confidence(_with_evidence(arrays, evidence), measured)
+        arrays = with_confidence(arrays, measured)
         report |= calibration_report(calibration, record.classes)
         report |= confidence_report(arrays, record.classes) | {
             "warnings": report.get(LASTING, []) + report["warnings"],

@@ -1,7 +1,8 @@
 """Spread: what each of a training's J shuffles came to, how far they lie apart, and why one of them was kept.
 
 A figure of one shuffle is one draw: the spread over J says how much of it is luck. All of it is measured on the
-shuffles' own calibration rows, which chose their epoch and regions: it compares shuffles, it promises nothing.
+shuffles' own calibration rows, which chose their epoch and regions: it compares shuffles, it promises nothing. All are
+under the version's rungs, but for `admitted_rightly`, which chose: it is under those that a shuffle's rows alone make.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def report(outcomes: Sequence[State], calibrations: Sequence[sdm.Calibration], k
         "spread": _spread(shuffles),
         "chosen": {
             "shuffle": kept + 1,
-            "reason": _reason(shuffles, kept, certified=calibrations[kept].certified),
+            "reason": _reason(shuffles, kept, certified=calibrations[kept].witnesses is not None),
         },
     }
 
@@ -57,7 +58,7 @@ def _shuffle(number: int, facts: Mapping, calibration: sdm.Calibration) -> dict:
         "epochs": facts["epochs"],
         "balanced_calibration_accuracy": whole.balanced(),
         "regions": [{"alpha": each.alpha, "q_prime_min": each.q_prime_min} for each in calibration.regions],
-        "admitted_rightly": calibration.admitted_rightly(),
+        "admitted_rightly": float(facts["admitted_rightly"]),
         "highest_alpha": max((each.alpha for each in calibration.regions), default=0.0),
         "admitted": [
             {"alpha": rung.alpha, "share": rung.share, "accuracy": rung.accuracy.marginal.accuracy}

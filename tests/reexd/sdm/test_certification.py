@@ -22,6 +22,12 @@ def rows(seed: int, count: int = 400, classes: int = 4) -> tuple[np.ndarray, ...
     return outputs, q_prime, labels, logits.argmax(axis=1)
 
 
+def alone(outputs, q_prime, labels, predictions) -> sdm.Witnesses:
+    """The rows of one model."""
+    everyone = np.arange(labels.size)
+    return sdm.witnesses([everyone], [(labels, predictions, outputs[everyone, predictions], q_prime)])
+
+
 def literal(outputs, q_prime, labels, predictions, alpha: float, cut: float) -> list[float]:
     """Thresholds at one cut, class by class, as the module's text has them."""
     kept, thresholds = q_prime >= cut, []
@@ -43,15 +49,14 @@ def literal(outputs, q_prime, labels, predictions, alpha: float, cut: float) -> 
 def test_a_region_is_what_the_definition_says_at_its_cut(seed: int) -> None:
     found = rows(seed)
     for alpha in (0.9, 0.8, 0.6):
-        region = sdm.fit_certified_region(*found, alpha)
+        region = certification.fit_certified_region(alone(*found), 4, np.ones(400, bool), alpha)
         if region is not None:
             assert list(region.thresholds) == literal(*found, alpha, region.q_prime_min)
 
 
 def test_a_rare_class_is_left_out_and_does_not_block_the_others() -> None:
     outputs, q_prime, labels, predictions = rows(0)
-    region = sdm.fit_certified_region(outputs, q_prime, labels, predictions, 0.8)
-    assert region is not None
+    (region, *_) = sdm.fit_certified_regions(alone(outputs, q_prime, labels, predictions), 4, [0.8])
     assert 0 in sdm.left_out(region)
     assert len(sdm.left_out(region)) < 4
     accepted = sdm.region_accepts(q_prime, outputs, predictions, region)
@@ -76,11 +81,9 @@ def test_mistakes_of_other_classes_cost_the_certificate() -> None:
     labels = np.repeat([0, 1], [40, 48])
     outputs = np.where(np.arange(2) == labels[:, None], 0.97, 0.03).astype(np.float32)
     outputs[80:] = [0.97, 0.03]
-    region = sdm.fit_certified_region(outputs, np.full(88, 5.0), labels, outputs.argmax(axis=1), 0.9)
-    assert region is None  # 0 lacks precision, 1 lacks outputs
-    (zero, one) = certification.verdicts(
-        outputs, np.full(88, 5.0), labels, outputs.argmax(axis=1), np.ones(88, bool), 0.9, 5.0
-    )
+    found = alone(outputs, np.full(88, 5.0), labels, outputs.argmax(axis=1))
+    assert not sdm.fit_certified_regions(found, 2, [0.9])  # 0 lacks precision, 1 lacks outputs
+    (zero, one) = certification.verdicts(found, 2, np.ones(88, bool), 0.9, 5.0)
     assert (zero.lack, zero.admitted, zero.wrong) == (sdm.Lack.PRECISION, 48, 8)
     assert (one.lack, one.candidates, one.reaching) == (sdm.Lack.OUTPUTS, 48, 40)
 
@@ -116,11 +119,55 @@ def test_without_a_region_each_class_is_told_at_the_cut_nearest_to_a_certificate
     outputs = np.concatenate([np.stack([own, 1 - own], 1), np.stack([1 - few, few], 1)])
     labels = np.repeat([0, 1], [40, 9])
     q_prime = np.concatenate([np.arange(40, 0, -1), np.arange(9, 0, -1)]).astype(float)
-    many, rare = certification.closest(outputs, q_prime, labels, np.ones(49, bool), 0.9)
+    predictions = outputs.argmax(axis=1)
+    found = alone(outputs, q_prime, labels, predictions)
+    many, rare = certification.closest(found, np.ones(49, bool), 0.9)
     assert (many.label, many.lack, many.candidates, many.reaching) == (0, sdm.Lack.OUTPUTS, 15, 14)
     assert (rare.label, rare.lack, rare.candidates, rare.rows) == (1, sdm.Lack.ROWS, 9, 9)
     tied = np.concatenate([np.full(40, 5.0), q_prime[40:]])  # no cut within them
-    (_, same) = sorted(
-        certification.closest(outputs, tied, labels, np.ones(49, bool), 0.9), key=lambda each: each.candidates
-    )
+    found = alone(outputs, tied, labels, predictions)
+    (_, same) = sorted(certification.closest(found, np.ones(49, bool), 0.9), key=lambda each: each.candidates)
     assert (same.lack, same.candidates, same.reaching) == (sdm.Lack.OUTPUTS, 40, 18)
+
+
+def test_a_document_counts_once_however_many_models_it_calibrates() -> None:
+    """Every row twice, under the number of the same document: at a cut it shows what one row each does."""
+    outputs, q_prime, labels, predictions = rows(2)
+    once = alone(outputs, q_prime, labels, predictions)
+    everyone = np.arange(labels.size)
+    told = labels, predictions, outputs[everyone, predictions], q_prime
+    twice = sdm.witnesses([everyone, everyone], [told, told])
+    assert twice.reserve == once.reserve == certification.MARGIN
+    assert twice.weights.tolist() == [0.5] * 2 * labels.size
+    for shown, single in zip(
+        certification.verdicts(twice, 4, np.ones(2 * labels.size, bool), 0.8, 6.0),
+        certification.verdicts(once, 4, np.ones(labels.size, bool), 0.8, 6.0),
+        strict=True,
+    ):
+        assert shown == single
+
+
+def test_rows_of_other_shuffles_certify_what_one_has_too_few_for() -> None:
+    """Ten clear rows of each class are too few at .9, those of four shuffles enough; the reserve falls with the root of
+    the share that are the version's own."""
+    count = 20
+    labels = np.tile([0, 1], count // 2)
+    told = labels, labels, np.full(count, 0.97), np.full(count, 7.0)
+    own = sdm.witnesses([np.arange(count)], [told])
+    assert not sdm.fit_certified_regions(own, 2, [0.9])
+    shuffles = [np.arange(count) + count * each for each in range(4)]
+    everything = sdm.witnesses(shuffles, [told] * 4)
+    assert everything.reserve == pytest.approx(certification.MARGIN / 2)
+    (region,) = sdm.fit_certified_regions(everything, 2, [0.9])
+    assert sdm.left_out(region) == ()
+    assert region.thresholds == pytest.approx((0.97, 0.97))
+
+
+def test_admission_is_that_of_scoring() -> None:
+    outputs, q_prime, labels, predictions = rows(3)
+    found = alone(outputs, q_prime, labels, predictions)
+    regions = sdm.fit_certified_regions(found, 4, sdm.ladder_alphas())
+    assert regions
+    for region in regions:
+        scored = sdm.region_accepts(q_prime, outputs, predictions, region)
+        assert found.accepted(region).tolist() == scored.tolist()

@@ -1,5 +1,6 @@
 """Ensembles, against the same shuffles trained one by one in projects of their own: shuffle i of seed s is shuffle 0 of
-s + i, so that what the members say together follows from what each says alone."""
+s + i, so that what the members say together follows from what each says alone. By the article's rule, where each has
+rungs of its own: by default they share those that all certify (test_certify)."""
 
 from __future__ import annotations
 
@@ -18,9 +19,10 @@ def together(served, new_project, corpus, tiny_models, fast):
         served.upload(project, corpus(50), "train")
         served.upload(project, corpus(20, seed=2, words=4), "test")
         served.upload(project, outside, "incoming")
-    served.train(projects[0], **{**fast, "shuffles": SIZE}, ensemble=True)
+    settings = {**fast, "official": True}
+    served.train(projects[0], **{**settings, "shuffles": SIZE}, ensemble=True)
     for number, project in enumerate(projects[1:]):
-        served.train(project, **fast, seed=number)
+        served.train(project, **settings, seed=number)
     return projects[0], projects[1:]
 
 
