@@ -177,31 +177,41 @@ class _Candidates:
 
 
 def closest(
-    sdm: np.ndarray, q_prime: np.ndarray, labels: np.ndarray, candidates: np.ndarray, alpha: float
+    sdm: np.ndarray,
+    q_prime: np.ndarray,
+    labels: np.ndarray,
+    predictions: np.ndarray,
+    candidates: np.ndarray,
+    alpha: float,
 ) -> tuple[Verdict, ...]:
     """Of a rung without a region: each class with candidates at the cut that suits it best, nearest to a certificate
-    first. Arrays as for `verdicts`; what is admitted at those cuts is not counted.
+    first. Arrays as for `verdicts`; what is admitted is counted where outputs alone would do.
 
-    Only cuts that leave enough rows for a certificate are looked at, or, of a class that has too few, all its rows:
-    among the others a single row lacks least, which tells nothing of what is wrong.
+    Of the cuts that the search tried, only those that leave enough rows for a certificate are looked at, or, of a class
+    that has too few, all its rows: among the others a single row lacks least, which tells nothing of what is wrong. A
+    cut that was not tried might certify a class, and would be no reason.
     """
     found: list[tuple[int, Verdict]] = []
     least = certified_rows_min(alpha)
+    search, cuts = _Candidates(sdm, labels, predictions, alpha), _cuts(q_prime[candidates])[::-1]
     for label in np.unique(labels[candidates]):
         own = np.flatnonzero(candidates & (labels == label))
         own = own[np.argsort(-q_prime[own], kind="stable")]
-        counts = np.arange(1, own.size + 1)
-        missing = counts - np.cumsum(sdm[own, label] >= np.float32(alpha))
-        slack = fall_short(alpha, counts) - missing
-        within_tie = np.append(q_prime[own][1:] == q_prime[own][:-1], False)
-        eligible = ~within_tie & (counts >= min(least, own.size))
+        counts = np.searchsorted(-q_prime[own], -cuts, side="right")
+        short_of = np.r_[0, np.cumsum(sdm[own, label] < np.float32(alpha))][counts]
+        slack = fall_short(alpha, counts) - short_of
+        eligible = counts >= min(least, own.size)
         best = int(np.where(eligible, slack, slack.min() - 1).argmax())
         short = max(least - own.size, 0)
-        nearness = -short - int(missing[best]) if short else int(slack[best])
+        nearness = -short - int(short_of[best]) if short else int(slack[best])
         lack = Lack.ROWS if short else Lack.OUTPUTS if slack[best] < 0 else Lack.PRECISION
+        admitted = wrong = 0
+        if lack is Lack.PRECISION:
+            _, named, mistaken, _ = search.at(candidates & (q_prime >= cuts[best]))
+            admitted, wrong = int(named[label]), int(mistaken[label])
         rows = int(np.count_nonzero(labels == label))
-        reaching = int(counts[best] - missing[best])
-        verdict = Verdict(int(label), lack, rows, int(counts[best]), reaching, 0, 0, 0.0)
+        reaching = int(counts[best] - short_of[best])
+        verdict = Verdict(int(label), lack, rows, int(counts[best]), reaching, admitted, wrong, 0.0)
         found.append((nearness, verdict))
     return tuple(verdict for _, verdict in sorted(found, key=lambda each: (-each[0], -each[1].rows)))
 

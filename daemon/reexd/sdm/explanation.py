@@ -111,13 +111,12 @@ def _certified_notes(calibration: Calibration, rows: CalibrationRows, names: lis
     notes = []
     highest = calibration.regions[0].alpha if calibration.regions else 0.0
     candidates = ~is_out_of_distribution(rows.q_prime, calibration.ood_limit)
+    arrays = rows.sdm, rows.q_prime, rows.labels, rows.predictions
     for alpha in calibration.alphas:
         if alpha > highest:
-            near = closest(rows.sdm, rows.q_prime, rows.labels, candidates, alpha)
+            near = closest(*arrays, candidates, alpha)
             listed = _joined([_lacking(verdict, alpha, names) for verdict in near])
-            notes.append(
-                f"no region at alpha {alpha:g}, for no class can be certified; the nearest: {listed}"
-            )
+            notes.append(f"no region at alpha {alpha:g}, for no class is certified; the nearest: {listed}")
     certified: set[int] = set()
     found = certificates(calibration)
     for region, each in zip(calibration.regions, found, strict=True):
@@ -148,12 +147,10 @@ def _lacking(verdict: Verdict, alpha: float, names: list[str]) -> str:
             f"{there}, of which {verdict.reaching} reach {alpha:g} and {allowed} may fall short: correct its labels, "
             "add clear documents of it, or merge it with the class it is mistaken for"
         )
-    if verdict.admitted:
-        return (
-            f"of {verdict.admitted} calibration rows admitted as {name}, {verdict.wrong} are of other classes: "
-            "correct the labels of what is mistaken for it"
-        )
-    return f"{there}, enough of them clear, but what is mistaken for it is not rarer than {1 - alpha:.2g}"
+    return (
+        f"of {verdict.admitted} calibration rows admitted as {name}, {verdict.wrong} are of other classes: "
+        "correct the labels of what is mistaken for it"
+    )
 
 
 def _blocks(rows: CalibrationRows, kept: np.ndarray, alpha: float, class_count: int) -> tuple[Block, ...]:
