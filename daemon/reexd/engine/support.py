@@ -82,8 +82,9 @@ class Support:
         centred = padded[:count, :width]
         np.subtract(self._centre, self._rows, out=centred)  # with the sign of - q.s
         halves = 0.5 * np.einsum("nr,nr->n", centred, centred, dtype=np.float64)
-        if not np.isfinite(halves).all():
-            raise ValueError("exemplars must be finite and their squared norms representable")
+        # Two rows are at most two radii apart. Not the negation: NaN compares with nothing.
+        if not 8.0 * halves.max() <= np.finfo(np.float32).max:
+            raise ValueError("exemplars must be finite and the squares of their distances Float32")
         self._radius = float(np.sqrt(2.0 * halves.max()))
         padded[:count, width] = halves
         padded[count:, width] = np.inf  # never near; the queries' last component is 1

@@ -96,6 +96,9 @@ class Lack(StrEnum):
     ROWS = "too few rows"
     OUTPUTS = "outputs below alpha"
     PRECISION = "mistaken for it"
+    ELSEWHERE = (
+        "not certified where it was made"  # an imported model, some of whose rows did not come with it
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,31 +248,39 @@ class _Candidates:
         return thresholds, admitted, wrong, lacks
 
 
-def closest(rows: Witnesses, candidates: np.ndarray, alpha: float) -> tuple[Verdict, ...]:
+def closest(rows: Witnesses, class_count: int, candidates: np.ndarray, alpha: float) -> tuple[Verdict, ...]:
     """Of a rung without a region: each class with candidates at the cut that suits it best, nearest to a certificate
-    first. `candidates` as for `verdicts`; what is admitted at those cuts is not counted.
+    first. `candidates` as for `verdicts`; what is admitted is counted where outputs alone would do.
 
-    Only cuts that leave enough documents for a certificate are looked at, or, of a class that has too few, all its
-    rows: among the others a single row lacks least, which tells nothing of what is wrong.
+    Of the cuts that the search tried, only those that leave enough documents for a certificate are looked at, or, of a
+    class that has too few, all its rows: among the others a single row lacks least, which tells nothing of what is
+    wrong. A cut that was not tried might certify a class, and would be no reason.
     """
     found: list[tuple[float, Verdict]] = []
     least = certified_rows_min(alpha, rows.reserve)
-    reaches = rows.own(alpha) >= np.float32(alpha)
+    search, cuts = _Candidates(rows, class_count, alpha), _cuts(rows.q_prime[candidates])[::-1]
     for label in np.unique(rows.labels[candidates]):
         own = np.flatnonzero(candidates & (rows.labels == label))
         own = own[np.argsort(-rows.q_prime[own], kind="stable")]
-        weights, ordered = rows.weights[own], rows.q_prime[own]
-        counts, missing = np.cumsum(weights), np.cumsum(weights * ~reaches[own])
-        slack = fall_short(alpha, counts, rows.reserve) - missing
-        within_tie = np.append(ordered[1:] == ordered[:-1], False)
-        eligible = ~within_tie & (counts >= min(least, counts[-1]) - _FUZZ)
+        weights, below = rows.weights[own], search.own[own] < np.float32(alpha)
+        places = np.searchsorted(-rows.q_prime[own], -cuts, side="right")
+        counts, short_of = (
+            np.concatenate([[0.0], np.cumsum(each)])[places] for each in (weights, weights * below)
+        )
+        slack = fall_short(alpha, counts, rows.reserve) - short_of
+        total = weights.sum()
+        eligible = counts >= min(least, total) - _FUZZ
         best = int(np.where(eligible, slack, slack.min() - 1).argmax())
-        short = max(least - counts[-1], 0.0)
-        nearness = -short - missing[best] if short else slack[best]
-        lack = Lack.ROWS if short else Lack.OUTPUTS if slack[best] < 0 else Lack.PRECISION
-        total = float(rows.weights[rows.labels == label].sum())
-        reaching = float(counts[best] - missing[best])
-        verdict = Verdict(int(label), lack, total, float(counts[best]), reaching, 0.0, 0.0, 0.0)
+        short = max(least - total - _FUZZ, 0.0)
+        nearness = -short - short_of[best] if short else slack[best]
+        lack = Lack.ROWS if short else Lack.OUTPUTS if slack[best] < -_FUZZ else Lack.PRECISION
+        admitted = wrong = 0.0
+        if lack is Lack.PRECISION:
+            _, named, mistaken, _ = search.at(candidates & (rows.q_prime >= cuts[best]))
+            admitted, wrong = float(named[label]), float(mistaken[label])
+        everything = float(rows.weights[rows.labels == label].sum())
+        reaching = float(counts[best] - short_of[best])
+        verdict = Verdict(int(label), lack, everything, float(counts[best]), reaching, admitted, wrong, 0.0)
         found.append((float(nearness), verdict))
     return tuple(verdict for _, verdict in sorted(found, key=lambda each: (-each[0], -each[1].rows)))
 

@@ -71,7 +71,7 @@ def certificates(calibration: Calibration) -> tuple[tuple[Verdict, ...], ...]:
         # An imported region may have been certified with rows that did not come with it.
         found.append(
             tuple(
-                replace(each, lack=(each.lack or Lack.PRECISION) if each.label in out else None)
+                replace(each, lack=(each.lack or Lack.ELSEWHERE) if each.label in out else None)
                 for each in shown
             )
         )
@@ -128,11 +128,9 @@ def _certified_notes(calibration: Calibration, rows: Witnesses, names: list[str]
     candidates = ~is_out_of_distribution(rows.q_prime, calibration.ood_limit)
     for alpha in calibration.alphas:
         if alpha > highest:
-            near = closest(rows, candidates, alpha)
+            near = closest(rows, calibration.class_count, candidates, alpha)
             listed = _joined([_lacking(verdict, alpha, rows.reserve, names) for verdict in near])
-            notes.append(
-                f"no region at alpha {alpha:g}, for no class can be certified; the nearest: {listed}"
-            )
+            notes.append(f"no region at alpha {alpha:g}, for no class is certified; the nearest: {listed}")
     certified: set[int] = set()
     found = certificates(calibration)
     for region, each in zip(calibration.regions, found, strict=True):
@@ -163,12 +161,12 @@ def _lacking(verdict: Verdict, alpha: float, reserve: float, names: list[str]) -
             f"{there}, of which {_count(verdict.reaching)} reach {alpha:g} and {allowed} may fall short: correct its"
             " labels, add clear documents of it, or merge it with the class it is mistaken for"
         )
-    if verdict.admitted:
-        return (
-            f"of {_count(verdict.admitted)} calibration documents admitted as {name}, {_count(verdict.wrong)} are of"
-            " other classes: correct the labels of what is mistaken for it"
-        )
-    return f"{there}, enough of them clear, but what is mistaken for it is not rarer than {1 - alpha:.2g}"
+    if verdict.lack is Lack.ELSEWHERE:
+        return f"{there}, which would do, but with the documents that it was made with it was not certified"
+    return (
+        f"of {_count(verdict.admitted)} calibration documents admitted as {name}, {_count(verdict.wrong)} are of other"
+        " classes: correct the labels of what is mistaken for it"
+    )
 
 
 def _count(documents: float) -> str:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 TEMPERATURE_PRIOR = 5.0  # rows' weight of T = 1, on the scale of ln T
-_NEWTON_STEPS = 100
+_NEWTON_STEPS, _HALVINGS = 100, 30
+_ROUNDING = 1e-12  # of a loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,7 @@ def fit_temperature(
 
     labels (n,) in 0..C-1, z' (n, C), weights (n,) >= 0, one each unless given. Newton steps in u = -ln T on
     sum_n w_n [ln sum_c exp(e^u z'_c) - e^u z'_y] + prior u^2 / 2, with the part of the curvature that is never
-    negative. Raises ValueError for shapes that differ.
+    negative, none of them uphill. Raises ValueError for shapes that differ.
     """
     logits = np.asarray(logits, dtype=np.float64)
     labels = np.asarray(labels)
@@ -54,16 +55,31 @@ def fit_temperature(
     logits = logits - logits.max(axis=1, keepdims=True)
     own = logits[np.arange(labels.size), labels]
     rows = np.ones(labels.size) if weights is None else np.asarray(weights, dtype=np.float64)
-    place = 0.0
-    for _ in range(_NEWTON_STEPS):
+
+    def loss_at(place: float) -> tuple[float, np.ndarray]:
         scale = math.exp(place)
         shares = np.exp(scale * logits)
-        shares /= shares.sum(axis=1, keepdims=True)
+        total = shares.sum(axis=1, keepdims=True)
+        fit = float(rows @ (np.log(total[:, 0]) - scale * own))
+        return fit + prior * place * place / 2, shares / total
+
+    place = 0.0
+    loss, shares = loss_at(place)
+    for _ in range(_NEWTON_STEPS):
+        scale = math.exp(place)
         mean = (shares * logits).sum(axis=1)
         spread = (shares * np.square(logits)).sum(axis=1) - np.square(mean)
         gradient = scale * float(rows @ (mean - own)) + prior * place
         step = gradient / max(scale**2 * float(rows @ spread) + prior, 1e-12)
-        place -= min(max(step, -1.0), 1.0)
+        moved = min(max(step, -1.0), 1.0)
+        for _ in range(
+            _HALVINGS
+        ):  # logits that are large and wrong have curvature that these steps leave out
+            tried, shares = loss_at(place - moved)
+            if tried <= loss + _ROUNDING * (1.0 + abs(loss)):
+                break
+            moved /= 2
+        place, loss = place - moved, tried
         if abs(step) < 1e-7:
             break
     return math.exp(-place)

@@ -59,7 +59,8 @@ class Assembly:
         self._probabilities = loaded.confidence.probabilities(scores.logits, scores.q, scores.d0)
 
     def neighbors(self, row: int) -> tuple[Neighbor, ...]:
-        """Nearest first, without id and text: the store knows those."""
+        """Nearest first, without id and text: the store knows those. One fewer where a document of a support that is
+        asked for whole is not its own neighbour."""
         loaded = self._loaded
         return tuple(
             Neighbor(
@@ -70,6 +71,7 @@ class Assembly:
                 distance=float(distance),
             )
             for index, distance in zip(self._matches.indices[row], self._matches.distances[row], strict=True)
+            if index >= 0
         )
 
     def prediction(

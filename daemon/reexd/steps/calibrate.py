@@ -37,11 +37,13 @@ class Calibrate:
         close: Callable[[Txn], None],
         *,
         together: bool = False,
+        warnings: Sequence[str] = (),
     ) -> Classifier:
         """Write the next version and make it live; it names why rungs are missing in its training record.
 
         `together`: with the other shuffles as members of its ensemble. `close` ends what the job kept, in the same
-        transaction: a crash leaves either all of it or a version.
+        transaction: a crash leaves either all of it or a version. `warnings` are of the data: no calibration answers
+        them.
         """
         started = time.monotonic()
         found = calibrations(fitted, pool.documents, len(project.classes), settings)
@@ -49,7 +51,7 @@ class Calibrate:
         durations = {**durations, "calibrate_s": time.monotonic() - started}
         report = {
             "job": job,
-            **_report(project, pool, settings, fitted, calibration, durations),
+            **_report(project, pool, settings, fitted, calibration, durations, warnings),
             **spread.report(fitted.outcomes, found, fitted.number),
             "ensemble_size": len(fitted.outcomes) if together else 0,
         }
@@ -244,6 +246,7 @@ def _report(
     fitted: Fitted,
     calibration: sdm.Calibration,
     durations: Mapping[str, float],
+    warnings: Sequence[str],
 ) -> dict:
     """The training record: what was used, what was chosen, how it went, and what is missing."""
     facts = fitted.outcome.facts
@@ -271,7 +274,9 @@ def _report(
         report["tuning"] = pool.sides.report
     if pool.continued is not None:
         report |= pool.continued.report(held, kept=settings.stratified)
-        report[LASTING] = pool.continued.warnings(held)
+        warnings = [*pool.continued.warnings(held), *warnings]
+    if warnings:
+        report[LASTING] = list(warnings)
         report["warnings"] = report[LASTING] + report["warnings"]
     return report
 

@@ -59,7 +59,7 @@ class Recalibrate:
             sides = _sides(txn, space, parent, members, class_count)
             evidence = _evidence(txn, parent, class_count)
         for side in sides:
-            _check(project, record, side.labels)
+            _check(project, record, side)
         report = inherited(record)
         settings = report.get("settings", {})
         rules = {
@@ -228,13 +228,20 @@ def _usable_here(
     return chosen, now.labels[chosen]
 
 
-def _check(project: str, record: Classifier, labels: np.ndarray) -> None:
-    counts = np.bincount(labels, minlength=len(record.classes))
+def _check(project: str, record: Classifier, side: _Side) -> None:
+    cure = f"train again with `reexctl train {project}`"
+    if not (side.documents >= 0).any():
+        raise NotEnoughData(
+            f"{record.name} is an imported model, and the project holds none of the documents that calibrated it;"
+            f" {cure}",
+            project=project,
+        )
+    counts = np.bincount(side.labels, minlength=len(record.classes))
     absent = [record.classes[label] for label in np.flatnonzero(counts == 0)]
     if absent:
         raise NotEnoughData(
             f"of the documents that calibrated {record.name} none is left of {', '.join(absent[:5])}"
-            f"{' and others' if len(absent) > 5 else ''}; train again with `reexctl train {project}`",
+            f"{' and others' if len(absent) > 5 else ''}; {cure}",
             project=project,
         )
 

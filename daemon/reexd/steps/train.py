@@ -22,7 +22,7 @@ from reexd.errors import InvalidSetting, NotEnoughData
 from reexd.jobs import JobQueue, RunningJob
 from reexd.records import CALIBRATION, TRAIN, Classifier, Job, Project
 from reexd.registry import Registry
-from reexd.steps import continuation, ensemble, tune
+from reexd.steps import attribute_scale, continuation, ensemble, tune
 from reexd.steps import pool as pool_record
 from reexd.steps.calibrate import Calibrate
 from reexd.steps.classifiers import version_of
@@ -139,6 +139,7 @@ class Train:
             durations=durations,
             close=lambda txn: pool_record.forget(txn, space, pool, running.job.number),
             together=bool(running.request.get(ensemble.SETTING)),
+            warnings=attribute_scale.warnings(features, pool.attributes.shape[1]),
         )
         self._tune.end(running.job)
         return _result(record)

@@ -53,7 +53,17 @@ def test_a_fit_reports_each_epoch_and_ends_in_its_result() -> None:
     assert loss == pytest.approx(facts["best_loss"], abs=1e-4)
 
 
-@pytest.mark.parametrize("change", [{}, {"cross_entropy_epochs": 3}, {"patience": 1, "balanced": True}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"cross_entropy_epochs": 3},
+        {"patience": 1, "balanced": True},
+        {"calibrated_bias": True},
+        {"calibrated_bias": True, "cross_entropy_epochs": 3},
+        {"regression_start": True, "calibrated_bias": True, "calibrated_scale": True, "certified": True},
+    ],
+)
 def test_a_resumed_fit_ends_in_the_same_bits(change: dict[str, Any]) -> None:
     settings = FitSettings.from_dict({**SETTINGS.to_dict(), **change})
     whole = events(settings, checkpoint_interval_s=0.0)

@@ -226,6 +226,19 @@ def test_no_query_is_no_work(
     assert matches.logits.shape == (0, 3)
 
 
+@pytest.mark.parametrize("far", [3e19, np.nan])
+def test_rows_too_far_apart_for_their_distance_to_be_a_number_are_refused(far: float) -> None:
+    """By the definition as well: a row whose distance is lost would be neither good nor bad."""
+    exemplars, labels = rows(0, 40, 4, 2, whole=False)
+    exemplars[39] += np.float32(far)
+    for match in (
+        lambda: Support(exemplars, labels, labels, 2).match(exemplars[:5], labels[:5]),
+        lambda: sdm.similarity(exemplars[:5], labels[:5], exemplars, labels, labels),
+    ):
+        with pytest.raises(ValueError, match="finite"):
+            match()
+
+
 @pytest.mark.parametrize("broken", [np.full((1, 12), np.nan), np.zeros((1, 11)), np.full((1, 12), 1e39)])
 def test_misfits_are_refused(
     classifier: tuple[sdm.AdaptorWeights, sdm.Normalization, np.ndarray, np.ndarray], broken: np.ndarray

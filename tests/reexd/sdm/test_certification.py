@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -121,12 +122,14 @@ def test_without_a_region_each_class_is_told_at_the_cut_nearest_to_a_certificate
     q_prime = np.concatenate([np.arange(40, 0, -1), np.arange(9, 0, -1)]).astype(float)
     predictions = outputs.argmax(axis=1)
     found = alone(outputs, q_prime, labels, predictions)
-    many, rare = certification.closest(found, np.ones(49, bool), 0.9)
+    many, rare = certification.closest(found, 2, np.ones(49, bool), 0.9)
     assert (many.label, many.lack, many.candidates, many.reaching) == (0, sdm.Lack.OUTPUTS, 15, 14)
     assert (rare.label, rare.lack, rare.candidates, rare.rows) == (1, sdm.Lack.ROWS, 9, 9)
     tied = np.concatenate([np.full(40, 5.0), q_prime[40:]])  # no cut within them
     found = alone(outputs, tied, labels, predictions)
-    (_, same) = sorted(certification.closest(found, np.ones(49, bool), 0.9), key=lambda each: each.candidates)
+    (_, same) = sorted(
+        certification.closest(found, 2, np.ones(49, bool), 0.9), key=lambda each: each.candidates
+    )
     assert (same.lack, same.candidates, same.reaching) == (sdm.Lack.OUTPUTS, 40, 18)
 
 
@@ -171,3 +174,26 @@ def test_admission_is_that_of_scoring() -> None:
     for region in regions:
         scored = sdm.region_accepts(q_prime, outputs, predictions, region)
         assert found.accepted(region).tolist() == scored.tolist()
+
+
+def test_what_is_said_to_be_mistaken_for_a_class_is_more_than_a_rung_allows() -> None:
+    """Where outputs alone would do at a cut that was tried, the mistakes there are counted, and too many."""
+    said = 0
+    for seed in range(60):
+        generator = np.random.default_rng(seed)
+        labels = generator.integers(0, 3, 200)
+        logits = generator.normal(size=(200, 3)) + generator.uniform(0.5, 3) * np.eye(3)[labels]
+        found = sdm.calibrate(
+            labels, logits, generator.geometric(0.02, 200), generator.random(200), 3, certified=True
+        )
+        for note in sdm.explain_regions(found):
+            alpha = re.match(r"no region at alpha (\S+),", note)
+            for admitted, wrong in re.findall(
+                r"of (\d+) calibration documents admitted as \d, (\d+) are", note
+            ):
+                assert int(wrong) > 0
+                if alpha:
+                    said += 1
+                    assert int(wrong) > tail_allowance(float(alpha[1]), np.array(int(admitted)))
+            assert "not rarer" not in note
+    assert said

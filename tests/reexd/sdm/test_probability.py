@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reexd import sdm
+from reexd.sdm import magnitude
 
 CLASSES = 3
 
@@ -77,6 +78,21 @@ def test_the_temperature_is_that_of_the_rows() -> None:
     labels = (shares.cumsum(axis=1) > generator.random((20_000, 1))).argmax(axis=1)
     for temperature in (0.25, 1.0, 6.0):
         assert sdm.fit_temperature(labels, temperature * logits) == pytest.approx(temperature, rel=0.05)
+
+
+@pytest.mark.parametrize("scale", [0.5, 3.0, 40.0])
+def test_logits_that_are_large_and_wrong_get_the_temperature_with_the_least_loss(scale: float) -> None:
+    """Full steps go to and fro over the minimum."""
+    generator = np.random.default_rng(0)
+    labels, everyone = generator.integers(0, 3, 150), np.arange(150)
+    logits = scale * (generator.normal(size=(150, 3)) - np.eye(3)[labels])
+
+    def loss(place: float) -> float:
+        logarithms = sdm.log_sdm_activation(math.exp(place) * logits, 0.0, 1.0, math.e)
+        return magnitude.TEMPERATURE_PRIOR * place**2 / 2 - float(logarithms[everyone, labels].sum())
+
+    found = -math.log(sdm.fit_temperature(labels, logits))
+    assert loss(found) <= min(loss(place) for place in np.linspace(-9, 3, 241)) + 1e-3
 
 
 def test_rows_that_are_all_right_do_not_make_the_temperature_vanish() -> None:

@@ -147,7 +147,7 @@ def test_it_is_a_version_like_any_other(served, ready, other, corpus, exported):
     assert (after.d0, after.neighbors[0].id, after.neighbors[0].text) == (0.0, "new", "giraffe soup")
     assert after.neighbors[1].id == before.neighbors[0].id
     assert after.neighbors[1].text == before.neighbors[0].text
-    with pytest.raises(errors.NotEnoughData, match="none is left"):
+    with pytest.raises(errors.NotEnoughData, match="v2 is an imported model, and the project holds none"):
         client.recalibrate(other)
     client.use_classifier(other, "v1")
     assert numbers(client.query(other, "giraffe soup")[0]) == numbers(before)

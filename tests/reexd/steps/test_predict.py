@@ -70,6 +70,20 @@ def test_a_stored_document_and_its_text_get_the_same_numbers(trained):
         assert kept.label == line["label"]
 
 
+def test_a_support_of_fewer_rows_than_neighbours_asked_for_gives_all_but_oneself(
+    served, project, corpus, fast
+):
+    served.upload(project, corpus(8), "train")
+    served.train(project, **fast)
+    found = answers(served, project, "train", neighbors=25)
+    support = {id for id, each in found.items() if each.role == "support"}
+    assert 2 < len(support) < 25
+    for id, each in found.items():
+        assert {neighbor.id for neighbor in each.neighbors} == support - {id}
+        assert len(each.neighbors) == len(support - {id})
+        assert all(math.isfinite(neighbor.distance) for neighbor in each.neighbors)
+
+
 def test_an_untrained_project_says_so(served, project):
     served.upload(project, [{"document": "a"}], "test")
     for ask in (

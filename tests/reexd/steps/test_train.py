@@ -169,6 +169,26 @@ def one_hot(label: int) -> list[float]:
     return [4.0 * (label == place) for place in range(3)]
 
 
+def test_attributes_of_another_scale_are_told_and_stay_told(served, project, corpus, fast):
+    """One mean and deviation normalise them with the hidden state: a year drowns it, millionths are drowned."""
+    lines = [
+        {**line, "attributes": [2000.0 + number % 7, number % 3 * 1e-6, number % 2 * 0.2]}
+        for number, line in enumerate(corpus(30))
+    ]
+    served.upload(project, lines, "train")
+    served.train(project, **fast)
+    client = served.client
+    loud, quiet = client.get_classifier(project).warnings[:2]
+    assert loud.startswith("the hidden state is outweighed by attribute 1 of 3: 100% of the squares")
+    assert "is 2003 on average and spreads 1.99," in loud
+    assert quiet.startswith("training hardly hears attribute 2 of 3: it spreads 8.16e-07 at most")
+    assert client.recalibrate(project).warnings[:2] == (loud, quiet)
+    served.upload(project, [{**line, "attributes": [0.2, 0.1, -0.1]} for line in lines[::2]], "train")
+    served.upload(project, [{**line, "attributes": [-0.2, 0.2, 0.1]} for line in lines[1::2]], "train")
+    served.train(project, **fast)
+    assert not any("attribute" in warning for warning in client.get_classifier(project).warnings)
+
+
 def test_documents_without_the_attributes_of_the_others_are_named(served, project, corpus):
     lines = corpus(20)
     served.upload(project, lines[:30], "train")

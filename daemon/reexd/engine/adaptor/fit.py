@@ -148,20 +148,19 @@ class _Run:
         started = time.perf_counter()
         plain = self.cross_entropy_left
         training_loss = yield from (self._regress() if self.regression_left else self._train())
-        if self.settings.calibrated_bias:
-            self._shift_bias()
+        reached = self._reached()
         yield 0.5
-        measured = yield from self._measured(self.parameters, matched=not plain)
+        measured = yield from self._measured(reached, matched=not plain)
         if not plain:
             self.q, self.d = measured.q, measured.d
         record = {"epoch": len(self.history) + 1, "training_loss": training_loss, **measured.facts()}
         if self.regression_strength is not None:
             record["regression_strength"], self.regression_strength = self.regression_strength, None
-            self.regression = Candidate(self.parameters.to_weights(), 1, measured.calibration_loss)
+            self.regression = Candidate(reached.to_weights(), 1, measured.calibration_loss)
         record["best"] = measured.calibration_loss <= self.best_loss and not self._forgets(measured)
         if record["best"]:
             self.best_loss, self.best_epoch = measured.calibration_loss, record["epoch"]
-            self.best = self.parameters.to_weights()
+            self.best = reached.to_weights()
         self.history.append(record)
         if plain and self._phase_over(self.settings.cross_entropy_epochs):
             yield from self._leave_cross_entropy()
@@ -199,7 +198,7 @@ class _Run:
             self.finished = True
             return
         if not last:
-            measured = yield from self._measured(self.parameters, matched=True, training_only=True)
+            measured = yield from self._measured(self._reached(), matched=True, training_only=True)
         self.q, self.d = measured.q, measured.d
 
     def _regress(self) -> Iterator[float]:
@@ -217,11 +216,15 @@ class _Run:
         self.regression_strength = found.strength
         return found.training_loss
 
-    def _shift_bias(self) -> None:
+    def _reached(self) -> Parameters:
+        """What an epoch is measured by, and may be kept for: with the bias of the calibration rows where the settings
+        have it so. Steps go on without it, as Adam's own values do."""
+        if not self.settings.calibrated_bias:
+            return self.parameters
         logit_map, bias = self.parameters.logit_map()
         logits = np.array(self.x[self.labels[0].size :] @ logit_map.T + bias)
         shifted = self.parameters.classifier_bias + mx.array(bias_shift(logits, self.labels[1]))
-        self.parameters = self.parameters._replace(classifier_bias=shifted)
+        return self.parameters._replace(classifier_bias=shifted)
 
     def _train(self) -> Iterator[float]:
         """One Adam pass over the shuffled training rows; returns the row-weighted mean loss."""
