@@ -71,9 +71,13 @@ def test_the_revision_rises_only_with_what_a_classifier_sees(
 
 
 def test_the_last_of_two_with_one_id_in_a_batch_stands(environment: Environment) -> None:
-    outcomes = put(environment, FULL, replace(FULL, text="second"), replace(FULL, text="second"))
-    assert outcomes == [Outcome.ADDED, Outcome.REPLACED, Outcome.UNCHANGED]
-    assert get(environment, "a").text == "second"
+    batch = FULL, replace(FULL, id="b"), replace(FULL, text="second"), replace(FULL, text="third")
+    outcomes = put(environment, *batch)
+    assert outcomes == [Outcome.UNCHANGED, Outcome.ADDED, Outcome.UNCHANGED, Outcome.ADDED]
+    kept = get(environment, "a")
+    assert (kept.text, kept.number, kept.revision) == ("third", 0, 1)
+    assert put(environment, *batch) == [Outcome.UNCHANGED] * 4
+    assert get(environment, "a") == kept
 
 
 def test_a_new_split_moves_the_document(environment: Environment) -> None:
