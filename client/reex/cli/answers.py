@@ -48,10 +48,9 @@ def prediction(answer: Prediction, classes: Sequence[str], as_json: bool) -> Non
     if answer.coverage:
         output.line(f"  set            {_prediction_set(answer, classes)}")
     output.line(f"  softmax        {_probabilities(answer, classes)}")
-    sizes = ", ".join(f"{count:,}" for count in answer.effective_sample_sizes)
     output.line(
         f"  evidence       q {answer.q:,}   d {answer.d:.3f}   q' {answer.q_prime:.3f}   d0 {answer.d0:.4g}   "
-        f"calibration documents per class {sizes}"
+        f"calibration documents per class {_per_class(answer.effective_sample_sizes)}"
     )
     said = f"  classifier     {answer.classifier}"
     if answer.role == "used-before":
@@ -109,6 +108,13 @@ def _probabilities(answer: Prediction, classes: Sequence[str]) -> str:
     ranked = sorted(enumerate(answer.probabilities), key=lambda pair: -pair[1])
     shown = [f"{class_name(label, classes)} {share:.3f}" for label, share in ranked[:_CLASSES_SHOWN]]
     return "   ".join(shown) + ("   ..." if len(ranked) > _CLASSES_SHOWN else "")
+
+
+def _per_class(counts: Sequence[int]) -> str:
+    """One of each class in their order; of many classes the fewest, which the lower bound goes by, and the most."""
+    if len(counts) > _CLASSES_SHOWN:
+        return f"{min(counts):,} to {max(counts):,}"
+    return ", ".join(f"{count:,}" for count in counts)
 
 
 def predictions(answers: Iterable[Prediction], classes: Sequence[str], as_json: bool) -> None:

@@ -240,14 +240,16 @@ def status(found: Status, server: ServerInfo, as_json: bool) -> None:
 
 def _project_status(each: ProjectStatus, warnings_shown: int | None) -> None:
     project = each.project
-    output.styled(f"{project.name}  {safe(', '.join(project.classes[:10]))}", "bold")
+    output.styled(f"{project.name}  {_some(project.classes)}", "bold")
     if each.problem:
         output.styled(f"  {safe(each.problem)}", "bold red")
         return
     width = max([10, *(len(split.split) for split in each.splits)])
     for split in each.splits:
-        shares = f": {views.shares(split)}" if split.documents else ""
-        output.line(f"  {split.split:<{width}} {split.documents:,}{shares}")
+        shares = f": {views.shares(split, _NAMES_SHOWN)}" if split.documents else ""
+        left = len(split.labels) - _NAMES_SHOWN
+        more = f", and {left:,} more: reexctl split summary {project.name}" if left > 0 else ""
+        output.line(f"  {split.split:<{width}} {split.documents:,}{shares}{more}")
     if each.classifier is None:
         output.line("  live       nothing trained yet")
     else:

@@ -109,16 +109,17 @@ def projects(records: Iterable[Project], as_json: bool) -> None:
 
 
 def splits(records: Iterable[SplitSummary], as_json: bool) -> None:
-    columns = [Column("split"), Column("documents", right=True), Column("labels", long=True)]
+    columns = [Column("split"), Column("documents", right=True), Column("labels", prose=True)]
     empty = "no documents; upload some: reexctl upload NAME FILE --split train"
     listed(records, columns, lambda each: [each.split, f"{each.documents:,}", shares(each)], as_json, empty)
 
 
-def shares(split: SplitSummary) -> str:
+def shares(split: SplitSummary, shown: int | None = None) -> str:
+    """Documents and share of each label, or of the first `shown`."""
     return safe(
         ", ".join(
             f"{each.name} {each.count:,} ({output.percent(each.count / split.documents)})"
-            for each in split.labels
+            for each in split.labels[:shown]
         )
     )
 

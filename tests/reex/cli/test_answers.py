@@ -43,6 +43,8 @@ def test_query_says_why_it_cannot_be_trusted_and_shows_its_evidence(held, reexct
         ({"reason": "no-calibrated-region"}, "not reliably right"),
         ({"reason": "born-later"}, "born-later"),
         ({"windows": 3, "role": "support", "stale": "a label changed"}, "3 windows"),
+        ({"effective_sample_sizes": [7, 0, 1200]}, "per class 7, 0, 1,200\n"),
+        ({"effective_sample_sizes": [*range(9), 36, 5]}, "per class 0 to 36\n"),
     ],
 )
 def test_query_has_words_for_every_verdict(held, reexctl, fields, expected):

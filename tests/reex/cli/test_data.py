@@ -192,6 +192,19 @@ def test_status_and_split_summary_and_models(held, reexctl):
     assert "91.0 MB" in reexctl("models", "list").out
 
 
+def test_status_names_some_of_many_classes_and_says_where_all_are(held, reexctl):
+    counts = [documents_pb2.LabelCount(label=n, name=f"class-{n}", count=2) for n in range(12)]
+    split = documents_pb2.SplitSummary(split="train", documents=24, labels=counts)
+    status = server_pb2.GetStatusResponse()
+    found = status.projects.add(splits=[split]).project
+    found.name = "s"
+    found.classes.extend(each.name for each in counts)
+    held.answers["GetStatus"] = lambda request, context: status
+    out = reexctl("status", "s").out
+    assert "class-9, ...\n" in out, "not all of the classes, and it is said"
+    assert "class-9 2 (8.3%), and 2 more: reexctl split summary s\n" in out
+
+
 @pytest.mark.parametrize(
     ("code", "reason", "expected"),
     [
