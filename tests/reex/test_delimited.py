@@ -40,6 +40,13 @@ def test_a_csv_says_by_column_names_what_json_says_by_keys(daemon, client, tmp_p
     assert (third.id, third.label, fourth.label) == ("", -1, -99)
 
 
+def test_an_index_may_be_written_as_a_data_frame_with_gaps_writes_it(daemon, client, tmp_path):
+    daemon.classes = ["negative", "2.0"]
+    upload_lines(client, tmp_path, "document,label", "a,1.0", "b,-99.0", "c,2.0", "d,1.5", "e,")
+    labels = [(line.document.label, line.document.label_name) for line in daemon.lines]
+    assert labels == [(1, ""), (-99, ""), (0, "2.0"), (0, "1.5"), (-1, "")]
+
+
 @pytest.mark.parametrize(
     ("header", "given", "meant"),
     [("document,Label", "Label", "label"), ("id, DOCUMENT ,label", "DOCUMENT", "document")],

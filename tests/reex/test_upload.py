@@ -46,13 +46,22 @@ def test_a_line_of_json_arrives_as_it_was_written(daemon, client, tmp_path):
 
 
 def test_numbers_are_indices_strings_are_names_and_nothing_is_unlabelled(daemon, client):
-    labels = [2, -1, -99, "positive", "2", None]
+    labels = [
+        2,
+        -1,
+        -99,
+        "positive",
+        "2",
+        None,
+        1.0,
+        -99.0,
+    ]  # a data frame with gaps makes floats of integers
     client.upload("p", [{"document": "x", "label": label} for label in labels], "train")
     sent = [
         line.document.label if line.document.WhichOneof("label_form") == "label" else line.document.label_name
         for line in daemon.lines
     ]
-    assert sent == [2, -1, -99, "positive", "2", -1]
+    assert sent == [2, -1, -99, "positive", "2", -1, 1, -99]
 
 
 @pytest.mark.parametrize(
