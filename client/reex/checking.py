@@ -59,7 +59,9 @@ class Checker:
         if entry.problem:
             return Rejection(entry.line, "", entry.problem)
         if not isinstance(entry.value, Mapping):
-            return Rejection(entry.line, "", f"expected a JSON object, received {_kind(entry.value)}")
+            return Rejection(
+                entry.line, "", f"expected a JSON object on each line, received {_kind(entry.value)}"
+            )
         line = self._from_cells(entry.value) if self._cells else entry.value
         try:
             if slip := check_names(entry.value):

@@ -31,6 +31,11 @@ _DELIMITERS = {CSV: ",", TSV: "\t"}
 _ESCAPED_SIZE = 6
 _LINE_OVERHEAD_BYTES = 1 << 20
 
+_ARRAY = (
+    "expected a JSON object on each line, received the beginning of an array; write its objects on lines of their own, "
+    "as `jq -c '.[]'` does"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -129,7 +134,9 @@ def _json_lines(file: BinaryIO, size_max_bytes: int) -> Iterator[Entry]:
         except UnicodeDecodeError as error:
             yield Entry(number, problem=not_utf8(error.object, error.start), offset=offset)
         except json.JSONDecodeError as error:
-            yield Entry(number, problem=f"not JSON: {error.msg} (column {error.colno})", offset=offset)
+            array = number == 1 and raw.strip() == b"["
+            problem = _ARRAY if array else f"not JSON: {error.msg} (column {error.colno})"
+            yield Entry(number, problem=problem, offset=offset)
         except (ValueError, RecursionError) as error:
             reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
             yield Entry(number, problem=f"not JSON: {reason}", offset=offset)
@@ -155,13 +162,22 @@ def _header(record: Record, delimiter: str) -> list[str]:
     if slip := check_names(names):
         raise InvalidArgument(f"the header line has a column that would be kept as an unknown one: {slip[1]}")
     if "document" not in names:
+        advice = _otherwise_separated(names, delimiter) or "; rename the one that holds the text"
         raise InvalidArgument(
             f"expected a column named document (and optionally id, label, prompt, info, group, attributes), "
-            f"received the columns {', '.join(names)}{_otherwise_separated(names, delimiter)}"
+            f"received the columns {', '.join(names)}{advice}"
         )
     if len(set(names)) < len(names):
-        raise InvalidArgument(f"expected columns of different names, received {', '.join(names)}")
+        raise InvalidArgument(f"expected columns of different names, received {_several(names)}")
     return names
+
+
+def _several(names: list[str]) -> str:
+    """Which name several columns have. Spreadsheets write empty columns, without one, after the filled ones."""
+    name = next(name for place, name in enumerate(names) if name in names[:place])
+    if name:
+        return f"{name} {names.count(name)} times; rename all but one"
+    return f"{names.count(name)} columns without a name; name them, or leave them out"
 
 
 def _otherwise_separated(names: list[str], delimiter: str) -> str:

@@ -186,12 +186,31 @@ def test_a_header_with_an_open_quote_is_refused_as_such(client, tmp_path):
         client.upload("p", path, "train")
 
 
-@pytest.mark.parametrize("content", [b"", b"id,text\n1,x\n", b"document,document\nx,y\n"])
-def test_a_csv_without_its_header_is_refused_as_a_whole(client, tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "received an empty file"),
+        (b"id,text\n1,x\n", "received the columns id, text; rename the one that holds the text"),
+        (b"document,document\nx,y\n", "received document 2 times; rename all but one"),
+        (b"document,,\nx,,\n", "received 2 columns without a name; name them, or leave them out"),
+        (b"id,document\r1,x\r", "a carriage return alone, as old Macs wrote it; save the file as CSV UTF-8"),
+    ],
+)
+def test_a_csv_without_its_header_is_refused_as_a_whole(client, tmp_path, content, told):
     path = tmp_path / "data.csv"
     path.write_bytes(content)
-    with pytest.raises(errors.InvalidArgument):
+    with pytest.raises(errors.InvalidArgument) as found:
         client.upload("p", path, "train")
+    assert told in str(found.value)
+
+
+def test_a_carriage_return_in_a_cell_costs_its_line(daemon, client, tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_bytes(b'id,document\r\n1,a\rb\r\n2,"c\rd"\r\n3,e\r\n')
+    result = client.upload("p", path, "train")
+    assert [each.line for each in result.rejections] == [2]
+    assert "or put a cell that holds one in quotes" in result.rejections[0].reason
+    assert [line.document.text for line in daemon.lines] == ["c\rd", "e"]
 
 
 @pytest.mark.parametrize(
