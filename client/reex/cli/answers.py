@@ -120,12 +120,13 @@ def _per_class(counts: Sequence[int]) -> str:
 def predictions(answers: Iterable[Prediction], classes: Sequence[str], as_json: bool) -> None:
     """One line an answer, each as soon as it is there; counts at the end on stderr."""
     width = max((len(safe(name)) for name in classes), default=0)
-    count = admitted = labelled = right = 0
+    count = admitted = labelled = right = used = 0
     for answer in answers:
         count += 1
         admitted += answer.region_alpha > 0
         labelled += answer.label >= 0
         right += answer.label >= 0 and answer.label == answer.prediction
+        used += answer.label >= 0 and bool(answer.role)
         if as_json:
             output.object_line(answer.to_dict())
             continue
@@ -140,4 +141,7 @@ def predictions(answers: Iterable[Prediction], classes: Sequence[str], as_json: 
         )
     if not as_json:
         known = f", {right:,} of {labelled:,} labelled ones right" if labelled else ""
-        output.note(f"{count:,} predictions, {admitted:,} admitted to a region{known}")
+        apart = f"; {used:,} of these the version has used, which evaluate tells apart" if used else ""
+        output.note(
+            f"{count:,} prediction{'s' * (count != 1)}, {admitted:,} admitted to a region{known}{apart}"
+        )

@@ -218,4 +218,4 @@ def upload(result: UploadResult, file: str, stored: bool, as_json: bool) -> None
     ]
     listed = ", ".join(f"{count:,} {what}" for what, count in counts if count) or "nothing"
     prefix = "" if stored else "nothing was stored; it would be: "
-    output.line(f"{prefix}{result.total:,} lines: {listed}")
+    output.line(f"{prefix}{result.total:,} line{'s' * (result.total != 1)}: {listed}")

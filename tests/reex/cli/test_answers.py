@@ -132,13 +132,16 @@ def test_predict_of_a_file_keeps_order_names_and_bad_lines_apart(held, reexctl, 
 def test_predict_of_a_split_counts_at_the_end(held, reexctl):
     held.answers["PredictSplit"] = lambda request, context: iter(
         predictions_pb2.PredictSplitResponse(
-            predictions=[answer(id=f"{n}\n", label=1, region_alpha=0.9 * (n % 2), text="a\ttext")]
+            predictions=[answer(id=f"{n}\n", label=1, region_alpha=0.9 * (n % 2), text="a\ttext", role=role)]
         )
-        for n in range(4)
+        for n, role in enumerate(("", "support", "", "calibration"))
     )
     ended = reexctl("predict", "s", "--split", "test")
     assert (ended.code, len(ended.out.splitlines())) == (0, 4)
-    assert "4 predictions, 2 admitted to a region, 4 of 4 labelled ones right" in ended.err
+    assert (
+        "4 predictions, 2 admitted to a region, 4 of 4 labelled ones right; 2 of these the version"
+        in ended.err
+    )
     assert len(reexctl("predict", "s", "--split", "test", "--json").lines) == 4
 
 

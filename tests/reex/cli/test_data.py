@@ -125,6 +125,13 @@ def test_upload_reports_bad_lines_like_a_compiler_and_fails(held, reexctl, tmp_p
     ]
 
 
+def test_one_line_is_one(held, reexctl, tmp_path):
+    path = tmp_path / "data.jsonl"
+    path.write_text('{"document": "x"}\n')
+    assert reexctl("upload", "s", path, "--split", "train").out == "1 line: 1 added\n"
+    assert reexctl("predict", "s", path).err == "1 prediction, 1 admitted to a region\n"
+
+
 def test_strict_stores_nothing_when_a_line_is_bad(held, reexctl, tmp_path):
     path = tmp_path / "data.jsonl"
     path.write_text('{"document": "x"}\n{broken\n')
