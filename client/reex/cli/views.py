@@ -155,7 +155,7 @@ def document(record: Document, classes: Sequence[str], as_json: bool) -> None:
         output.line(safe(line))
 
 
-def search(found: SearchResults, project_name: str, as_json: bool) -> None:
+def search(found: SearchResults, as_json: bool) -> None:
     columns = [Column("similarity", right=True), Column("id"), Column("split"), Column("label")]
     columns.append(Column("document", long=True))
     listed(
@@ -173,8 +173,8 @@ def search(found: SearchResults, project_name: str, as_json: bool) -> None:
     )
     if found.not_embedded:
         output.note(
-            f"{found.not_embedded:,} documents are not embedded yet and were not searched; "
-            f"training embeds them: reexctl train {project_name}"
+            f"{found.not_embedded:,} document{'s are' if found.not_embedded != 1 else ' is'} not embedded yet and not "
+            "searched; each search embeds more, so ask again, and a training embeds all"
         )
 
 
