@@ -108,6 +108,7 @@ class UploadResult(Record):
     total: int  # lines that held something
     rejections: tuple[Rejection, ...]  # by line; at most REJECTIONS_KEPT of them
     vectors: int = 0  # documents whose hidden states came with a .sdmdataset
+    moved: int = 0  # of those replaced, out of another split
 
 
 @dataclass(frozen=True, slots=True)

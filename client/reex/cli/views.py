@@ -209,7 +209,9 @@ def upload(result: UploadResult, file: str, stored: bool, as_json: bool) -> None
     rejections = Rejections(file)
     for rejection in result.rejections:
         rejections.add(rejection)
-    counts = [("added", result.added), ("replaced", result.replaced), ("unchanged", result.unchanged)]
+    # A file whose ids are row numbers takes the documents of another file along, and nobody would notice.
+    moved = f" ({result.moved:,} moved out of another split)" if result.moved else ""
+    counts = [("added", result.added), ("replaced" + moved, result.replaced), ("unchanged", result.unchanged)]
     counts += [
         ("rejected", result.rejected),
         ("with a text that came before (merged)", result.merged),

@@ -125,6 +125,17 @@ def test_upload_reports_bad_lines_like_a_compiler_and_fails(held, reexctl, tmp_p
     ]
 
 
+def test_upload_says_what_it_takes_out_of_another_split(held, reexctl, tmp_path):
+    held.answers["UploadDocuments"] = lambda chunks, context: (
+        documents_pb2.UploadDocumentsResponse(added=1, replaced=2, moved=1) for _ in chunks
+    )
+    path = tmp_path / "data.jsonl"
+    path.write_text('{"document": "x"}\n' * 3)
+    ended = reexctl("upload", "s", path, "--split", "test")
+    assert ended.out.startswith("3 lines: 1 added, 2 replaced (1 moved out of another split), ")
+    assert reexctl("upload", "s", path, "--split", "test", "--json").lines[0]["moved"] == 1
+
+
 def test_one_line_is_one(held, reexctl, tmp_path):
     path = tmp_path / "data.jsonl"
     path.write_text('{"document": "x"}\n')

@@ -221,6 +221,8 @@ def test_equal_texts_without_id_merge(served, project):
     result = served.upload(project, lines, "train")
     assert result.merged == 1
     assert len(stored(served, project)) == 2
+    moved = served.upload(project, [*lines, {"document": "new"}], "test")
+    assert (moved.added, moved.replaced, moved.moved) == (1, 2, 2), "out of train, and it is said"
 
 
 def test_validate_only_stores_nothing(served, project):

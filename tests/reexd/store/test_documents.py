@@ -66,7 +66,8 @@ def test_the_revision_rises_only_with_what_a_classifier_sees(
 ) -> None:
     put(environment, FULL)
     changed = replace(FULL, **change)
-    assert put(environment, changed, now=3.0) == [Outcome.REPLACED]
+    outcome = Outcome.MOVED if "split" in change else Outcome.REPLACED
+    assert put(environment, changed, now=3.0) == [outcome]
     assert get(environment, "a") == replace(changed, number=0, revision=revision, updated_at=3.0)
 
 
@@ -82,7 +83,7 @@ def test_the_last_of_two_with_one_id_in_a_batch_stands(environment: Environment)
 
 def test_a_new_split_moves_the_document(environment: Environment) -> None:
     put(environment, FULL, replace(FULL, id="b"))
-    put(environment, replace(FULL, split="held-out"))
+    assert put(environment, replace(FULL, split="held-out")) == [Outcome.MOVED]
     with environment.read() as txn:
         assert splits.summary(txn) == {"train": {2: 1}, "calibration": {}, "test": {}, "held-out": {2: 1}}
         assert documents.numbers(txn, "train").tolist() == [1]
