@@ -218,7 +218,7 @@ def test_evaluate_shows_the_lowest_class_of_each_rung_and_what_is_beside_the_hea
         evaluation_pb2.PredictionSetEvaluation(
             promised=0.9,
             coverage=_accuracy(10, 9),
-            by_label=[_accuracy(4, 3), _accuracy(0, 0)],
+            by_label=[_accuracy(4, 3), _accuracy(0, 0), _accuracy(6, 6)],
             mean_size=1.25,
         )
     )
