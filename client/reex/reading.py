@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -144,7 +145,11 @@ def _json_lines(file: BinaryIO, size_max_bytes: int) -> Iterator[Entry]:
 
 def _delimited(file: BinaryIO, delimiter: str, size_max_bytes: int) -> Iterator[Entry]:
     header: list[str] | None = None
-    for record in records(_raw_lines(file, size_max_bytes), delimiter, size_max_bytes):
+    lines = _raw_lines(file, size_max_bytes)
+    first = list(islice(lines, 1))
+    if delimiter == _DELIMITERS[CSV] and first and _semicolons(first[0][1] or b""):
+        delimiter = ";"
+    for record in records(chain(first, lines), delimiter, size_max_bytes):
         if header is None:
             header = _header(record, delimiter)
         elif record.problem:
@@ -153,6 +158,11 @@ def _delimited(file: BinaryIO, delimiter: str, size_max_bytes: int) -> Iterator[
             yield Entry(record.line, dict(zip(header, record.cells, strict=True)), offset=record.offset)
     if header is None:
         raise InvalidArgument("expected a header line with a column named document, received an empty file")
+
+
+def _semicolons(header: bytes) -> bool:
+    """Whether they separate its columns: spreadsheets write so where the comma is decimal, and offer nothing else."""
+    return b";" in header and b"," not in header
 
 
 def _header(record: Record, delimiter: str) -> list[str]:
@@ -184,7 +194,10 @@ def _otherwise_separated(names: list[str], delimiter: str) -> str:
     """What to do about a header that is one column to us and several to whoever wrote it."""
     if len(names) > 1:
         return ""
-    told = {"\t": "tabs: its format is tsv", ",": "commas: its format is csv"}
-    told[";"] = "semicolons: save it with commas, as CSV, or with tabs, as TSV"
+    told = {
+        "\t": "tabs: its format is tsv",
+        ",": "commas: its format is csv",
+        ";": "semicolons: its format is csv",
+    }
     found = next((each for each in told if each != delimiter and each in names[0]), None)
     return f"; its columns are separated by {told[found]}" if found else ""

@@ -40,6 +40,23 @@ def test_a_csv_says_by_column_names_what_json_says_by_keys(daemon, client, tmp_p
     assert (third.id, third.label, fourth.label) == ("", -1, -99)
 
 
+def test_semicolons_separate_where_the_comma_is_decimal(daemon, client, tmp_path):
+    """As spreadsheets write CSV in half of the world."""
+    result = upload_lines(
+        client,
+        tmp_path,
+        "\ufeffid;label;document;attributes;source",
+        'a;positive;"two; lines,\nquoted ""twice""";1 2.5;wire',
+        "b;1;plain, with a comma;;",
+        "c;2;one cell; too many;;",
+    )
+    assert [each.line for each in result.rejections] == [5]
+    first, second = (line.document for line in daemon.lines)
+    assert (first.label_name, first.text) == ("positive", 'two; lines,\nquoted "twice"')
+    assert (list(first.attributes), json.loads(first.extra_json)) == ([1.0, 2.5], {"source": "wire"})
+    assert (second.label, second.text) == (1, "plain, with a comma")
+
+
 def test_an_index_may_be_written_as_a_data_frame_with_gaps_writes_it(daemon, client, tmp_path):
     daemon.classes = ["negative", "2.0"]
     upload_lines(client, tmp_path, "document,label", "a,1.0", "b,-99.0", "c,2.0", "d,1.5", "e,")
@@ -224,7 +241,7 @@ def test_a_single_attribute_needs_no_brackets(daemon, client, tmp_path, cell, ex
 @pytest.mark.parametrize(
     ("name", "header", "told"),
     [
-        ("x.csv", "id;label;document", "semicolons: save it with commas"),
+        ("x.tsv", "id;label;document", "semicolons: its format is csv"),
         ("x.csv", "id\tlabel\tdocument", "tabs: its format is tsv"),
         ("x.tsv", "id,label,document", "commas: its format is csv"),
     ],
