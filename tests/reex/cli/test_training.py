@@ -50,6 +50,20 @@ def test_train_follows_the_job_and_shows_what_it_made(held, reexctl):
         assert expected in ended.out
 
 
+def test_a_record_with_a_figure_that_is_none_is_printed_as_json(held, reexctl):
+    """Daemons before this one wrote NaN for what was measured on no document."""
+    record = '{"tuning": {"history": [{"held_loss": NaN}], "bounds": [Infinity, 1]}}'
+    held.answers["ListJobs"] = lambda request, context: jobs_pb2.ListJobsResponse(
+        jobs=[job(jobs_pb2.JOB_STATE_SUCCEEDED, result_json=record)]
+    )
+    status = server_pb2.GetStatusResponse()
+    status.projects.add().classifier.training_json = record
+    held.answers["GetStatus"] = lambda request, context: status
+    shown = {"tuning": {"history": [{"held_loss": None}], "bounds": [None, 1]}}
+    assert reexctl("jobs", "list", "--json").lines[0]["result"] == shown
+    assert reexctl("status", "--json").lines[0]["projects"][0]["classifier"]["training"] == shown
+
+
 @pytest.mark.parametrize(
     ("splits", "told"),
     [
