@@ -22,7 +22,8 @@ from reex.v1 import documents_pb2
 ID_SIZE_MAX_BYTES = 256
 _INT32_MAX = 2**31 - 1
 _FLOAT32_MAX = 3.4028234e38
-_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+# Data frames make a column of integers one of floats as soon as a value is missing: 1 is written as 1.0.
+_INTEGER = re.compile(r"([+-]?\d+)(?:\.0+)?", re.ASCII)
 
 _STRINGS = ("prompt", "info", "group")
 # What `documents list --json` adds to an uploaded line: dropped, so that its output can be uploaded again
@@ -58,7 +59,9 @@ class Checker:
         if entry.problem:
             return Rejection(entry.line, "", entry.problem)
         if not isinstance(entry.value, Mapping):
-            return Rejection(entry.line, "", f"expected a JSON object, received {_kind(entry.value)}")
+            return Rejection(
+                entry.line, "", f"expected a JSON object on each line, received {_kind(entry.value)}"
+            )
         line = self._from_cells(entry.value) if self._cells else entry.value
         try:
             if slip := check_names(entry.value):
@@ -73,10 +76,10 @@ class Checker:
         """Cells as JSON would have said it: an empty one is absent, and numbers are numbers."""
         line: dict[str, Any] = {key: cell for key, cell in cells.items() if cell or key == "document"}
         label = line.get("label")
-        if label is not None and label not in self._classes and _INTEGER.fullmatch(label.strip()):
+        if label is not None and label not in self._classes and (whole := _INTEGER.fullmatch(label.strip())):
             # Digits beyond any label stay text, which the daemon then reports as a name that it does not
             # know.
-            line["label"] = int(label) if len(label) < 19 else label
+            line["label"] = int(whole[1]) if len(whole[1]) < 19 else label
         if "attributes" in line:
             line["attributes"] = _numbers(line["attributes"])
         return line
@@ -179,6 +182,8 @@ def _numbers(cell: str) -> Any:
 
 def _set_label(document: documents_pb2.Document, label: Any) -> None:
     """A JSON number is an index, a JSON string is a name, digits included; without a label, -1."""
+    if isinstance(label, float) and label.is_integer():
+        label = int(label)
     if label is None:
         document.label = -1
     elif isinstance(label, str):

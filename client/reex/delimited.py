@@ -17,6 +17,11 @@ RawLine = tuple[int, bytes | None, int]  # number, bytes or None when too long t
 # by an earlier one adds a column, so this bounds how often a line is read again.
 _SPARE_COLUMNS = 16
 
+_RETURN = (
+    "expected a newline at the end of each line, received a carriage return alone, as old Macs wrote it; save the file "
+    "as CSV UTF-8, or put a cell that holds one in quotes"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Record:
@@ -157,7 +162,8 @@ def _parse(
     try:
         cells = next(csv.reader([text], delimiter=delimiter, strict=True))
     except csv.Error as error:
-        return [], undecodable or f"not a record: {error}", True
+        reason = _RETURN if "\r" in text.rstrip("\r\n") else str(error)
+        return [], undecodable or f"not a record: {reason}", True
     if not cells or columns in (None, len(cells)):
         return cells, undecodable, False
     # An odd quote lies inside a cell that is not quoted: here a cell began with a delimiter, and the quote before

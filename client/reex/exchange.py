@@ -67,6 +67,7 @@ def _upload_result(answer: pb2.ImportDocumentsResponse) -> UploadResult:
         total=answer.total,
         rejections=tuple(map(convert.rejection, answer.rejections)),
         vectors=answer.vectors,
+        moved=answer.moved,
     )
 
 

@@ -27,7 +27,10 @@ def from_rpc_error(error: grpc.RpcError) -> errors.ReexError:
             told = "no daemon answers at the socket; start it: reexctl daemon start"
             return errors.DaemonDown(told, metadata={"detail": message})
         if status == "DEADLINE_EXCEEDED":
-            message = "the daemon did not answer in time; pass a longer timeout, or look at `reexctl status`"
+            message = (
+                "the daemon did not answer in time; `reexctl status` shows what it is at, and a program may pass a "
+                "longer timeout"
+            )
         return errors.STATUSES.get(status, errors.Internal)(message)
     kind = errors.REASONS.get(info.reason)
     if kind is None:

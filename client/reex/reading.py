@@ -12,6 +12,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -30,6 +31,11 @@ _DELIMITERS = {CSV: ",", TSV: "\t"}
 # text.
 _ESCAPED_SIZE = 6
 _LINE_OVERHEAD_BYTES = 1 << 20
+
+_ARRAY = (
+    "expected a JSON object on each line, received the beginning of an array; write its objects on lines of their own, "
+    "as `jq -c '.[]'` does"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +135,9 @@ def _json_lines(file: BinaryIO, size_max_bytes: int) -> Iterator[Entry]:
         except UnicodeDecodeError as error:
             yield Entry(number, problem=not_utf8(error.object, error.start), offset=offset)
         except json.JSONDecodeError as error:
-            yield Entry(number, problem=f"not JSON: {error.msg} (column {error.colno})", offset=offset)
+            array = number == 1 and raw.strip() == b"["
+            problem = _ARRAY if array else f"not JSON: {error.msg} (column {error.colno})"
+            yield Entry(number, problem=problem, offset=offset)
         except (ValueError, RecursionError) as error:
             reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
             yield Entry(number, problem=f"not JSON: {reason}", offset=offset)
@@ -137,7 +145,11 @@ def _json_lines(file: BinaryIO, size_max_bytes: int) -> Iterator[Entry]:
 
 def _delimited(file: BinaryIO, delimiter: str, size_max_bytes: int) -> Iterator[Entry]:
     header: list[str] | None = None
-    for record in records(_raw_lines(file, size_max_bytes), delimiter, size_max_bytes):
+    lines = _raw_lines(file, size_max_bytes)
+    first = list(islice(lines, 1))
+    if delimiter == _DELIMITERS[CSV] and first and _semicolons(first[0][1] or b""):
+        delimiter = ";"
+    for record in records(chain(first, lines), delimiter, size_max_bytes):
         if header is None:
             header = _header(record, delimiter)
         elif record.problem:
@@ -148,6 +160,11 @@ def _delimited(file: BinaryIO, delimiter: str, size_max_bytes: int) -> Iterator[
         raise InvalidArgument("expected a header line with a column named document, received an empty file")
 
 
+def _semicolons(header: bytes) -> bool:
+    """Whether they separate its columns: spreadsheets write so where the comma is decimal, and offer nothing else."""
+    return b";" in header and b"," not in header
+
+
 def _header(record: Record, delimiter: str) -> list[str]:
     names = [cell.strip() for cell in record.cells]
     if record.problem:
@@ -155,20 +172,32 @@ def _header(record: Record, delimiter: str) -> list[str]:
     if slip := check_names(names):
         raise InvalidArgument(f"the header line has a column that would be kept as an unknown one: {slip[1]}")
     if "document" not in names:
+        advice = _otherwise_separated(names, delimiter) or "; rename the one that holds the text"
         raise InvalidArgument(
             f"expected a column named document (and optionally id, label, prompt, info, group, attributes), "
-            f"received the columns {', '.join(names)}{_otherwise_separated(names, delimiter)}"
+            f"received the columns {', '.join(names)}{advice}"
         )
     if len(set(names)) < len(names):
-        raise InvalidArgument(f"expected columns of different names, received {', '.join(names)}")
+        raise InvalidArgument(f"expected columns of different names, received {_several(names)}")
     return names
+
+
+def _several(names: list[str]) -> str:
+    """Which name several columns have. Spreadsheets write empty columns, without one, after the filled ones."""
+    name = next(name for place, name in enumerate(names) if name in names[:place])
+    if name:
+        return f"{name} {names.count(name)} times; rename all but one"
+    return f"{names.count(name)} columns without a name; name them, or leave them out"
 
 
 def _otherwise_separated(names: list[str], delimiter: str) -> str:
     """What to do about a header that is one column to us and several to whoever wrote it."""
     if len(names) > 1:
         return ""
-    told = {"\t": "tabs: its format is tsv", ",": "commas: its format is csv"}
-    told[";"] = "semicolons: save it with commas, as CSV, or with tabs, as TSV"
+    told = {
+        "\t": "tabs: its format is tsv",
+        ",": "commas: its format is csv",
+        ";": "semicolons: its format is csv",
+    }
     found = next((each for each in told if each != delimiter and each in names[0]), None)
     return f"; its columns are separated by {told[found]}" if found else ""

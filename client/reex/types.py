@@ -18,12 +18,14 @@ UNLABELLED = -1
 OUT_OF_DISTRIBUTION = -99
 
 
-def _plain(value: Any) -> Any:
-    """`value` in types that JSON has."""
+def plain(value: Any) -> Any:
+    """`value` in types that JSON has: what is not finite, in the records of older daemons too, is null."""
     if isinstance(value, Record):
         return value.to_dict()
-    if isinstance(value, tuple):
-        return [_plain(item) for item in value]
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, datetime):
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, float) and not math.isfinite(value):
@@ -38,7 +40,7 @@ class Record:
 
     def to_dict(self) -> dict[str, Any]:
         named = fields(self)  # type: ignore[arg-type]
-        return {field.name: _plain(getattr(self, field.name)) for field in named}
+        return {field.name: plain(getattr(self, field.name)) for field in named}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ class Document(Record):
         return line | {
             "split": self.split,
             "revision": self.revision,
-            "update_time": _plain(self.update_time),
+            "update_time": plain(self.update_time),
         }
 
 
@@ -108,6 +110,7 @@ class UploadResult(Record):
     total: int  # lines that held something
     rejections: tuple[Rejection, ...]  # by line; at most REJECTIONS_KEPT of them
     vectors: int = 0  # documents whose hidden states came with a .sdmdataset
+    moved: int = 0  # of those replaced, out of another split
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +177,7 @@ class Job(Record):
     def to_dict(self) -> dict[str, Any]:
         shape = Record.to_dict(self)
         del shape["result_json"]
-        return shape | {"result": self.result or None}
+        return shape | {"result": plain(self.result) or None}
 
 
 @dataclass(frozen=True, slots=True)

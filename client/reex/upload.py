@@ -71,7 +71,7 @@ class Upload:
         self._rejecting = threading.Lock()
         self._rejections: list[Rejection] = []
         self._rejected = self._total = self._merged = 0
-        self._added = self._replaced = self._unchanged = self._repeated = 0
+        self._added = self._replaced = self._unchanged = self._repeated = self._moved = 0
 
     def requests(self) -> Iterator[documents_pb2.UploadDocumentsRequest]:
         """Chunks within the daemon's limits; one larger document travels alone. At least one, be it empty."""
@@ -128,6 +128,7 @@ class Upload:
         self._replaced += response.replaced
         self._unchanged += response.unchanged
         self._repeated += response.repeated_ids
+        self._moved += response.moved
         for rejection in response.rejections:
             self._reject(convert.rejection(rejection))
         if not self._in_flight:
@@ -163,6 +164,7 @@ class Upload:
             rejected=self._rejected,
             total=self._total,
             rejections=tuple(rejections),
+            moved=self._moved,
         )
 
     def interrupted(self, error: ReexError) -> ReexError:

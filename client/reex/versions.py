@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from reex.figures import Interval, RegionEvaluation
-from reex.types import Record
+from reex.types import Record, plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class ClassifierSummary(Record):
     def to_dict(self) -> dict[str, Any]:
         shape = Record.to_dict(self)
         del shape["training_json"]
-        return shape | ({"training": self.training} if self.training_json else {})
+        return shape | ({"training": plain(self.training)} if self.training_json else {})
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,7 @@ class Outcome(IntEnum):
     ADDED = 1
     REPLACED = 2
     UNCHANGED = 3
+    MOVED = 4  # replaced, and out of another split
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,30 @@ def test_a_csv_says_by_column_names_what_json_says_by_keys(daemon, client, tmp_p
     assert (third.id, third.label, fourth.label) == ("", -1, -99)
 
 
+def test_semicolons_separate_where_the_comma_is_decimal(daemon, client, tmp_path):
+    """As spreadsheets write CSV in half of the world."""
+    result = upload_lines(
+        client,
+        tmp_path,
+        "\ufeffid;label;document;attributes;source",
+        'a;positive;"two; lines,\nquoted ""twice""";1 2.5;wire',
+        "b;1;plain, with a comma;;",
+        "c;2;one cell; too many;;",
+    )
+    assert [each.line for each in result.rejections] == [5]
+    first, second = (line.document for line in daemon.lines)
+    assert (first.label_name, first.text) == ("positive", 'two; lines,\nquoted "twice"')
+    assert (list(first.attributes), json.loads(first.extra_json)) == ([1.0, 2.5], {"source": "wire"})
+    assert (second.label, second.text) == (1, "plain, with a comma")
+
+
+def test_an_index_may_be_written_as_a_data_frame_with_gaps_writes_it(daemon, client, tmp_path):
+    daemon.classes = ["negative", "2.0"]
+    upload_lines(client, tmp_path, "document,label", "a,1.0", "b,-99.0", "c,2.0", "d,1.5", "e,")
+    labels = [(line.document.label, line.document.label_name) for line in daemon.lines]
+    assert labels == [(1, ""), (-99, ""), (0, "2.0"), (0, "1.5"), (-1, "")]
+
+
 @pytest.mark.parametrize(
     ("header", "given", "meant"),
     [("document,Label", "Label", "label"), ("id, DOCUMENT ,label", "DOCUMENT", "document")],
@@ -179,12 +203,31 @@ def test_a_header_with_an_open_quote_is_refused_as_such(client, tmp_path):
         client.upload("p", path, "train")
 
 
-@pytest.mark.parametrize("content", [b"", b"id,text\n1,x\n", b"document,document\nx,y\n"])
-def test_a_csv_without_its_header_is_refused_as_a_whole(client, tmp_path, content):
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "received an empty file"),
+        (b"id,text\n1,x\n", "received the columns id, text; rename the one that holds the text"),
+        (b"document,document\nx,y\n", "received document 2 times; rename all but one"),
+        (b"document,,\nx,,\n", "received 2 columns without a name; name them, or leave them out"),
+        (b"id,document\r1,x\r", "a carriage return alone, as old Macs wrote it; save the file as CSV UTF-8"),
+    ],
+)
+def test_a_csv_without_its_header_is_refused_as_a_whole(client, tmp_path, content, told):
     path = tmp_path / "data.csv"
     path.write_bytes(content)
-    with pytest.raises(errors.InvalidArgument):
+    with pytest.raises(errors.InvalidArgument) as found:
         client.upload("p", path, "train")
+    assert told in str(found.value)
+
+
+def test_a_carriage_return_in_a_cell_costs_its_line(daemon, client, tmp_path):
+    path = tmp_path / "data.csv"
+    path.write_bytes(b'id,document\r\n1,a\rb\r\n2,"c\rd"\r\n3,e\r\n')
+    result = client.upload("p", path, "train")
+    assert [each.line for each in result.rejections] == [2]
+    assert "or put a cell that holds one in quotes" in result.rejections[0].reason
+    assert [line.document.text for line in daemon.lines] == ["c\rd", "e"]
 
 
 @pytest.mark.parametrize(
@@ -198,7 +241,7 @@ def test_a_single_attribute_needs_no_brackets(daemon, client, tmp_path, cell, ex
 @pytest.mark.parametrize(
     ("name", "header", "told"),
     [
-        ("x.csv", "id;label;document", "semicolons: save it with commas"),
+        ("x.tsv", "id;label;document", "semicolons: its format is csv"),
         ("x.csv", "id\tlabel\tdocument", "tabs: its format is tsv"),
         ("x.tsv", "id,label,document", "commas: its format is csv"),
     ],

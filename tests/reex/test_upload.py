@@ -46,13 +46,22 @@ def test_a_line_of_json_arrives_as_it_was_written(daemon, client, tmp_path):
 
 
 def test_numbers_are_indices_strings_are_names_and_nothing_is_unlabelled(daemon, client):
-    labels = [2, -1, -99, "positive", "2", None]
+    labels = [
+        2,
+        -1,
+        -99,
+        "positive",
+        "2",
+        None,
+        1.0,
+        -99.0,
+    ]  # a data frame with gaps makes floats of integers
     client.upload("p", [{"document": "x", "label": label} for label in labels], "train")
     sent = [
         line.document.label if line.document.WhichOneof("label_form") == "label" else line.document.label_name
         for line in daemon.lines
     ]
-    assert sent == [2, -1, -99, "positive", "2", -1]
+    assert sent == [2, -1, -99, "positive", "2", -1, 1, -99]
 
 
 @pytest.mark.parametrize(
@@ -226,3 +235,19 @@ def test_a_dry_run_says_so_on_the_wire(daemon, client):
 def test_the_daemon_being_down_is_said_before_anything_is_read(socket, tmp_path):
     with Client(socket) as client, pytest.raises(errors.DaemonDown):
         client.upload("p", tmp_path / "absent.jsonl", "train")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ('[{"document": "x"}, {"document": "y"}]', "expected a JSON object on each line, received a list"),
+        (
+            '[\n{"document": "x"},\n{"document": "y"}\n]\n',
+            "the beginning of an array; write its objects on lines",
+        ),
+    ],
+)
+def test_an_array_is_told_to_be_written_line_by_line(client, tmp_path, content, told):
+    path = tmp_path / "data.json"
+    path.write_text(content)
+    assert told in client.upload("p", path, "train").rejections[0].reason

@@ -48,10 +48,9 @@ def prediction(answer: Prediction, classes: Sequence[str], as_json: bool) -> Non
     if answer.coverage:
         output.line(f"  set            {_prediction_set(answer, classes)}")
     output.line(f"  softmax        {_probabilities(answer, classes)}")
-    sizes = ", ".join(f"{count:,}" for count in answer.effective_sample_sizes)
     output.line(
         f"  evidence       q {answer.q:,}   d {answer.d:.3f}   q' {answer.q_prime:.3f}   d0 {answer.d0:.4g}   "
-        f"calibration documents per class {sizes}"
+        f"calibration documents per class {_per_class(answer.effective_sample_sizes)}"
     )
     said = f"  classifier     {answer.classifier}"
     if answer.role == "used-before":
@@ -111,15 +110,23 @@ def _probabilities(answer: Prediction, classes: Sequence[str]) -> str:
     return "   ".join(shown) + ("   ..." if len(ranked) > _CLASSES_SHOWN else "")
 
 
+def _per_class(counts: Sequence[int]) -> str:
+    """One of each class in their order; of many classes the fewest, which the lower bound goes by, and the most."""
+    if len(counts) > _CLASSES_SHOWN:
+        return f"{min(counts):,} to {max(counts):,}"
+    return ", ".join(f"{count:,}" for count in counts)
+
+
 def predictions(answers: Iterable[Prediction], classes: Sequence[str], as_json: bool) -> None:
     """One line an answer, each as soon as it is there; counts at the end on stderr."""
     width = max((len(safe(name)) for name in classes), default=0)
-    count = admitted = labelled = right = 0
+    count = admitted = labelled = right = used = 0
     for answer in answers:
         count += 1
         admitted += answer.region_alpha > 0
         labelled += answer.label >= 0
         right += answer.label >= 0 and answer.label == answer.prediction
+        used += answer.label >= 0 and bool(answer.role)
         if as_json:
             output.object_line(answer.to_dict())
             continue
@@ -134,4 +141,7 @@ def predictions(answers: Iterable[Prediction], classes: Sequence[str], as_json: 
         )
     if not as_json:
         known = f", {right:,} of {labelled:,} labelled ones right" if labelled else ""
-        output.note(f"{count:,} predictions, {admitted:,} admitted to a region{known}")
+        apart = f"; {used:,} of these the version has used, which evaluate tells apart" if used else ""
+        output.note(
+            f"{count:,} prediction{'s' * (count != 1)}, {admitted:,} admitted to a region{known}{apart}"
+        )

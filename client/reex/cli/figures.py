@@ -80,12 +80,21 @@ def _probabilities(figures: Evaluation) -> None:
             f"Brier score {fit.brier:.4f}"
         )
     if (sets := figures.prediction_sets) is not None:
-        lowest = min((each.accuracy for each in sets.by_label if each.n), default=float("nan"))
+        # No set holds a class that was appended after the version was trained.
+        unknown = sets.coverage.n - sum(each.n for each in sets.by_label)
+        shares = [0.0] * (unknown > 0) + [each.accuracy for each in sets.by_label if each.n]
+        lowest = min(shares, default=float("nan"))
         output.line(
             f"prediction sets hold the true class in {percent(sets.coverage.accuracy)} "
             f"({_bounds(sets.coverage.interval)}), {percent(lowest)} of the class where least; aimed at "
             f"{percent(sets.promised)}; mean size {sets.mean_size:.2f}, of one class {sets.single_count:,}"
         )
+        if unknown:
+            output.styled(
+                f"{unknown:,} of the documents {'are' if unknown != 1 else 'is'} of a class that {figures.classifier} "
+                "does not know: it was appended after the training",
+                "yellow",
+            )
 
 
 def _parts(figures: Evaluation) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 # After a training, and of each project in a list of several; `status NAME` shows all.
 WARNINGS_SHOWN = 4
 _NAMES_SHOWN = 10
+_TRAINED = ("train", "calibration")  # the splits that a training uses
 _ORIGINS = {
     "add": "added to",
     "continue": "continues",
@@ -40,7 +41,19 @@ def ended(client: Client, job: Job) -> None:
     spent = ", ".join(f"{name.removesuffix('_s')} {value:.1f} s" for name, value in durations.items())
     if spent:
         output.line(f"  time       {spent}")
-    output.note(f'next: reexctl evaluate {job.project} --split test    reexctl query {job.project} "TEXT"')
+    output.note(f'next: {_measured(found)}    reexctl query {job.project} "TEXT"')
+
+
+def _measured(found: ProjectStatus) -> str:
+    """How to see what a version is worth: on documents with labels that it never used, once there are some."""
+    held = [
+        split.split
+        for split in found.splits
+        if split.split not in _TRAINED and any(each.label >= 0 for each in split.labels)
+    ]
+    if not held:
+        return f"reexctl upload {found.project.name} FILE --split test"
+    return f"reexctl evaluate {found.project.name} --split {'test' if 'test' in held else held[0]}"
 
 
 def _confidence(record: Mapping[str, Any]) -> None:
@@ -240,14 +253,16 @@ def status(found: Status, server: ServerInfo, as_json: bool) -> None:
 
 def _project_status(each: ProjectStatus, warnings_shown: int | None) -> None:
     project = each.project
-    output.styled(f"{project.name}  {safe(', '.join(project.classes[:10]))}", "bold")
+    output.styled(f"{project.name}  {_some(project.classes)}", "bold")
     if each.problem:
         output.styled(f"  {safe(each.problem)}", "bold red")
         return
     width = max([10, *(len(split.split) for split in each.splits)])
     for split in each.splits:
-        shares = f": {views.shares(split)}" if split.documents else ""
-        output.line(f"  {split.split:<{width}} {split.documents:,}{shares}")
+        shares = f": {views.shares(split, _NAMES_SHOWN)}" if split.documents else ""
+        left = len(split.labels) - _NAMES_SHOWN
+        more = f", and {left:,} more: reexctl split summary {project.name}" if left > 0 else ""
+        output.line(f"  {split.split:<{width}} {split.documents:,}{shares}{more}")
     if each.classifier is None:
         output.line("  live       nothing trained yet")
     else:

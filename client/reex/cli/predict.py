@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reex.cli import completion, exits
+from reex.cli import completion
 from reex.cli.answers import predictions as show_predictions
 from reex.cli.options import AsJson, Coverage, Format, Name, Neighbors, example, readable
 from reex.cli.rejections import Rejections
@@ -60,8 +60,7 @@ def predict(
             asking = partial(client.predict, name, neighbors=neighbors, coverage=coverage)
             answers = _of_file(client, name, file, form, classes, rejections, asking)
         show_predictions(answers, classes, as_json)
-    if rejections.count:
-        raise typer.Exit(exits.FAILED)
+    rejections.end()
 
 
 def _of_file(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reex.cli import answers, exits, output
+from reex.cli import answers, output
 from reex.cli.options import AsJson, Coverage, Name, Neighbors, Offline, example
 from reex.cli.pulling import with_model
 from reex.cli.rejections import Rejections
@@ -70,5 +70,4 @@ def _stream(client: Client, name: str, neighbors: int, coverage: float, offline:
         output.object_line(_ask(client, name, first, neighbors, coverage, offline).to_dict())
         for answer in client.predict(name, texts, neighbors=neighbors, coverage=coverage):
             output.object_line(answer.to_dict())
-    if rejections.count:
-        raise typer.Exit(exits.FAILED)
+    rejections.end()

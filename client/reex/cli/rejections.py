@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reex.cli import output
+import typer
+
+from reex.cli import exits, output
 
 if TYPE_CHECKING:
     from reex.types import Rejection
@@ -25,3 +27,10 @@ class Rejections:
             output.note(where + output.safe(field + rejection.reason))
         elif self.count == SHOWN + 1:
             output.note(f"{self._file}: more lines were rejected; they are counted only")
+
+    def end(self) -> None:
+        """How many there were, where not all were shown. Raises typer.Exit when there was any."""
+        if self.count > SHOWN:
+            output.note(f"{self._file}: {self.count:,} lines were rejected")
+        if self.count:
+            raise typer.Exit(exits.FAILED)

@@ -32,11 +32,14 @@ def search(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Semantic search: by the language model's own reading, not by the classifier's classes."""
+    """Semantic search: by the language model's own reading, not by the classifier's classes.
+
+    Documents that were not embedded yet are, for up to 30 seconds; how many were not searched is told.
+    """
     with connected() as client:
         labels = []
         if label:
             classes = client.get_project(name).classes
             labels = [label_of(each, classes) for each in label]
         found = client.search(name, text, limit=limit, splits=split or (), labels=labels)
-    views.search(found, name, as_json)
+    views.search(found, as_json)

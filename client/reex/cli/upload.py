@@ -35,7 +35,9 @@ def upload(
     file: Annotated[
         Path,
         typer.Argument(
-            metavar="FILE", callback=readable, help="JSON Lines, CSV or TSV; a .sdmdataset; - is stdin."
+            metavar="FILE",
+            callback=readable,
+            help="JSON Lines, CSV (commas or semicolons) or TSV; a .sdmdataset; - is stdin.",
         ),
     ],
     split: Annotated[

@@ -109,16 +109,17 @@ def projects(records: Iterable[Project], as_json: bool) -> None:
 
 
 def splits(records: Iterable[SplitSummary], as_json: bool) -> None:
-    columns = [Column("split"), Column("documents", right=True), Column("labels", long=True)]
+    columns = [Column("split"), Column("documents", right=True), Column("labels", prose=True)]
     empty = "no documents; upload some: reexctl upload NAME FILE --split train"
     listed(records, columns, lambda each: [each.split, f"{each.documents:,}", shares(each)], as_json, empty)
 
 
-def shares(split: SplitSummary) -> str:
+def shares(split: SplitSummary, shown: int | None = None) -> str:
+    """Documents and share of each label, or of the first `shown`."""
     return safe(
         ", ".join(
             f"{each.name} {each.count:,} ({output.percent(each.count / split.documents)})"
-            for each in split.labels
+            for each in split.labels[:shown]
         )
     )
 
@@ -154,7 +155,7 @@ def document(record: Document, classes: Sequence[str], as_json: bool) -> None:
         output.line(safe(line))
 
 
-def search(found: SearchResults, project_name: str, as_json: bool) -> None:
+def search(found: SearchResults, as_json: bool) -> None:
     columns = [Column("similarity", right=True), Column("id"), Column("split"), Column("label")]
     columns.append(Column("document", long=True))
     listed(
@@ -172,8 +173,8 @@ def search(found: SearchResults, project_name: str, as_json: bool) -> None:
     )
     if found.not_embedded:
         output.note(
-            f"{found.not_embedded:,} documents are not embedded yet and were not searched; "
-            f"training embeds them: reexctl train {project_name}"
+            f"{found.not_embedded:,} document{'s are' if found.not_embedded != 1 else ' is'} not embedded yet and not "
+            "searched; each search embeds more, so ask again, and a training embeds all"
         )
 
 
@@ -208,7 +209,9 @@ def upload(result: UploadResult, file: str, stored: bool, as_json: bool) -> None
     rejections = Rejections(file)
     for rejection in result.rejections:
         rejections.add(rejection)
-    counts = [("added", result.added), ("replaced", result.replaced), ("unchanged", result.unchanged)]
+    # A file whose ids are row numbers takes the documents of another file along, and nobody would notice.
+    moved = f" ({result.moved:,} moved out of another split)" if result.moved else ""
+    counts = [("added", result.added), ("replaced" + moved, result.replaced), ("unchanged", result.unchanged)]
     counts += [
         ("rejected", result.rejected),
         ("with a text that came before (merged)", result.merged),
@@ -217,4 +220,4 @@ def upload(result: UploadResult, file: str, stored: bool, as_json: bool) -> None
     ]
     listed = ", ".join(f"{count:,} {what}" for what, count in counts if count) or "nothing"
     prefix = "" if stored else "nothing was stored; it would be: "
-    output.line(f"{prefix}{result.total:,} lines: {listed}")
+    output.line(f"{prefix}{result.total:,} line{'s' * (result.total != 1)}: {listed}")

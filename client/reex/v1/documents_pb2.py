@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17reex/v1/documents.proto\x12\x07reex.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x02\n\x08\x44ocument\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0f\n\x05label\x18\x03 \x01(\x05H\x00\x12\x14\n\nlabel_name\x18\x04 \x01(\tH\x00\x12\r\n\x05split\x18\x05 \x01(\t\x12\x0e\n\x06prompt\x18\x06 \x01(\t\x12\x0c\n\x04info\x18\x07 \x01(\t\x12\r\n\x05group\x18\x08 \x01(\t\x12\x12\n\nattributes\x18\t \x03(\x01\x12\x12\n\nextra_json\x18\n \x01(\t\x12/\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x0c \x01(\x03\x42\x0c\n\nlabel_form\"A\n\x0c\x44ocumentLine\x12\x0c\n\x04line\x18\x01 \x01(\x03\x12#\n\x08\x64ocument\x18\x02 \x01(\x0b\x32\x11.reex.v1.Document\"u\n\x16UploadDocumentsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12$\n\x05lines\x18\x03 \x03(\x0b\x32\x15.reex.v1.DocumentLine\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"D\n\tRejection\x12\x0c\n\x04line\x18\x01 \x01(\x03\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\n\n\x02id\x18\x04 \x01(\t\"\x8b\x01\n\x17UploadDocumentsResponse\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x01 \x01(\x05\x12\x10\n\x08replaced\x18\x02 \x01(\x05\x12\x11\n\tunchanged\x18\x03 \x01(\x05\x12&\n\nrejections\x18\x04 \x03(\x0b\x32\x12.reex.v1.Rejection\x12\x14\n\x0crepeated_ids\x18\x05 \x01(\x05\"1\n\x12GetDocumentRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\":\n\x13GetDocumentResponse\x12#\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x11.reex.v1.Document\"{\n\x14ListDocumentsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12\x12\n\x05label\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\tB\x08\n\x06_label\"V\n\x15ListDocumentsResponse\x12$\n\tdocuments\x18\x01 \x03(\x0b\x32\x11.reex.v1.Document\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\")\n\x16SummarizeSplitsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\"8\n\nLabelCount\x12\r\n\x05label\x18\x01 \x01(\x05\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\"U\n\x0cSplitSummary\x12\r\n\x05split\x18\x01 \x01(\t\x12\x11\n\tdocuments\x18\x02 \x01(\x03\x12#\n\x06labels\x18\x03 \x03(\x0b\x32\x13.reex.v1.LabelCount\"@\n\x17SummarizeSplitsResponse\x12%\n\x06splits\x18\x01 \x03(\x0b\x32\x15.reex.v1.SplitSummary2\xdb\x02\n\x0f\x44ocumentService\x12X\n\x0fUploadDocuments\x12\x1f.reex.v1.UploadDocumentsRequest\x1a .reex.v1.UploadDocumentsResponse(\x01\x30\x01\x12H\n\x0bGetDocument\x12\x1b.reex.v1.GetDocumentRequest\x1a\x1c.reex.v1.GetDocumentResponse\x12N\n\rListDocuments\x12\x1d.reex.v1.ListDocumentsRequest\x1a\x1e.reex.v1.ListDocumentsResponse\x12T\n\x0fSummarizeSplits\x12\x1f.reex.v1.SummarizeSplitsRequest\x1a .reex.v1.SummarizeSplitsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17reex/v1/documents.proto\x12\x07reex.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x02\n\x08\x44ocument\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0f\n\x05label\x18\x03 \x01(\x05H\x00\x12\x14\n\nlabel_name\x18\x04 \x01(\tH\x00\x12\r\n\x05split\x18\x05 \x01(\t\x12\x0e\n\x06prompt\x18\x06 \x01(\t\x12\x0c\n\x04info\x18\x07 \x01(\t\x12\r\n\x05group\x18\x08 \x01(\t\x12\x12\n\nattributes\x18\t \x03(\x01\x12\x12\n\nextra_json\x18\n \x01(\t\x12/\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x0c \x01(\x03\x42\x0c\n\nlabel_form\"A\n\x0c\x44ocumentLine\x12\x0c\n\x04line\x18\x01 \x01(\x03\x12#\n\x08\x64ocument\x18\x02 \x01(\x0b\x32\x11.reex.v1.Document\"u\n\x16UploadDocumentsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12$\n\x05lines\x18\x03 \x03(\x0b\x32\x15.reex.v1.DocumentLine\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"D\n\tRejection\x12\x0c\n\x04line\x18\x01 \x01(\x03\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\n\n\x02id\x18\x04 \x01(\t\"\x9a\x01\n\x17UploadDocumentsResponse\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x01 \x01(\x05\x12\x10\n\x08replaced\x18\x02 \x01(\x05\x12\x11\n\tunchanged\x18\x03 \x01(\x05\x12&\n\nrejections\x18\x04 \x03(\x0b\x32\x12.reex.v1.Rejection\x12\x14\n\x0crepeated_ids\x18\x05 \x01(\x05\x12\r\n\x05moved\x18\x06 \x01(\x05\"1\n\x12GetDocumentRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\":\n\x13GetDocumentResponse\x12#\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x11.reex.v1.Document\"{\n\x14ListDocumentsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12\x12\n\x05label\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\tB\x08\n\x06_label\"V\n\x15ListDocumentsResponse\x12$\n\tdocuments\x18\x01 \x03(\x0b\x32\x11.reex.v1.Document\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\")\n\x16SummarizeSplitsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\"8\n\nLabelCount\x12\r\n\x05label\x18\x01 \x01(\x05\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\"U\n\x0cSplitSummary\x12\r\n\x05split\x18\x01 \x01(\t\x12\x11\n\tdocuments\x18\x02 \x01(\x03\x12#\n\x06labels\x18\x03 \x03(\x0b\x32\x13.reex.v1.LabelCount\"@\n\x17SummarizeSplitsResponse\x12%\n\x06splits\x18\x01 \x03(\x0b\x32\x15.reex.v1.SplitSummary2\xdb\x02\n\x0f\x44ocumentService\x12X\n\x0fUploadDocuments\x12\x1f.reex.v1.UploadDocumentsRequest\x1a .reex.v1.UploadDocumentsResponse(\x01\x30\x01\x12H\n\x0bGetDocument\x12\x1b.reex.v1.GetDocumentRequest\x1a\x1c.reex.v1.GetDocumentResponse\x12N\n\rListDocuments\x12\x1d.reex.v1.ListDocumentsRequest\x1a\x1e.reex.v1.ListDocumentsResponse\x12T\n\x0fSummarizeSplits\x12\x1f.reex.v1.SummarizeSplitsRequest\x1a .reex.v1.SummarizeSplitsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -41,23 +41,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REJECTION']._serialized_start=514
   _globals['_REJECTION']._serialized_end=582
   _globals['_UPLOADDOCUMENTSRESPONSE']._serialized_start=585
-  _globals['_UPLOADDOCUMENTSRESPONSE']._serialized_end=724
-  _globals['_GETDOCUMENTREQUEST']._serialized_start=726
-  _globals['_GETDOCUMENTREQUEST']._serialized_end=775
-  _globals['_GETDOCUMENTRESPONSE']._serialized_start=777
-  _globals['_GETDOCUMENTRESPONSE']._serialized_end=835
-  _globals['_LISTDOCUMENTSREQUEST']._serialized_start=837
-  _globals['_LISTDOCUMENTSREQUEST']._serialized_end=960
-  _globals['_LISTDOCUMENTSRESPONSE']._serialized_start=962
-  _globals['_LISTDOCUMENTSRESPONSE']._serialized_end=1048
-  _globals['_SUMMARIZESPLITSREQUEST']._serialized_start=1050
-  _globals['_SUMMARIZESPLITSREQUEST']._serialized_end=1091
-  _globals['_LABELCOUNT']._serialized_start=1093
-  _globals['_LABELCOUNT']._serialized_end=1149
-  _globals['_SPLITSUMMARY']._serialized_start=1151
-  _globals['_SPLITSUMMARY']._serialized_end=1236
-  _globals['_SUMMARIZESPLITSRESPONSE']._serialized_start=1238
-  _globals['_SUMMARIZESPLITSRESPONSE']._serialized_end=1302
-  _globals['_DOCUMENTSERVICE']._serialized_start=1305
-  _globals['_DOCUMENTSERVICE']._serialized_end=1652
+  _globals['_UPLOADDOCUMENTSRESPONSE']._serialized_end=739
+  _globals['_GETDOCUMENTREQUEST']._serialized_start=741
+  _globals['_GETDOCUMENTREQUEST']._serialized_end=790
+  _globals['_GETDOCUMENTRESPONSE']._serialized_start=792
+  _globals['_GETDOCUMENTRESPONSE']._serialized_end=850
+  _globals['_LISTDOCUMENTSREQUEST']._serialized_start=852
+  _globals['_LISTDOCUMENTSREQUEST']._serialized_end=975
+  _globals['_LISTDOCUMENTSRESPONSE']._serialized_start=977
+  _globals['_LISTDOCUMENTSRESPONSE']._serialized_end=1063
+  _globals['_SUMMARIZESPLITSREQUEST']._serialized_start=1065
+  _globals['_SUMMARIZESPLITSREQUEST']._serialized_end=1106
+  _globals['_LABELCOUNT']._serialized_start=1108
+  _globals['_LABELCOUNT']._serialized_end=1164
+  _globals['_SPLITSUMMARY']._serialized_start=1166
+  _globals['_SPLITSUMMARY']._serialized_end=1251
+  _globals['_SUMMARIZESPLITSRESPONSE']._serialized_start=1253
+  _globals['_SUMMARIZESPLITSRESPONSE']._serialized_end=1317
+  _globals['_DOCUMENTSERVICE']._serialized_start=1320
+  _globals['_DOCUMENTSERVICE']._serialized_end=1667
 # @@protoc_insertion_point(module_scope)

@@ -70,18 +70,20 @@ class Rejection(_message.Message):
     def __init__(self, line: _Optional[int] = ..., field: _Optional[str] = ..., reason: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
 
 class UploadDocumentsResponse(_message.Message):
-    __slots__ = ("added", "replaced", "unchanged", "rejections", "repeated_ids")
+    __slots__ = ("added", "replaced", "unchanged", "rejections", "repeated_ids", "moved")
     ADDED_FIELD_NUMBER: _ClassVar[int]
     REPLACED_FIELD_NUMBER: _ClassVar[int]
     UNCHANGED_FIELD_NUMBER: _ClassVar[int]
     REJECTIONS_FIELD_NUMBER: _ClassVar[int]
     REPEATED_IDS_FIELD_NUMBER: _ClassVar[int]
+    MOVED_FIELD_NUMBER: _ClassVar[int]
     added: int
     replaced: int
     unchanged: int
     rejections: _containers.RepeatedCompositeFieldContainer[Rejection]
     repeated_ids: int
-    def __init__(self, added: _Optional[int] = ..., replaced: _Optional[int] = ..., unchanged: _Optional[int] = ..., rejections: _Optional[_Iterable[_Union[Rejection, _Mapping]]] = ..., repeated_ids: _Optional[int] = ...) -> None: ...
+    moved: int
+    def __init__(self, added: _Optional[int] = ..., replaced: _Optional[int] = ..., unchanged: _Optional[int] = ..., rejections: _Optional[_Iterable[_Union[Rejection, _Mapping]]] = ..., repeated_ids: _Optional[int] = ..., moved: _Optional[int] = ...) -> None: ...
 
 class GetDocumentRequest(_message.Message):
     __slots__ = ("project", "id")

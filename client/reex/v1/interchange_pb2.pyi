@@ -81,7 +81,7 @@ class ImportDocumentsRequest(_message.Message):
     def __init__(self, project: _Optional[str] = ..., split: _Optional[str] = ..., validate_only: bool = ..., part: _Optional[_Union[FilePart, _Mapping]] = ..., complete: bool = ...) -> None: ...
 
 class ImportDocumentsResponse(_message.Message):
-    __slots__ = ("added", "replaced", "unchanged", "total", "rejected", "rejections", "vectors")
+    __slots__ = ("added", "replaced", "unchanged", "total", "rejected", "rejections", "vectors", "moved")
     ADDED_FIELD_NUMBER: _ClassVar[int]
     REPLACED_FIELD_NUMBER: _ClassVar[int]
     UNCHANGED_FIELD_NUMBER: _ClassVar[int]
@@ -89,6 +89,7 @@ class ImportDocumentsResponse(_message.Message):
     REJECTED_FIELD_NUMBER: _ClassVar[int]
     REJECTIONS_FIELD_NUMBER: _ClassVar[int]
     VECTORS_FIELD_NUMBER: _ClassVar[int]
+    MOVED_FIELD_NUMBER: _ClassVar[int]
     added: int
     replaced: int
     unchanged: int
@@ -96,4 +97,5 @@ class ImportDocumentsResponse(_message.Message):
     rejected: int
     rejections: _containers.RepeatedCompositeFieldContainer[_documents_pb2.Rejection]
     vectors: int
-    def __init__(self, added: _Optional[int] = ..., replaced: _Optional[int] = ..., unchanged: _Optional[int] = ..., total: _Optional[int] = ..., rejected: _Optional[int] = ..., rejections: _Optional[_Iterable[_Union[_documents_pb2.Rejection, _Mapping]]] = ..., vectors: _Optional[int] = ...) -> None: ...
+    moved: int
+    def __init__(self, added: _Optional[int] = ..., replaced: _Optional[int] = ..., unchanged: _Optional[int] = ..., total: _Optional[int] = ..., rejected: _Optional[int] = ..., rejections: _Optional[_Iterable[_Union[_documents_pb2.Rejection, _Mapping]]] = ..., vectors: _Optional[int] = ..., moved: _Optional[int] = ...) -> None: ...

@@ -103,5 +103,6 @@ def _acknowledgement(outcome: ChunkOutcome) -> documents_pb2.UploadDocumentsResp
         replaced=outcome.replaced,
         unchanged=outcome.unchanged,
         repeated_ids=outcome.repeated_ids,
+        moved=outcome.moved,
         rejections=[convert.rejection(each) for each in outcome.rejections],
     )

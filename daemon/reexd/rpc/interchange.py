@@ -93,6 +93,7 @@ class InterchangeService(interchange_pb2_grpc.InterchangeServiceServicer):
             rejected=result.rejected,
             rejections=[convert.rejection(each) for each in result.rejections],
             vectors=result.vectors,
+            moved=result.moved,
         )
 
 

@@ -158,8 +158,8 @@ def _lacking(verdict: Verdict, alpha: float, reserve: float, names: list[str]) -
     if verdict.lack is Lack.OUTPUTS:
         allowed = int(fall_short(alpha, verdict.candidates, reserve))
         return (
-            f"{there}, of which {_count(verdict.reaching)} reach {alpha:g} and {allowed} may fall short: correct its"
-            " labels, add clear documents of it, or merge it with the class it is mistaken for"
+            f"{there}, of which {_count(verdict.reaching)} reach {alpha:g} and {allowed} may fall short: "
+            f"{_to_clear_it(len(names))}"
         )
     if verdict.lack is Lack.ELSEWHERE:
         return f"{there}, which would do, but with the documents that it was made with it was not certified"
@@ -201,11 +201,12 @@ def _blocks(rows: CalibrationRows, kept: np.ndarray, alpha: float, class_count: 
 def _sentence(alpha: float, blocks: tuple[Block, ...], names: list[str]) -> str:
     if not blocks:
         return f"no region at alpha {alpha:g}: no candidate is left below the higher regions"
-    details = _joined([_detail(block, names[block.label]) for block in blocks])
+    details = _joined([_detail(block, names) for block in blocks])
     return f"no region at alpha {alpha:g}, not even for q' >= {blocks[0].cut:.3g}: {details}"
 
 
-def _detail(block: Block, name: str) -> str:
+def _detail(block: Block, names: list[str]) -> str:
+    name = names[block.label]
     if block.candidates == 0:
         return (
             f"class {name} has none of its {block.rows} calibration rows there; "
@@ -222,10 +223,14 @@ def _detail(block: Block, name: str) -> str:
             f"some {wanted - block.candidates} more such rows of it would allow one to fall short"
         )
     allowed = int(tail_allowance(block.alpha, block.candidates))
-    return (
-        f"{counts} and {allowed} may fall short; correct its labels, add clear documents of it, "
-        "or merge it with the class it is mistaken for"
-    )
+    return f"{counts} and {allowed} may fall short; {_to_clear_it(len(names))}"
+
+
+def _to_clear_it(class_count: int) -> str:
+    """What helps a class whose outputs are too low. Of two classes merged nothing would be left to tell apart."""
+    if class_count == 2:
+        return "correct its labels, or add clear documents of it"
+    return "correct its labels, add clear documents of it, or merge it with the class it is mistaken for"
 
 
 def _rows(calibration: Calibration) -> CalibrationRows:
@@ -240,7 +245,9 @@ def _seen(calibration: Calibration, rows: CalibrationRows, label: int) -> int:
 
 def _joined(details: list[str]) -> str:
     more = len(details) - CLASSES_NAMED_MAX
-    return "; ".join(details[:CLASSES_NAMED_MAX]) + (f"; and {more} more classes" if more > 0 else "")
+    return "; ".join(details[:CLASSES_NAMED_MAX]) + (
+        f"; and {more} more class{'es' * (more > 1)}" if more > 0 else ""
+    )
 
 
 def _listed(names: list[str]) -> str:

@@ -141,7 +141,7 @@ class Drift:
             calibration_count=len(calibration),
             verdict=verdict,
             summary=_summary(verdict, quantities, split, loaded.record.name, counts),
-            advice=_advice(verdict, quantities, project, split),
+            advice=advice(verdict, quantities, project, split),
             quantities=quantities,
             difference_detectable=_detectable(quantities),
             admission=[
@@ -237,8 +237,9 @@ def _summary(
     calibrated, arriving, added = counts
     if verdict is Verdict.RECALIBRATE_FIRST:
         return (
-            f"not tested: {added:,} documents joined the support of {version} since its calibration, whose documents"
-            f" did not meet them; those of {split} did, so a difference between the two would say nothing"
+            f"not tested: {added:,} document{'s' * (added != 1)} joined the support of {version} since its calibration,"
+            f" whose documents did not meet {'them' if added != 1 else 'it'}; those of {split} did, so a difference"
+            " between the two would say nothing"
         )
     if verdict is Verdict.TOO_FEW:
         return (
@@ -264,7 +265,8 @@ def _summary(
     return f"drift: {split} is {how} the training documents than what {version} was calibrated on: {told}"
 
 
-def _advice(verdict: Verdict, quantities: list[Quantity], project: str, split: str) -> str:
+def advice(verdict: Verdict, quantities: list[Quantity], project: str, split: str) -> str:
+    """What to do next, with the command that does it; `quantities` as they were measured."""
     if verdict is Verdict.RECALIBRATE_FIRST:
         return f"run `reexctl recalibrate {project}` and measure again"
     if verdict is Verdict.TOO_FEW:
@@ -273,7 +275,8 @@ def _advice(verdict: Verdict, quantities: list[Quantity], project: str, split: s
         return "nothing to do; measure again as more arrives"
     if verdict is Verdict.SLIGHT:
         return (
-            f"go on, and measure again as more arrives; `reexctl evaluate {project}` on labelled ones tells"
+            "go on, and measure again as more arrives;"
+            f" `reexctl evaluate {project} --split {split}` tells, of labelled ones"
         )
     strength = _less_alike(_found(quantities)[0])
     if strength >= EFFECT_MIN:

@@ -40,6 +40,7 @@ class Imported:
     total: int = 0
     rejected: int = 0
     rejections: list[Rejection] = field(default_factory=list)  # the first ones; `line` is the row, from 1
+    moved: int = 0  # of those replaced, out of another split
     vectors: int = 0  # documents whose vectors were taken over
 
 
@@ -69,6 +70,7 @@ class ImportDocuments:
             outcome = session.store(lines)
             result.added += outcome.added
             result.replaced += outcome.replaced
+            result.moved += outcome.moved
             result.unchanged += outcome.unchanged
             result.rejected += len(outcome.rejections)
             result.rejections += outcome.rejections[: REJECTIONS_KEPT - len(result.rejections)]

@@ -72,7 +72,10 @@ class Projects:
         return summaries
 
     def update(self, changes: Project, fields: Sequence[str]) -> ProjectSummary:
-        """Apply the named fields. Classes may be renamed and appended, never removed (labels are positions)."""
+        """Apply the named fields. Classes may be renamed and appended, never removed or moved (labels are positions).
+
+        Raises InvalidSetting, InvalidLabel, InvalidName, ProjectNotFound.
+        """
         unknown = [field for field in fields if field not in FIELDS]
         if unknown or not fields:
             raise InvalidSetting(
@@ -87,6 +90,7 @@ class Projects:
                     f"project {current.name!r} has {len(current.classes)} classes, and classes are never removed;"
                     f" received {len(updated.classes)}"
                 )
+            _check_places(current.classes, updated.classes)
             return _checked(updated)
 
         return self._summary(self._catalogue.update(changes.name, change))
@@ -107,6 +111,18 @@ class Projects:
             count = sum(sum(counts.values()) for counts in splits.summary(txn).values())
             project = replace(project, attribute_count=attributes.count(txn))
             return ProjectSummary(project, classifiers.live(txn) or 0, count)
+
+
+def _check_places(before: Sequence[str], after: Sequence[str]) -> None:
+    """Raises InvalidLabel for a class that stands at another place: every document of it would get another's name."""
+    places = {name: place for place, name in enumerate(before)}
+    for place, name in enumerate(after):
+        if places.get(name, place) != place:
+            raise InvalidLabel(
+                f"class {name!r} is number {places[name]}, and classes are never renumbered; received it as number"
+                f" {place}. Give the names there are in their order, renamed or not, and new classes after them; to"
+                " exchange names, give each another one first"
+            )
 
 
 def check_name(what: str, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,15 +10,20 @@ import numpy as np
 
 from reexd.config import Settings
 from reexd.errors import InvalidDocument, InvalidInput
-from reexd.records import Document
+from reexd.records import Document, Project
 from reexd.steps.embed import Embed
+from reexd.steps.embedded import COMMIT_ROWS
 from reexd.store import documents, hidden_states, references, splits
 from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Txn
 from reexd.store.spaces import Space
 
 LIMIT_MAX = 1_000
-EMBED_MAX = 2_048  # documents without a hidden state that one search embeds before it answers
+# What one search embeds of documents without a hidden state before it answers: less than clients wait for, who would
+# hear only that their time is up. The next search goes on.
+EMBED_MAX = 2_048
+EMBED_MAX_S = 30.0
+_STEP_SIZE_MAX_BYTES = 64 << 10  # of text read between two looks at the clock, unless one document is larger
 
 
 @dataclass(frozen=True)
@@ -55,7 +61,7 @@ class Search:
         with environment.read() as txn:
             numbers = _selection(txn, wanted, labels)
             missing = numbers[references.rows(txn, space, numbers) < 0]
-        self._embed.documents(record, missing[:EMBED_MAX])
+        self._embed_some(record, missing[:EMBED_MAX])
         asked = self._embed.question(record, text)
         with environment.read() as txn:
             rows = references.rows(txn, space, numbers)
@@ -66,6 +72,18 @@ class Search:
                 (documents.read(txn, int(numbers[embedded[at]])), float(similarities[at])) for at in best
             ]
         return Found(record.classes, results, len(embedded), len(numbers) - len(embedded))
+
+    def _embed_some(self, project: Project, missing: np.ndarray) -> None:
+        """Embed documents until the time is up, some at least."""
+        with self._catalogue.open(project.name).read() as txn:
+            ends = np.cumsum(documents.text_sizes(txn, missing))
+        until, start = time.monotonic() + EMBED_MAX_S, 0
+        while start < len(missing) and (start == 0 or time.monotonic() < until):
+            before = ends[start - 1] if start else 0
+            fitting = int(np.searchsorted(ends, before + _STEP_SIZE_MAX_BYTES, side="right")) - start
+            step = min(max(fitting, 1), COMMIT_ROWS)
+            self._embed.documents(project, missing[start : start + step])
+            start += step
 
 
 def _selection(txn: Txn, wanted: Sequence[str], labels: Sequence[int]) -> np.ndarray:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reexd.engine.adaptor.settings import FitSettings, choose, official
+from reexd.engine.adaptor.settings import ROWS_PER_CLASS_MIN, FitSettings, choose, official
 from reexd.engine.client import Engine
 from reexd.engine.tuning.settings import TRAINING_SHARE
 from reexd.errors import InvalidSetting, NotEnoughData
@@ -260,13 +260,7 @@ def fit_settings(project: Project, class_rows: list[int], requested: Mapping[str
         value = changes.get(name)
         if value is not None and not least <= value <= most:
             raise InvalidSetting(f"{name} lies between {least} and {most:,}; received {value}", name=name)
-    absent = [project.classes[label] for label, count in enumerate(class_rows) if count == 0]
-    if absent:
-        raise NotEnoughData(
-            f"every class needs labelled documents in the splits train and calibration; there are none of"
-            f" {', '.join(absent[:5])}{' and others' if len(absent) > 5 else ''}",
-            project=project.name,
-        )
+    _check_counts(project, class_rows)
     following = requested.get("official")
     settings = (
         official(len(project.classes), **changes)
@@ -276,3 +270,22 @@ def fit_settings(project: Project, class_rows: list[int], requested: Mapping[str
     if requested.get(ensemble.SETTING):
         ensemble.check(settings.shuffles)
     return settings
+
+
+def _check_counts(project: Project, class_rows: list[int]) -> None:
+    """Raises NotEnoughData when a class has too few documents to train on one and calibrate on another."""
+    short = [
+        (name, rows)
+        for name, rows in zip(project.classes, class_rows, strict=True)
+        if rows < ROWS_PER_CLASS_MIN
+    ]
+    if not short:
+        return
+    absent = [name for name, rows in short if rows == 0]
+    named = absent or [name for name, _ in short]
+    listed = ", ".join(named[:5]) + (" and others" if len(named) > 5 else "")
+    need = f"every class needs at least {ROWS_PER_CLASS_MIN} labelled documents in train and calibration together"
+    if absent:
+        advice = "label some, or make a project without such classes, for classes are never removed"
+        raise NotEnoughData(f"{need}; there are none of {listed}: {advice}", project=project.name)
+    raise NotEnoughData(f"{need}; there is 1 of {listed}", project=project.name)

@@ -226,7 +226,8 @@ class _Told:
         self._last = ""
 
     def progress(self, progress: TuneProgress) -> None:
-        if record := progress.record:
+        record = progress.record
+        if record and record["held_loss"] is not None:
             self._last = (
                 f"; after epoch {record['epoch']} held-out loss {record['held_loss']:.4f},"
                 f" accuracy {record['held_accuracy']:.3f}"

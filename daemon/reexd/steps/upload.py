@@ -44,6 +44,7 @@ class Line:
 class ChunkOutcome:
     added: int = 0
     replaced: int = 0
+    moved: int = 0  # of those replaced, out of another split
     unchanged: int = 0
     repeated_ids: int = 0
     rejections: list[Rejection] = field(default_factory=list)
@@ -133,7 +134,8 @@ class UploadSession:
                 )
         for result in self._upsert(accepted):
             outcome.added += result is Outcome.ADDED
-            outcome.replaced += result is Outcome.REPLACED
+            outcome.replaced += result in (Outcome.REPLACED, Outcome.MOVED)
+            outcome.moved += result is Outcome.MOVED
             outcome.unchanged += result is Outcome.UNCHANGED
         for document in accepted:
             # A short digest bounds the memory of a stream of millions of long ids.

@@ -37,18 +37,19 @@ def upsert(
     overwrite_labels: bool = False,
     now: float | None = None,
 ) -> list[Outcome]:
-    """Stores documents by id, in order: added, replaced, or left as they are when nothing differs.
+    """Stores documents by id: added, replaced, moved to another split, or left as they are when nothing differs.
 
-    A label set by `relabel` stays unless `overwrite_labels`. A document in another split than before is
-    moved. `number`, `revision`, `updated_at` and `labelled_by_person` of what is passed are ignored. Raises
-    InvalidDocument when the count of attributes differs from the project's, InvalidInput for text that is not Unicode.
+    Of several with one id the last stands, at the first's place, and the others change nothing: a batch that is sent
+    again must not go through what they said. A label set by `relabel` stays unless `overwrite_labels`. `number`,
+    `revision`, `updated_at` and `labelled_by_person` of what is passed are ignored. Raises InvalidDocument when the
+    count of attributes differs from the project's, InvalidInput for text that is not Unicode.
     """
     written_at = time.time() if now is None else now
     split_numbers = {name: splits.find_or_create(txn, name) for name in {d.split for d in documents}}
-    outcomes = [
-        _upsert(txn, document, split_numbers[document.split], overwrite_labels, written_at)
-        for document in documents
-    ]
+    outcomes = [Outcome.UNCHANGED] * len(documents)
+    for place in {document.id: place for place, document in enumerate(documents)}.values():
+        split = split_numbers[documents[place].split]
+        outcomes[place] = _upsert(txn, documents[place], split, overwrite_labels, written_at)
     if any(outcome is not Outcome.UNCHANGED for outcome in outcomes):
         meta.take(txn, keys.Meta.GENERATION)
     return outcomes
@@ -236,7 +237,7 @@ def _upsert(
         references.unlink(txn, number)
         predictions.delete_document(txn, number)
     _put_record(txn, number, old, new)
-    return Outcome.REPLACED
+    return Outcome.REPLACED if new.split == old.split else Outcome.MOVED
 
 
 def _same_content(txn: lmdb.Transaction, number: int, document: Document) -> bool:

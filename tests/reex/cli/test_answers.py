@@ -43,6 +43,8 @@ def test_query_says_why_it_cannot_be_trusted_and_shows_its_evidence(held, reexct
         ({"reason": "no-calibrated-region"}, "not reliably right"),
         ({"reason": "born-later"}, "born-later"),
         ({"windows": 3, "role": "support", "stale": "a label changed"}, "3 windows"),
+        ({"effective_sample_sizes": [7, 0, 1200]}, "per class 7, 0, 1,200\n"),
+        ({"effective_sample_sizes": [*range(9), 36, 5]}, "per class 0 to 36\n"),
     ],
 )
 def test_query_has_words_for_every_verdict(held, reexctl, fields, expected):
@@ -130,13 +132,14 @@ def test_predict_of_a_file_keeps_order_names_and_bad_lines_apart(held, reexctl, 
 def test_predict_of_a_split_counts_at_the_end(held, reexctl):
     held.answers["PredictSplit"] = lambda request, context: iter(
         predictions_pb2.PredictSplitResponse(
-            predictions=[answer(id=f"{n}\n", label=1, region_alpha=0.9 * (n % 2), text="a\ttext")]
+            predictions=[answer(id=f"{n}\n", label=1, region_alpha=0.9 * (n % 2), text="a\ttext", role=role)]
         )
-        for n in range(4)
+        for n, role in enumerate(("", "support", "", "calibration"))
     )
     ended = reexctl("predict", "s", "--split", "test")
     assert (ended.code, len(ended.out.splitlines())) == (0, 4)
-    assert "4 predictions, 2 admitted to a region, 4 of 4 labelled ones right" in ended.err
+    told = "2 admitted to a region, 4 of 4 labelled ones right; 2 of these the version has used"
+    assert f"4 predictions, {told}" in ended.err
     assert len(reexctl("predict", "s", "--split", "test", "--json").lines) == 4
 
 
@@ -215,7 +218,7 @@ def test_evaluate_shows_the_lowest_class_of_each_rung_and_what_is_beside_the_hea
         evaluation_pb2.PredictionSetEvaluation(
             promised=0.9,
             coverage=_accuracy(10, 9),
-            by_label=[_accuracy(4, 3), _accuracy(0, 0)],
+            by_label=[_accuracy(4, 3), _accuracy(0, 0), _accuracy(6, 6)],
             mean_size=1.25,
         )
     )

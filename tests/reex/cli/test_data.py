@@ -125,6 +125,24 @@ def test_upload_reports_bad_lines_like_a_compiler_and_fails(held, reexctl, tmp_p
     ]
 
 
+def test_upload_says_what_it_takes_out_of_another_split(held, reexctl, tmp_path):
+    held.answers["UploadDocuments"] = lambda chunks, context: (
+        documents_pb2.UploadDocumentsResponse(added=1, replaced=2, moved=1) for _ in chunks
+    )
+    path = tmp_path / "data.jsonl"
+    path.write_text('{"document": "x"}\n' * 3)
+    ended = reexctl("upload", "s", path, "--split", "test")
+    assert ended.out.startswith("3 lines: 1 added, 2 replaced (1 moved out of another split), ")
+    assert reexctl("upload", "s", path, "--split", "test", "--json").lines[0]["moved"] == 1
+
+
+def test_one_line_is_one(held, reexctl, tmp_path):
+    path = tmp_path / "data.jsonl"
+    path.write_text('{"document": "x"}\n')
+    assert reexctl("upload", "s", path, "--split", "train").out == "1 line: 1 added\n"
+    assert reexctl("predict", "s", path).err == "1 prediction, 1 admitted to a region\n"
+
+
 def test_strict_stores_nothing_when_a_line_is_bad(held, reexctl, tmp_path):
     path = tmp_path / "data.jsonl"
     path.write_text('{"document": "x"}\n{broken\n')
@@ -190,6 +208,19 @@ def test_status_and_split_summary_and_models(held, reexctl):
         models=[models_pb2.Model(name="minilm", size_bytes=91_000_000)]
     )
     assert "91.0 MB" in reexctl("models", "list").out
+
+
+def test_status_names_some_of_many_classes_and_says_where_all_are(held, reexctl):
+    counts = [documents_pb2.LabelCount(label=n, name=f"class-{n}", count=2) for n in range(12)]
+    split = documents_pb2.SplitSummary(split="train", documents=24, labels=counts)
+    status = server_pb2.GetStatusResponse()
+    found = status.projects.add(splits=[split]).project
+    found.name = "s"
+    found.classes.extend(each.name for each in counts)
+    held.answers["GetStatus"] = lambda request, context: status
+    out = reexctl("status", "s").out
+    assert "class-9, ...\n" in out, "not all of the classes, and it is said"
+    assert "class-9 2 (8.3%), and 2 more: reexctl split summary s\n" in out
 
 
 @pytest.mark.parametrize(

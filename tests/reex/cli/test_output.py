@@ -7,8 +7,9 @@ import io
 import re
 
 import pytest
-from reex.cli import output
+from reex.cli import output, views
 from reex.cli.output import Column
+from reex.types import LabelCount, SplitSummary
 
 
 class Screen(io.StringIO):
@@ -17,15 +18,21 @@ class Screen(io.StringIO):
 
 
 @pytest.fixture
-def narrow(monkeypatch):
-    """A terminal of 60 columns: what a table looks like on it, line by line."""
+def narrow(screen):
+    """A table on a terminal of 60 columns."""
+    return lambda columns, *rows: screen(lambda: output.table(columns, rows))
+
+
+@pytest.fixture
+def screen(monkeypatch):
+    """A terminal of 60 columns: what a call shows on it, line by line."""
     monkeypatch.setenv("COLUMNS", "60")
     monkeypatch.setenv("TERM", "xterm")
     output.console.cache_clear()
 
-    def shown(columns, *rows):
+    def shown(call):
         with contextlib.redirect_stdout(Screen()) as screen:
-            output.table(columns, rows)
+            call()
         return re.sub(r"\x1b\[[0-9;]*m", "", screen.getvalue()).splitlines()
 
     yield shown
@@ -49,6 +56,14 @@ def test_prose_is_wrapped_and_a_long_text_cut(narrow):
     _, _, cut = narrow([number, Column("text", long=True)], ["1,234", "word " * 20])
     assert re.fullmatch("1,234   word.*…", cut)
     assert len(cut) == 60
+
+
+def test_the_labels_of_a_split_are_all_there(screen):
+    labels = tuple(LabelCount(label=n, name=f"class-{n}", count=40) for n in range(5))
+    shown = screen(lambda: views.splits([SplitSummary("train", 200, labels)], False))
+    assert max(map(len, shown)) <= 60
+    said = " ".join(" ".join(shown).split())
+    assert all(f"class-{n} 40 (20.0%)" in said for n in range(5))
 
 
 @pytest.mark.parametrize(

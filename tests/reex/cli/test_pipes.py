@@ -7,6 +7,7 @@ import os
 import threading
 
 import pytest
+from reex.v1 import predictions_pb2
 
 LINES = b"document,label\nx,positive\ny,no\nz,-99\n"
 
@@ -34,6 +35,23 @@ def test_predict_reads_what_it_is_told_the_format_of(held, reexctl, monkeypatch,
     ]
     shown = "stdin" if name == "-" else name
     assert (ended.code, ended.err) == (1, f"{shown}:3: label: no class is named 'no'\n")
+
+
+@pytest.mark.parametrize("command", ["predict", "query"])
+def test_of_many_bad_lines_the_count_is_told(held, reexctl, monkeypatch, command):
+    held.answers["Query"] = lambda request, context: predictions_pb2.QueryResponse(
+        predictions=[predictions_pb2.Prediction()]
+    )
+    lines = b'{"document": "x"}\n' + b'{"document": 5}\n' * 1_150
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(lines)))
+    ended = reexctl(command, "s", "-", "--json")
+    assert (ended.code, len(ended.lines)) == (1, 1)
+    told = ended.err.splitlines()
+    assert told[99:] == [
+        told[99],
+        "stdin: more lines were rejected; they are counted only",
+        "stdin: 1,150 lines were rejected",
+    ]
 
 
 def test_predict_reads_a_pipe(held, reexctl, pipe):

@@ -50,6 +50,41 @@ def test_train_follows_the_job_and_shows_what_it_made(held, reexctl):
         assert expected in ended.out
 
 
+def test_a_record_with_a_figure_that_is_none_is_printed_as_json(held, reexctl):
+    """Daemons before this one wrote NaN for what was measured on no document."""
+    record = '{"tuning": {"history": [{"held_loss": NaN}], "bounds": [Infinity, 1]}}'
+    held.answers["ListJobs"] = lambda request, context: jobs_pb2.ListJobsResponse(
+        jobs=[job(jobs_pb2.JOB_STATE_SUCCEEDED, result_json=record)]
+    )
+    status = server_pb2.GetStatusResponse()
+    status.projects.add().classifier.training_json = record
+    held.answers["GetStatus"] = lambda request, context: status
+    shown = {"tuning": {"history": [{"held_loss": None}], "bounds": [None, 1]}}
+    assert reexctl("jobs", "list", "--json").lines[0]["result"] == shown
+    assert reexctl("status", "--json").lines[0]["projects"][0]["classifier"]["training"] == shown
+
+
+@pytest.mark.parametrize(
+    ("splits", "told"),
+    [
+        ({"train": 0, "calibration": 1, "new": -1}, "upload s FILE --split test"),
+        ({"train": 0, "held": 1, "test": 1}, "evaluate s --split test"),
+        ({"train": 0, "odd": -99, "held": 1}, "evaluate s --split held"),
+    ],
+)
+def test_train_says_next_what_can_be_done_next(held, reexctl, splits, told):
+    """Without documents that the version never used there is nothing to evaluate."""
+    answer_training(held, job(jobs_pb2.JOB_STATE_SUCCEEDED, result_json="{}"))
+    status = server_pb2.GetStatusResponse()
+    project = status.projects.add()
+    project.project.name = "s"
+    project.classifier.name = "v1"
+    for name, label in splits.items():
+        project.splits.add(split=name, documents=1).labels.add(label=label, count=1)
+    held.answers["GetStatus"] = lambda request, context: status
+    assert f'next: reexctl {told}    reexctl query s "TEXT"\n' in reexctl("train", "s").err
+
+
 def test_train_detached_returns_at_once(held, reexctl):
     answer_training(held)
     ended = reexctl("train", "s", "--detach", "--json")

@@ -120,6 +120,26 @@ def test_classes_are_renamed_and_appended_never_removed(served, project):
     assert client.get_document(project, "b").label == 3
 
 
+@pytest.mark.parametrize(
+    "classes",
+    [
+        ("negative", "mixed", "neutral", "positive"),  # a new one in between
+        ("positive", "neutral", "negative"),
+        ("neutral", "positive", "mixed"),  # one left out
+    ],
+)
+def test_classes_are_never_renumbered_under_their_names(served, project, classes):
+    """Labels are positions: what was labelled neutral would be called mixed, and nobody would be told."""
+    before = served.client.get_project(project).classes
+    assert before == ("negative", "neutral", "positive")
+    with pytest.raises(
+        errors.InvalidLabel, match=r"is number [012], and classes are never renumbered"
+    ) as found:
+        served.client.update_project(project, classes=classes)
+    assert "new classes after them" in str(found.value)
+    assert served.client.get_project(project).classes == before
+
+
 def test_many_projects_are_listed_page_by_page(fresh):
     daemon = fresh()
     names = sorted(f"p{number}" for number in range(120))

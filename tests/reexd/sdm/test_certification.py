@@ -110,6 +110,24 @@ def test_the_report_names_who_is_left_out_and_what_would_help() -> None:
         assert tuple(each.label for each in verdicts if each.lack) == sdm.left_out(region)
 
 
+@pytest.mark.parametrize(("class_count", "told"), [(2, False), (3, True), (4, True)])
+@pytest.mark.parametrize("certified", [True, False])
+def test_classes_are_merged_only_where_two_are_left(class_count: int, told: bool, certified: bool) -> None:
+    """And one more class is one."""
+    generator = np.random.default_rng(0)
+    labels = np.repeat(np.arange(class_count), 60)
+    logits = generator.normal(0, 0.3, (labels.size, class_count)) + np.eye(class_count)[labels]
+    calibration = sdm.calibrate(
+        labels, logits, np.full(labels.size, 9), np.ones(labels.size), class_count, certified=certified
+    )
+    notes = "\n".join(sdm.explain_regions(calibration))
+    assert "may fall short" in notes
+    assert "add clear documents of it" in notes
+    assert ("merge it with the class" in notes) == told
+    assert ("; and 1 more class" in notes) == (class_count == 4)
+    assert "1 more classes" not in notes
+
+
 def test_without_a_region_each_class_is_told_at_the_cut_nearest_to_a_certificate() -> None:
     """At alpha .9 a certificate takes 15 rows; of 40 the clearest 20 hold two that fall short, in places 3 and 17."""
     least = certification.certified_rows_min(0.9)

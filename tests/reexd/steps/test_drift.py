@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from reex import errors
+from reexd.steps.drift import Verdict, advice
 
 
 def test_documents_of_the_same_source_are_no_drift(trained):
@@ -66,11 +67,13 @@ def test_after_add_there_is_no_verdict_until_recalibration(served, ready, corpus
     served.upload(ready, corpus(20, seed=3), "fresh")
     before = client.drift(ready, "fresh")
     assert before.quantities
-    client.add_to_support(ready, ["outside-0", "outside-1"], label=-99)
+    client.add_to_support(ready, ["outside-0"], label=-99)
+    assert "1 document joined the support of v2" in client.drift(ready, "fresh").summary
+    client.add_to_support(ready, ["outside-1"], label=-99)
     grown = client.drift(ready, "fresh")
     assert (grown.verdict, grown.quantities, grown.added_since_calibration) == ("recalibrate-first", (), 2)
     assert (grown.n, grown.class_shares) == (before.n, before.class_shares)
-    assert "2 documents joined the support of v2" in grown.summary
+    assert "2 documents joined the support of v3" in grown.summary
     assert f"reexctl recalibrate {ready}" in grown.advice
     client.recalibrate(ready)
     again = client.drift(ready, "fresh")
@@ -82,6 +85,10 @@ def test_what_the_version_used_is_not_compared_with_itself(trained):
     """Of `train` only the three that no class has are unseen."""
     report = trained.client.drift(trained.project, "train")
     assert (report.n, report.verdict) == (3, "too-few")
+
+
+def test_after_a_slight_drift_the_split_that_was_measured_is_to_be_evaluated():
+    assert "`reexctl evaluate p --split incoming` tells" in advice(Verdict.SLIGHT, [], "p", "incoming")
 
 
 def test_a_split_that_is_absent_or_a_count_below_zero_is_refused(trained):

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from reex import errors
+from reexd.config import Settings
 from reexd.engine.client import Engine
 from reexd.engine.tasks import EngineSettings
+from reexd.records import Document, Project
 from reexd.registry import Registry
+from reexd.steps import search as search_step
+from reexd.store import documents, hidden_states, references, spaces
+from reexd.store.catalogue import Catalogue
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +141,54 @@ def test_questions_and_documents_have_prefixes_of_their_own(
         assert prefixed[name] == pytest.approx(written[f"{name}-written"], abs=1e-5)
         assert prefixed[name] != pytest.approx({each.id: each.similarity for each in plain}[name], abs=1e-3)
     Registry(models_folder).delete("tiny-asks")
+
+
+class SlowReader:
+    """Stands in for the language model: a kilobyte of text takes it a second of `now`."""
+
+    def __init__(self, catalogue: Catalogue) -> None:
+        self.environment = catalogue.open("p")
+        self.known = self.environment.write(lambda txn: spaces.find_or_create(txn, "f", 2))
+        self.now = 0.0
+
+    def space(self, project: Project) -> spaces.Space:
+        return self.known
+
+    def question(self, project: Project, text: str) -> np.ndarray:
+        return np.ones(2, np.float32)
+
+    def documents(self, project: Project, numbers: np.ndarray) -> None:
+        def read(txn) -> None:
+            self.now += documents.text_sizes(txn, numbers).sum() / 1024
+            digests = [bytes(24) + int(number).to_bytes(8, "big") for number in numbers]
+            count = len(numbers)
+            vectors = np.ones((count, 2), np.float32)
+            rows = hidden_states.append(txn, self.known, digests, vectors, np.ones(count, np.int32))
+            references.link(txn, self.known, numbers, rows)
+
+        self.environment.write(read)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([1 << 20, 1 << 20, 1 << 20], [1, 2, 3, 3]),  # each longer than a search may take: one at a time
+        ([1 << 10] * 150, [64, 128, 150]),
+        ([1 << 5] * 2_500, [1_024, 2_048, 2_500]),
+        ([1] * 3_000, [2_048, 3_000]),
+        ([], [0]),
+    ],
+)
+def test_a_search_embeds_for_a_while_and_answers_for_what_it_has(tmp_path, monkeypatch, sizes, expected):
+    """Of long documents fewer are read than of short ones, so that the asker does not give up before the answer."""
+    catalogue = Catalogue(tmp_path / "store", 64 << 20, 64 << 20)
+    catalogue.create(Project("p", ("a", "b")))
+    made = [Document(str(number), "x" * size) for number, size in enumerate(sizes)]
+    catalogue.open("p").write(lambda txn: documents.upsert(txn, made))
+    reader = SlowReader(catalogue)
+    monkeypatch.setattr(search_step, "time", SimpleNamespace(monotonic=lambda: reader.now))
+    searching = search_step.Search(catalogue, reader, Settings())
+    for searched in expected:
+        found = searching.nearest("p", "x", 5, (), ())
+        assert (found.searched, found.not_embedded) == (searched, len(sizes) - searched)
+    catalogue.close()

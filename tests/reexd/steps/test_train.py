@@ -216,11 +216,12 @@ def test_what_cannot_be_trained_is_refused_at_once(served, project, tiny_models)
     with pytest.raises(errors.NotEnoughData):
         client.train(project)
     served.upload(project, [{"document": f"profit {n}", "label": n % 2} for n in range(20)], "train")
-    with pytest.raises(errors.NotEnoughData, match="positive"):
+    with pytest.raises(errors.NotEnoughData, match="none of positive: label some, or make a project without"):
         client.train(project)
     served.upload(project, [{"document": "one alone", "label": 2}], "train")
-    with pytest.raises(errors.NotEnoughData):
-        client.train(project)
+    for official in (False, True):
+        with pytest.raises(errors.NotEnoughData, match="there is 1 of positive"):
+            client.train(project, official=official)
     served.upload(project, [{"document": "and another", "label": 2}], "calibration")
     for settings in (
         {"epochs": 0},

@@ -25,6 +25,19 @@ TUNED = {
 }
 
 
+def test_classes_too_small_to_hold_a_document_out_are_tuned_and_said_so(served, new_project, corpus):
+    """What is measured on no document is null: NaN is no JSON."""
+    project = new_project(served)
+    served.upload(project, corpus(2), "train")
+    job = served.train(project, **TUNED)
+    assert "NaN" not in job.result_json
+    tuning = job.result["tuning"]
+    assert tuning["held_out"] == 0
+    assert {record["held_accuracy"] for record in tuning["history"]} == {None}
+    live = served.client.get_classifier(project)
+    assert "NaN" not in live.training_json
+
+
 def answers(daemon, project: str, text: str):
     (found,) = daemon.client.query(project, text)
     return found

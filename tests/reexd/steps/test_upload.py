@@ -209,8 +209,11 @@ def test_a_repeated_id_is_counted_and_the_last_line_stands(served, project):
         {"id": "a", "document": "second"},
     ]
     result = served.upload(project, lines, "train")
-    assert (result.added, result.replaced, result.repeated) == (2, 1, 1)
+    assert (result.added, result.replaced, result.unchanged, result.repeated) == (2, 0, 1, 1)
     assert served.client.get_document(project, "a").text == "second"
+    again = served.upload(project, lines, "train")
+    assert (again.added, again.replaced, again.unchanged, again.repeated) == (0, 0, 3, 1)
+    assert served.client.get_document(project, "a").revision == 1, "as if nothing had been sent"
 
 
 def test_equal_texts_without_id_merge(served, project):
@@ -218,6 +221,8 @@ def test_equal_texts_without_id_merge(served, project):
     result = served.upload(project, lines, "train")
     assert result.merged == 1
     assert len(stored(served, project)) == 2
+    moved = served.upload(project, [*lines, {"document": "new"}], "test")
+    assert (moved.added, moved.replaced, moved.moved) == (1, 2, 2), "out of train, and it is said"
 
 
 def test_validate_only_stores_nothing(served, project):

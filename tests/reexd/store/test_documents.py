@@ -66,19 +66,24 @@ def test_the_revision_rises_only_with_what_a_classifier_sees(
 ) -> None:
     put(environment, FULL)
     changed = replace(FULL, **change)
-    assert put(environment, changed, now=3.0) == [Outcome.REPLACED]
+    outcome = Outcome.MOVED if "split" in change else Outcome.REPLACED
+    assert put(environment, changed, now=3.0) == [outcome]
     assert get(environment, "a") == replace(changed, number=0, revision=revision, updated_at=3.0)
 
 
 def test_the_last_of_two_with_one_id_in_a_batch_stands(environment: Environment) -> None:
-    outcomes = put(environment, FULL, replace(FULL, text="second"), replace(FULL, text="second"))
-    assert outcomes == [Outcome.ADDED, Outcome.REPLACED, Outcome.UNCHANGED]
-    assert get(environment, "a").text == "second"
+    batch = FULL, replace(FULL, id="b"), replace(FULL, text="second"), replace(FULL, text="third")
+    outcomes = put(environment, *batch)
+    assert outcomes == [Outcome.UNCHANGED, Outcome.ADDED, Outcome.UNCHANGED, Outcome.ADDED]
+    kept = get(environment, "a")
+    assert (kept.text, kept.number, kept.revision) == ("third", 0, 1)
+    assert put(environment, *batch) == [Outcome.UNCHANGED] * 4
+    assert get(environment, "a") == kept
 
 
 def test_a_new_split_moves_the_document(environment: Environment) -> None:
     put(environment, FULL, replace(FULL, id="b"))
-    put(environment, replace(FULL, split="held-out"))
+    assert put(environment, replace(FULL, split="held-out")) == [Outcome.MOVED]
     with environment.read() as txn:
         assert splits.summary(txn) == {"train": {2: 1}, "calibration": {}, "test": {}, "held-out": {2: 1}}
         assert documents.numbers(txn, "train").tolist() == [1]

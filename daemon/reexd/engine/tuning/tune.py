@@ -188,9 +188,11 @@ class _Run:
         share = (step + 1) / rising if step < rising else (total - step) / max(1, total - rising)
         return self.settings.learning_rate * share
 
-    def _measure(self) -> tuple[dict[str, float], np.ndarray]:
-        """Balanced cross-entropy and accuracy on the held part, each document by its first window; and (n_held,)
-        whether it is right."""
+    def _measure(self) -> tuple[dict[str, float | None], np.ndarray]:
+        """Balanced cross-entropy and accuracy on the held part, each document by its first window, None when classes
+        are too small to hold any out; and (n_held,) whether it is right."""
+        if not len(self.held):
+            return {"held_loss": None, "held_accuracy": None}, np.zeros(0)
         self.network.place(self.adam.weights)
         losses, right = np.zeros(len(self.held)), np.zeros(len(self.held))
         places = {int(self.corpus.firsts[row]): at for at, row in enumerate(self.held)}
