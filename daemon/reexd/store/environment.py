@@ -29,6 +29,7 @@ T = TypeVar("T")
 MAP_SIZE_BYTES = 64 << 30  # address space, not disk: the file grows with what is written
 GROUP_MAX = 64  # closures in one commit: bounds how long the first waits, and the dirty pages
 _READERS_MAX = 510
+_LOCK_FILE_SIZE_BYTES = 40 << 10  # LMDB asks for 64 bytes a reader and a header
 _CLOSE_WAIT_S = 60.0
 
 _Item = tuple[Callable[[Txn], Any], "Future[Any]"]
@@ -176,6 +177,7 @@ class Environment:
 def _open(path: Path, map_size_bytes: int) -> lmdb.Environment:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write_lock_file(path / "lock.mdb")
         environment = lmdb.open(
             os.fspath(path), map_size=map_size_bytes, max_readers=_READERS_MAX, mode=0o600, max_dbs=0
         )
@@ -193,6 +195,21 @@ def _open(path: Path, map_size_bytes: int) -> lmdb.Environment:
         environment.close()
         raise
     return environment
+
+
+def _write_lock_file(path: Path) -> None:
+    """Its blocks, unless it is there: LMDB maps a hole, and a page of it that finds no room on a full disk ends the
+    process."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except FileExistsError:
+        return
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(bytes(_LOCK_FILE_SIZE_BYTES))
+    except OSError:
+        path.unlink()
+        raise
 
 
 def _sync_folders(path: Path) -> None:
