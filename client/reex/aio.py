@@ -23,7 +23,7 @@ from reex.failures import from_rpc_error
 from reex.model_calls import AsyncModelCalls
 from reex.portable import is_dataset, refuse_form
 from reex.reading import JSON_LINES, OpenSource, Source
-from reex.streaming import PredictRequests, in_thread
+from reex.streaming import PredictStream, in_thread
 from reex.texts import TextLike
 from reex.upload import Progress, Target, Upload
 
@@ -195,17 +195,19 @@ class AsyncClient(AsyncExchange, AsyncClassifierCalls, AsyncModelCalls):
         *,
         neighbors: int | None = None,
         coverage: float | None = None,
+        on_rejection: Callable[[types.Rejection], None] | None = None,
     ) -> AsyncIterator[types.Prediction]:
         """See `Client.predict`. An iterable that is not an async one is read in a thread."""
-        requests = PredictRequests(project, neighbors, coverage)
-        in_loop = isinstance(texts, AsyncIterable)
-        stream = requests.astream(texts) if in_loop else in_thread(requests.stream(texts))
-        async with aclosing(self._results(calls.predict(), stream)) as batches:
-            async for batch in batches:
-                for prediction in batch:
+        stream = PredictStream(project, neighbors, coverage, on_rejection)
+        if isinstance(texts, AsyncIterable):
+            requests = stream.requests_async(texts)
+        else:
+            requests = in_thread(stream.requests(texts))
+        async with aclosing(self._results(calls.predict(), requests)) as responses:
+            async for response in responses:
+                for prediction in stream.answered(response):
                     yield prediction
-        if requests.failure is not None:
-            raise requests.failure
+        stream.finish()
 
     async def predict_split(
         self,

@@ -256,8 +256,8 @@ def query(
     return Call(predictions_pb2_grpc.PredictionServiceStub, "Query", _predictions, request)
 
 
-def predict() -> Call[tuple[types.Prediction, ...]]:
-    return Call(predictions_pb2_grpc.PredictionServiceStub, "Predict", _predictions)
+def predict() -> Call[predictions_pb2.PredictResponse]:
+    return Call(predictions_pb2_grpc.PredictionServiceStub, "Predict", lambda answer: answer)
 
 
 def predict_split(

@@ -22,7 +22,7 @@ from reex.failures import from_rpc_error
 from reex.model_calls import ModelCalls
 from reex.portable import is_dataset, refuse_form
 from reex.reading import JSON_LINES, OpenSource, Source
-from reex.streaming import PredictRequests
+from reex.streaming import PredictStream
 from reex.texts import TextLike
 from reex.upload import Progress, Target, Upload
 
@@ -215,16 +215,18 @@ class Client(Exchange, ClassifierCalls, ModelCalls):
         *,
         neighbors: int | None = None,
         coverage: float | None = None,
+        on_rejection: Callable[[types.Rejection], None] | None = None,
     ) -> Iterator[types.Prediction]:
         """Texts in, answers out, in order, over one stream.
 
-        `texts` may be endless, and may wait for an answer before it gives its next text.
+        `texts` may be endless, and may wait for an answer before it gives its next text. One that cannot be answered
+        (empty, too long, attributes that the live version does not read) ends the stream as InvalidDocument, after
+        the answers before it; with `on_rejection` it is told there, and passed over.
         """
-        requests = PredictRequests(project, neighbors, coverage)
-        for batch in self._results(calls.predict(), requests.stream(texts)):
-            yield from batch
-        if requests.failure is not None:
-            raise requests.failure
+        stream = PredictStream(project, neighbors, coverage, on_rejection)
+        for response in self._results(calls.predict(), stream.requests(texts)):
+            yield from stream.answered(response)
+        stream.finish()
 
     def predict_split(
         self,

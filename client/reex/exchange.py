@@ -201,7 +201,7 @@ class _Sending:
         make: Callable[..., Any],  # part= or complete= -> a request
         on_progress: Progress | None = None,
     ) -> None:
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
         self._folder = folder
         self._make = make
         self._on_progress = on_progress
@@ -215,7 +215,9 @@ class _Sending:
                 if self._on_progress is not None:
                     self._on_progress(UploadProgress(0, 0, sent, self._folder.total_bytes))
             yield self._make(complete=True)
-        except Exception as error:
+        except GeneratorExit:
+            raise
+        except BaseException as error:
             self.failure = error
 
     def complete(self, answer: T) -> T:

@@ -59,7 +59,7 @@ class Upload:
         limits: ServerInfo,
         on_progress: Progress | None,
     ) -> None:
-        self.failure: Exception | None = None  # of the source; raised in gRPC's thread it would be lost
+        self.failure: BaseException | None = None  # of the source; raised in gRPC's thread it would be lost
         self.progress = UploadProgress(0, 0, 0, source.total_bytes)
         self._target = target
         self._source = source
@@ -77,7 +77,9 @@ class Upload:
         """Chunks within the daemon's limits; one larger document travels alone. At least one, be it empty."""
         try:
             yield from self._chunks()
-        except Exception as error:
+        except GeneratorExit:
+            raise
+        except BaseException as error:
             self.failure = error
 
     def _chunks(self) -> Iterator[documents_pb2.UploadDocumentsRequest]:
