@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar, Unpack
 
 import grpc
@@ -39,7 +40,7 @@ class Client(Exchange, ClassifierCalls, ModelCalls):
     def __init__(
         self, target: str | os.PathLike[str] | None = None, *, timeout: float = channel.TIMEOUT_S
     ) -> None:
-        self.timeout = timeout
+        self.timeout = channel.checked(timeout)
         self._channel = grpc.insecure_channel(channel.resolve(target), options=channel.OPTIONS)
         self._stubs: dict[Any, Any] = {}
         self._closed = False
@@ -138,11 +139,9 @@ class Client(Exchange, ClassifierCalls, ModelCalls):
                 limits,
                 on_progress,
             )
-            try:
-                for response in self._stream(calls.upload(), upload.requests()):
+            with upload.told_if_interrupted():
+                for response in self._results(calls.upload(), upload.requests()):
                     upload.acknowledge(response)
-            except grpc.RpcError as error:
-                raise upload.interrupted(from_rpc_error(error)) from None
             return upload.result()
 
     def list_documents(
@@ -272,11 +271,18 @@ class Client(Exchange, ClassifierCalls, ModelCalls):
             self._stubs[call.stub] = call.stub(self._channel)
         return getattr(self._stubs[call.stub], call.method)
 
-    def _call(self, call: Call[T], timeout: float | None) -> T:
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What gRPC raises inside, as it is told. Closing the client ends what is under way in other threads."""
         try:
-            answer = self._rpc(call)(call.request, timeout=channel.deadline_s(timeout, self.timeout))
+            yield
         except grpc.RpcError as error:
-            raise from_rpc_error(error) from None
+            raise ClientClosed if self._closed else from_rpc_error(error) from None
+
+    def _call(self, call: Call[T], timeout: float | None) -> T:
+        deadline = channel.deadline_s(timeout, self.timeout)
+        with self._told():
+            answer = self._rpc(call)(call.request, timeout=deadline)
         return call.convert(answer)
 
     def _pages(self, call_for: Callable[[str], Call[Page[T]]], timeout: float | None) -> Iterator[T]:
@@ -295,7 +301,5 @@ class Client(Exchange, ClassifierCalls, ModelCalls):
             running.cancel()  # does nothing once it has ended
 
     def _results(self, call: Call[T], requests: Iterator[Any] | None = None) -> Iterator[T]:
-        try:
+        with self._told():
             yield from self._stream(call, requests)
-        except grpc.RpcError as error:
-            raise from_rpc_error(error) from None

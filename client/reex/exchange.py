@@ -13,11 +13,9 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any, TypeVar
 
-import grpc
-
 from reex import convert, portable, versions
 from reex.calls import Call, build
-from reex.failures import from_rpc_error
+from reex.errors import ReexError
 from reex.portable import DATASET, MODEL, NewFolder, Part, PortableFolder
 from reex.streaming import in_thread
 from reex.types import UploadProgress, UploadResult
@@ -124,10 +122,12 @@ class Exchange:
             return self._sent(import_documents(), _Sending(folder, make, on_progress))
 
     def _sent(self, call: Call[T], sending: _Sending) -> T:
+        requests = sending.requests(self.server_info().chunk_size_max_bytes)
         try:
-            answer = self._rpc(call)(sending.requests(self.server_info().chunk_size_max_bytes))
-        except grpc.RpcError as error:
-            raise sending.failure or from_rpc_error(error) from None
+            with self._told():
+                answer = self._rpc(call)(requests)
+        except ReexError as error:
+            raise sending.failure or error from None
         return call.convert(sending.complete(answer))
 
 
@@ -183,9 +183,10 @@ class AsyncExchange:
     async def _sent(self, call: Call[T], sending: _Sending) -> T:
         requests = sending.requests((await self.server_info()).chunk_size_max_bytes)
         try:
-            answer = await self._rpc(call)(in_thread(requests))
-        except grpc.RpcError as error:
-            raise sending.failure or from_rpc_error(error) from None
+            with self._told():
+                answer = await self._rpc(call)(in_thread(requests))
+        except ReexError as error:
+            raise sending.failure or error from None
         return call.convert(sending.complete(answer))
 
 

@@ -10,6 +10,7 @@ import hashlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from reex import convert
@@ -166,6 +167,14 @@ class Upload:
             total=self._total,
             rejections=tuple(rejections),
         )
+
+    @contextmanager
+    def told_if_interrupted(self) -> Iterator[None]:
+        """What ends the call inside, with what was acknowledged before it."""
+        try:
+            yield
+        except ReexError as error:
+            raise self.interrupted(error) from None
 
     def interrupted(self, error: ReexError) -> ReexError:
         """`error` with what was acknowledged before it, and how to go on."""
