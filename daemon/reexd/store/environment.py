@@ -46,6 +46,7 @@ class Environment:
         self._state = threading.Condition()
         self._open_readers = 0
         self._closing = False
+        self._refusal: Callable[[], ReexError] = lambda: Unready(f"the store in {path} is closed")
         self._lmdb = _open(path, map_size_bytes)
         self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_forever, name=f"store-{path.name}", daemon=True)
@@ -95,8 +96,8 @@ class Environment:
         """Bytes on disk."""
         return (self.path / "data.mdb").stat().st_size
 
-    def close(self) -> None:
-        """Finishes what is queued, waits for readers, closes. Idempotent.
+    def close(self, refusal: Callable[[], ReexError] | None = None) -> None:
+        """Finishes what is queued, waits for readers, closes. Idempotent. Later calls raise Unready, or `refusal()`.
 
         A reader that stays longer than a minute keeps the environment mapped: unmapping under it would crash.
         """
@@ -104,6 +105,7 @@ class Environment:
             if self._closing:
                 return
             self._closing = True
+            self._refusal = refusal or self._refusal
             self._queue.put(None)
         self._writer.join()
         with self._state:
@@ -132,7 +134,7 @@ class Environment:
 
     def _refuse_when_closed(self) -> None:
         if self._closing:
-            raise Unready(f"the store in {self.path} is closed; open the project again")
+            raise self._refusal()
 
     def _write_forever(self) -> None:
         stopping = False
