@@ -145,6 +145,17 @@ class AsyncClient(AsyncExchange, AsyncClassifierCalls, AsyncModelCalls):
     ) -> types.Document:
         return await self._call(calls.get_document(project, document_id), timeout)
 
+    async def delete_documents(
+        self,
+        project: str,
+        ids: str | Sequence[str] = (),
+        *,
+        split: str | None = None,
+        validate_only: bool = False,
+        timeout: float = float("inf"),
+    ) -> types.DocumentDeletion:
+        return await self._call(calls.delete_documents(project, ids, split, validate_only), timeout)
+
     async def split_summary(
         self, project: str, *, timeout: float | None = None
     ) -> tuple[types.SplitSummary, ...]:

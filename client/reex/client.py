@@ -158,6 +158,22 @@ class Client(Exchange, ClassifierCalls, ModelCalls):
     def get_document(self, project: str, document_id: str, *, timeout: float | None = None) -> types.Document:
         return self._call(calls.get_document(project, document_id), timeout)
 
+    def delete_documents(
+        self,
+        project: str,
+        ids: str | Sequence[str] = (),
+        *,
+        split: str | None = None,
+        validate_only: bool = False,
+        timeout: float = float("inf"),
+    ) -> types.DocumentDeletion:
+        """Delete documents by id, at most 1,000, or all of a split; `validate_only` counts them.
+
+        A version that used them answers on and is stale. Ids that no document has are in the result, and no error.
+        Raises NotFound, and InvalidArgument unless exactly one of `ids` and `split` is given.
+        """
+        return self._call(calls.delete_documents(project, ids, split, validate_only), timeout)
+
     def split_summary(self, project: str, *, timeout: float | None = None) -> tuple[types.SplitSummary, ...]:
         return self._call(calls.split_summary(project), timeout)
 
