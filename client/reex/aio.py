@@ -5,9 +5,10 @@ Methods are coroutines; what the other client returns as an iterator is an async
 
 from __future__ import annotations
 
+import asyncio
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from typing import Any, TypeVar, Unpack
 
 import grpc
@@ -17,13 +18,13 @@ from reex import calls, channel, figures, status, types
 from reex.calls import Call, Page, TrainSettings
 from reex.checking import Checker
 from reex.classifier_calls import AsyncClassifierCalls
-from reex.errors import ClientClosed
+from reex.errors import ClientClosed, InvalidArgument
 from reex.exchange import AsyncExchange
 from reex.failures import from_rpc_error
 from reex.model_calls import AsyncModelCalls
 from reex.portable import is_dataset, refuse_form
 from reex.reading import JSON_LINES, OpenSource, Source
-from reex.streaming import PredictRequests, in_thread
+from reex.streaming import PredictStream, in_thread
 from reex.texts import TextLike
 from reex.upload import Progress, Target, Upload
 
@@ -31,13 +32,15 @@ T = TypeVar("T")
 
 
 class AsyncClient(AsyncExchange, AsyncClassifierCalls, AsyncModelCalls):
-    """A connection to one daemon, for one event loop. See `Client` for `target` and `timeout`."""
+    """A connection to one daemon, for the event loop of its first call. See `Client` for `target` and `timeout`."""
 
     def __init__(
         self, target: str | os.PathLike[str] | None = None, *, timeout: float = channel.TIMEOUT_S
     ) -> None:
-        self.timeout = timeout
-        self._channel = grpc.aio.insecure_channel(channel.resolve(target), options=channel.OPTIONS)
+        self.timeout = channel.checked(timeout)
+        self._target = channel.resolve(target)
+        self._channel: grpc.aio.Channel | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._stubs: dict[Any, Any] = {}
         self._closed = False
 
@@ -49,7 +52,8 @@ class AsyncClient(AsyncExchange, AsyncClassifierCalls, AsyncModelCalls):
 
     async def close(self) -> None:
         self._closed = True
-        await self._channel.close()
+        if self._channel is not None and self._loop is asyncio.get_running_loop():
+            await self._channel.close()
 
     # The daemon
 
@@ -120,12 +124,10 @@ class AsyncClient(AsyncExchange, AsyncClassifierCalls, AsyncModelCalls):
                 limits,
                 on_progress,
             )
-            try:
-                async with aclosing(self._stream(calls.upload(), in_thread(upload.requests()))) as responses:
+            with upload.told_if_interrupted():
+                async with aclosing(self._results(calls.upload(), in_thread(upload.requests()))) as responses:
                     async for response in responses:
                         upload.acknowledge(response)
-            except grpc.RpcError as error:
-                raise upload.interrupted(from_rpc_error(error)) from None
             return upload.result()
 
     def list_documents(
@@ -142,6 +144,17 @@ class AsyncClient(AsyncExchange, AsyncClassifierCalls, AsyncModelCalls):
         self, project: str, document_id: str, *, timeout: float | None = None
     ) -> types.Document:
         return await self._call(calls.get_document(project, document_id), timeout)
+
+    async def delete_documents(
+        self,
+        project: str,
+        ids: str | Sequence[str] = (),
+        *,
+        split: str | None = None,
+        validate_only: bool = False,
+        timeout: float = float("inf"),
+    ) -> types.DocumentDeletion:
+        return await self._call(calls.delete_documents(project, ids, split, validate_only), timeout)
 
     async def split_summary(
         self, project: str, *, timeout: float | None = None
@@ -195,17 +208,19 @@ class AsyncClient(AsyncExchange, AsyncClassifierCalls, AsyncModelCalls):
         *,
         neighbors: int | None = None,
         coverage: float | None = None,
+        on_rejection: Callable[[types.Rejection], None] | None = None,
     ) -> AsyncIterator[types.Prediction]:
         """See `Client.predict`. An iterable that is not an async one is read in a thread."""
-        requests = PredictRequests(project, neighbors, coverage)
-        in_loop = isinstance(texts, AsyncIterable)
-        stream = requests.astream(texts) if in_loop else in_thread(requests.stream(texts))
-        async with aclosing(self._results(calls.predict(), stream)) as batches:
-            async for batch in batches:
-                for prediction in batch:
+        stream = PredictStream(project, neighbors, coverage, on_rejection)
+        if isinstance(texts, AsyncIterable):
+            requests = stream.requests_async(texts)
+        else:
+            requests = in_thread(stream.requests(texts))
+        async with aclosing(self._results(calls.predict(), requests)) as responses:
+            async for response in responses:
+                for prediction in stream.answered(response):
                     yield prediction
-        if requests.failure is not None:
-            raise requests.failure
+        stream.finish()
 
     async def predict_split(
         self,
@@ -249,15 +264,35 @@ class AsyncClient(AsyncExchange, AsyncClassifierCalls, AsyncModelCalls):
     def _rpc(self, call: Call[Any]) -> Any:
         if self._closed:
             raise ClientClosed
+        if self._channel is None:  # not before: it belongs to the loop that it is opened in
+            self._loop = asyncio.get_running_loop()
+            self._channel = grpc.aio.insecure_channel(self._target, options=channel.OPTIONS)
+        if self._loop is not asyncio.get_running_loop():
+            raise InvalidArgument(
+                "expected the event loop of this client's first call, received another; open an AsyncClient in each"
+            )
         if call.stub not in self._stubs:
             self._stubs[call.stub] = call.stub(self._channel)
         return getattr(self._stubs[call.stub], call.method)
 
-    async def _call(self, call: Call[T], timeout: float | None) -> T:
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What gRPC raises inside, as it is told. Closing the client cancels what is under way, which must not pass for
+        the cancelling of the task that waits."""
         try:
-            answer = await self._rpc(call)(call.request, timeout=channel.deadline_s(timeout, self.timeout))
+            yield
         except grpc.RpcError as error:
             raise from_rpc_error(error) from None
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._closed and not (task and task.cancelling()):
+                raise ClientClosed from None
+            raise
+
+    async def _call(self, call: Call[T], timeout: float | None) -> T:
+        deadline = channel.deadline_s(timeout, self.timeout)
+        with self._told():
+            answer = await self._rpc(call)(call.request, timeout=deadline)
         return call.convert(answer)
 
     async def _pages(
@@ -281,9 +316,7 @@ class AsyncClient(AsyncExchange, AsyncClassifierCalls, AsyncModelCalls):
             running.cancel()  # does nothing once it has ended
 
     async def _results(self, call: Call[T], requests: AsyncIterator[Any] | None = None) -> AsyncIterator[T]:
-        try:
+        with self._told():
             async with aclosing(self._stream(call, requests)) as answers:
                 async for answer in answers:
                     yield answer
-        except grpc.RpcError as error:
-            raise from_rpc_error(error) from None

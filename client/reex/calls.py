@@ -193,6 +193,20 @@ def list_documents(
     )
 
 
+def delete_documents(
+    project: str, ids: str | Sequence[str], split: str | None, validate_only: bool
+) -> Call[types.DocumentDeletion]:
+    request = build(
+        documents_pb2.DeleteDocumentsRequest,
+        project=project,
+        ids=[ids] if isinstance(ids, str) else ids,
+        split=split or "",
+        validate_only=validate_only,
+    )
+    stub = documents_pb2_grpc.DocumentServiceStub
+    return Call(stub, "DeleteDocuments", convert.document_deletion, request)
+
+
 def split_summary(project: str) -> Call[tuple[types.SplitSummary, ...]]:
     request = build(documents_pb2.SummarizeSplitsRequest, project=project)
     return Call(
@@ -256,8 +270,8 @@ def query(
     return Call(predictions_pb2_grpc.PredictionServiceStub, "Query", _predictions, request)
 
 
-def predict() -> Call[tuple[types.Prediction, ...]]:
-    return Call(predictions_pb2_grpc.PredictionServiceStub, "Predict", _predictions)
+def predict() -> Call[predictions_pb2.PredictResponse]:
+    return Call(predictions_pb2_grpc.PredictionServiceStub, "Predict", lambda answer: answer)
 
 
 def predict_split(

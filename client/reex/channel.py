@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import math
 import os
 
-from reex.errors import InvalidSetting
+from reex.errors import InvalidArgument, InvalidSetting
 from reex.folders import own_folder
 from reex.location import Location, LocationError
 from reex.running import running
 
 TIMEOUT_S = 60.0
+_DEADLINE_MAX_S = 1e9  # thirty years; gRPC takes what is beyond its clock's range for the past
 
 # gRPC itself retries, synchronous and asyncio alike, and only until the first answer of a stream has arrived:
 # four attempts, 0.1 s to 1 s apart. Every call may be repeated: uploads are idempotent, and a project that a
@@ -64,7 +64,16 @@ def resolve(target: str | os.PathLike[str] | None) -> str:
     return f"unix:{socket}"
 
 
+def checked(timeout: float) -> float:
+    """Seconds, infinity among them. Raises InvalidArgument for anything else."""
+    if isinstance(timeout, int | float) and timeout >= 0:  # False for NaN as well
+        return timeout
+    raise InvalidArgument(
+        f"expected a timeout in seconds, 0 or more, or math.inf to wait for ever; received {timeout!r:.60}"
+    )
+
+
 def deadline_s(timeout: float | None, default: float) -> float | None:
     """What gRPC wants: None for no deadline. `timeout`: None is the client's default, infinity is none."""
-    seconds = default if timeout is None else timeout
-    return None if math.isinf(seconds) else seconds
+    seconds = checked(default if timeout is None else timeout)
+    return None if seconds > _DEADLINE_MAX_S else seconds

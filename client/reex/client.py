@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeVar, Unpack
 
 import grpc
@@ -22,7 +23,7 @@ from reex.failures import from_rpc_error
 from reex.model_calls import ModelCalls
 from reex.portable import is_dataset, refuse_form
 from reex.reading import JSON_LINES, OpenSource, Source
-from reex.streaming import PredictRequests
+from reex.streaming import PredictStream
 from reex.texts import TextLike
 from reex.upload import Progress, Target, Upload
 
@@ -39,7 +40,7 @@ class Client(Exchange, ClassifierCalls, ModelCalls):
     def __init__(
         self, target: str | os.PathLike[str] | None = None, *, timeout: float = channel.TIMEOUT_S
     ) -> None:
-        self.timeout = timeout
+        self.timeout = channel.checked(timeout)
         self._channel = grpc.insecure_channel(channel.resolve(target), options=channel.OPTIONS)
         self._stubs: dict[Any, Any] = {}
         self._closed = False
@@ -138,11 +139,9 @@ class Client(Exchange, ClassifierCalls, ModelCalls):
                 limits,
                 on_progress,
             )
-            try:
-                for response in self._stream(calls.upload(), upload.requests()):
+            with upload.told_if_interrupted():
+                for response in self._results(calls.upload(), upload.requests()):
                     upload.acknowledge(response)
-            except grpc.RpcError as error:
-                raise upload.interrupted(from_rpc_error(error)) from None
             return upload.result()
 
     def list_documents(
@@ -158,6 +157,22 @@ class Client(Exchange, ClassifierCalls, ModelCalls):
 
     def get_document(self, project: str, document_id: str, *, timeout: float | None = None) -> types.Document:
         return self._call(calls.get_document(project, document_id), timeout)
+
+    def delete_documents(
+        self,
+        project: str,
+        ids: str | Sequence[str] = (),
+        *,
+        split: str | None = None,
+        validate_only: bool = False,
+        timeout: float = float("inf"),
+    ) -> types.DocumentDeletion:
+        """Delete documents by id, at most 1,000, or all of a split; `validate_only` counts them.
+
+        A version that used them answers on and is stale. Ids that no document has are in the result, and no error.
+        Raises NotFound, and InvalidArgument unless exactly one of `ids` and `split` is given.
+        """
+        return self._call(calls.delete_documents(project, ids, split, validate_only), timeout)
 
     def split_summary(self, project: str, *, timeout: float | None = None) -> tuple[types.SplitSummary, ...]:
         return self._call(calls.split_summary(project), timeout)
@@ -215,16 +230,18 @@ class Client(Exchange, ClassifierCalls, ModelCalls):
         *,
         neighbors: int | None = None,
         coverage: float | None = None,
+        on_rejection: Callable[[types.Rejection], None] | None = None,
     ) -> Iterator[types.Prediction]:
         """Texts in, answers out, in order, over one stream.
 
-        `texts` may be endless, and may wait for an answer before it gives its next text.
+        `texts` may be endless, and may wait for an answer before it gives its next text. One that cannot be answered
+        (empty, too long, attributes that the live version does not read) ends the stream as InvalidDocument, after
+        the answers before it; with `on_rejection` it is told there, and passed over.
         """
-        requests = PredictRequests(project, neighbors, coverage)
-        for batch in self._results(calls.predict(), requests.stream(texts)):
-            yield from batch
-        if requests.failure is not None:
-            raise requests.failure
+        stream = PredictStream(project, neighbors, coverage, on_rejection)
+        for response in self._results(calls.predict(), stream.requests(texts)):
+            yield from stream.answered(response)
+        stream.finish()
 
     def predict_split(
         self,
@@ -270,11 +287,18 @@ class Client(Exchange, ClassifierCalls, ModelCalls):
             self._stubs[call.stub] = call.stub(self._channel)
         return getattr(self._stubs[call.stub], call.method)
 
-    def _call(self, call: Call[T], timeout: float | None) -> T:
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """What gRPC raises inside, as it is told. Closing the client ends what is under way in other threads."""
         try:
-            answer = self._rpc(call)(call.request, timeout=channel.deadline_s(timeout, self.timeout))
+            yield
         except grpc.RpcError as error:
-            raise from_rpc_error(error) from None
+            raise ClientClosed if self._closed else from_rpc_error(error) from None
+
+    def _call(self, call: Call[T], timeout: float | None) -> T:
+        deadline = channel.deadline_s(timeout, self.timeout)
+        with self._told():
+            answer = self._rpc(call)(call.request, timeout=deadline)
         return call.convert(answer)
 
     def _pages(self, call_for: Callable[[str], Call[Page[T]]], timeout: float | None) -> Iterator[T]:
@@ -293,7 +317,5 @@ class Client(Exchange, ClassifierCalls, ModelCalls):
             running.cancel()  # does nothing once it has ended
 
     def _results(self, call: Call[T], requests: Iterator[Any] | None = None) -> Iterator[T]:
-        try:
+        with self._told():
             yield from self._stream(call, requests)
-        except grpc.RpcError as error:
-            raise from_rpc_error(error) from None

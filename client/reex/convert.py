@@ -83,6 +83,15 @@ def rejection(message: documents_pb2.Rejection) -> types.Rejection:
     return types.Rejection(line=message.line, field=message.field, reason=message.reason, id=message.id)
 
 
+def document_deletion(message: documents_pb2.DeleteDocumentsResponse) -> types.DocumentDeletion:
+    return types.DocumentDeletion(
+        deleted=message.deleted,
+        used_by_live=message.used_by_live,
+        classifier=message.classifier,
+        missing_ids=tuple(message.missing_ids),
+    )
+
+
 def split_summary(message: documents_pb2.SplitSummary) -> types.SplitSummary:
     labels = tuple(
         types.LabelCount(label=each.label, name=each.name, count=each.count) for each in message.labels

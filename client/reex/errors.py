@@ -129,8 +129,14 @@ class Cancelled(ReexError):
 
 
 class ClientClosed(ReexError):
-    def __init__(self) -> None:
-        super().__init__("expected an open client, this one is closed; open another: reex.Client()")
+    def __init__(
+        self,
+        message: str = "expected an open client, this one is closed; open another: reex.Client()",
+        *,
+        reason: str = "",
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message, reason=reason, metadata=metadata)
 
 
 class PermissionDenied(ReexError):
@@ -221,6 +227,7 @@ STATUSES: dict[str, type[ReexError]] = {
     "PERMISSION_DENIED": PermissionDenied,
     "UNAUTHENTICATED": PermissionDenied,
     "RESOURCE_EXHAUSTED": ResourceExhausted,
+    "UNIMPLEMENTED": FailedPrecondition,
     "FAILED_PRECONDITION": FailedPrecondition,
     "UNAVAILABLE": DaemonDown,
     "DATA_LOSS": DataLoss,

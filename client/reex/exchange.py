@@ -13,11 +13,9 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any, TypeVar
 
-import grpc
-
 from reex import convert, portable, versions
 from reex.calls import Call, build
-from reex.failures import from_rpc_error
+from reex.errors import ReexError
 from reex.portable import DATASET, MODEL, NewFolder, Part, PortableFolder
 from reex.streaming import in_thread
 from reex.types import UploadProgress, UploadResult
@@ -125,10 +123,12 @@ class Exchange:
             return self._sent(import_documents(), _Sending(folder, make, on_progress))
 
     def _sent(self, call: Call[T], sending: _Sending) -> T:
+        requests = sending.requests(self.server_info().chunk_size_max_bytes)
         try:
-            answer = self._rpc(call)(sending.requests(self.server_info().chunk_size_max_bytes))
-        except grpc.RpcError as error:
-            raise sending.failure or from_rpc_error(error) from None
+            with self._told():
+                answer = self._rpc(call)(requests)
+        except ReexError as error:
+            raise sending.failure or error from None
         return call.convert(sending.complete(answer))
 
 
@@ -184,9 +184,10 @@ class AsyncExchange:
     async def _sent(self, call: Call[T], sending: _Sending) -> T:
         requests = sending.requests((await self.server_info()).chunk_size_max_bytes)
         try:
-            answer = await self._rpc(call)(in_thread(requests))
-        except grpc.RpcError as error:
-            raise sending.failure or from_rpc_error(error) from None
+            with self._told():
+                answer = await self._rpc(call)(in_thread(requests))
+        except ReexError as error:
+            raise sending.failure or error from None
         return call.convert(sending.complete(answer))
 
 
@@ -202,7 +203,7 @@ class _Sending:
         make: Callable[..., Any],  # part= or complete= -> a request
         on_progress: Progress | None = None,
     ) -> None:
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
         self._folder = folder
         self._make = make
         self._on_progress = on_progress
@@ -216,7 +217,9 @@ class _Sending:
                 if self._on_progress is not None:
                     self._on_progress(UploadProgress(0, 0, sent, self._folder.total_bytes))
             yield self._make(complete=True)
-        except Exception as error:
+        except GeneratorExit:
+            raise
+        except BaseException as error:
             self.failure = error
 
     def complete(self, answer: T) -> T:

@@ -26,6 +26,13 @@ def from_rpc_error(error: grpc.RpcError) -> errors.ReexError:
             # gRPC's own words name addresses and retries; they are kept for programs.
             told = "no daemon answers at the socket; start it: reexctl daemon start"
             return errors.DaemonDown(told, metadata={"detail": message})
+        if status == "UNIMPLEMENTED":
+            message = (
+                "the daemon that runs does not know this call: it is older than this client; stop it, and the next"
+                " command starts the present one: reexctl daemon stop"
+            )
+        if status == "RESOURCE_EXHAUSTED":  # refused unread
+            message = f"the request is larger than the daemon takes ({message}); send less of it in one call"
         if status == "DEADLINE_EXCEEDED":
             message = (
                 "the daemon did not answer in time; `reexctl status` shows what it is at, and a program may pass a "

@@ -13,13 +13,14 @@ from reex.v1 import predictions_pb2
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text that need not be stored. `id` and `label` are echoed in the answer."""
+    """A text that need not be stored. `id` and `label` are echoed in the answer, `line` in a rejection."""
 
     text: str
     id: str = ""
     label: int = UNLABELLED
     attributes: Sequence[float] = ()
     prompt: str = ""
+    line: int = 0  # 1-based, in the sender's file; 0: its place among the texts
 
 
 # A mapping has the keys of an uploaded line: `document`, and optionally id, label (an index), attributes,

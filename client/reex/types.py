@@ -124,6 +124,16 @@ class UploadProgress(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentDeletion(Record):
+    """What was deleted, or would be."""
+
+    deleted: int
+    used_by_live: int  # of them, those that the live version was trained or calibrated on
+    classifier: str  # the live version, like v3; empty: none
+    missing_ids: tuple[str, ...]  # of the ids, those that no document has
+
+
+@dataclass(frozen=True, slots=True)
 class LabelCount(Record):
     label: int
     name: str

@@ -10,6 +10,7 @@ import hashlib
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from reex import convert
@@ -59,7 +60,7 @@ class Upload:
         limits: ServerInfo,
         on_progress: Progress | None,
     ) -> None:
-        self.failure: Exception | None = None  # of the source; raised in gRPC's thread it would be lost
+        self.failure: BaseException | None = None  # of the source; raised in gRPC's thread it would be lost
         self.progress = UploadProgress(0, 0, 0, source.total_bytes)
         self._target = target
         self._source = source
@@ -77,7 +78,9 @@ class Upload:
         """Chunks within the daemon's limits; one larger document travels alone. At least one, be it empty."""
         try:
             yield from self._chunks()
-        except Exception as error:
+        except GeneratorExit:
+            raise
+        except BaseException as error:
             self.failure = error
 
     def _chunks(self) -> Iterator[documents_pb2.UploadDocumentsRequest]:
@@ -166,6 +169,14 @@ class Upload:
             rejections=tuple(rejections),
             moved=self._moved,
         )
+
+    @contextmanager
+    def told_if_interrupted(self) -> Iterator[None]:
+        """What ends the call inside, with what was acknowledged before it."""
+        try:
+            yield
+        except ReexError as error:
+            raise self.interrupted(error) from None
 
     def interrupted(self, error: ReexError) -> ReexError:
         """`error` with what was acknowledged before it, and how to go on."""

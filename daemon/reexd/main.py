@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import sys
@@ -11,6 +12,8 @@ from collections.abc import Sequence
 from reexd.errors import DaemonRunning, ReexError
 
 EXIT_FAILED, EXIT_CONFLICT = 1, 7
+# What a disk says that is full, or not ours to write to.
+_NO_DEFECT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
 
 ENGINE_FLAGS = (
     ("cache_size_max_bytes", int, "BYTES", "freed buffers an engine process keeps; default: 256 MiB"),
@@ -29,6 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         raise SystemExit(EXIT_CONFLICT) from error
     except ReexError as error:
         print(f"reexd: {error.message}", file=sys.stderr)
+        raise SystemExit(EXIT_FAILED) from error
+    except OSError as error:
+        if error.errno not in _NO_DEFECT:
+            raise
+        print(f"reexd: the daemon could not write what it needs to start: {error}", file=sys.stderr)
         raise SystemExit(EXIT_FAILED) from error
 
 

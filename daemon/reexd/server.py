@@ -320,8 +320,8 @@ def _leave_to_the_collector_what_comes() -> None:
 
 
 def _message_max_bytes(settings: Settings) -> int:
-    """Room for the largest document as it is sent, and for a full chunk of smaller ones or of a file."""
-    return max(4 * settings.document_size_max_bytes, 2 * settings.chunk_size_max_bytes)
+    """Room for the largest document as it is sent, a full chunk of smaller ones or of a file, and a batch of texts."""
+    return max(4 * settings.document_size_max_bytes, 2 * settings.chunk_size_max_bytes, 1 << 20)
 
 
 async def _hourly(housekeeping: Housekeeping) -> None:

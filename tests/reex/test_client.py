@@ -10,6 +10,7 @@ import queue
 import subprocess
 import sys
 from datetime import UTC, datetime
+from importlib import resources
 
 import grpc
 import pytest
@@ -50,6 +51,10 @@ def test_importing_the_package_loads_no_grpc():
         "import sys, reex, reex.errors; sys.exit('grpc' in sys.modules or 'google.protobuf' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+
+
+def test_type_checkers_are_told_that_the_package_has_types():
+    assert (resources.files("reex") / "py.typed").is_file()
 
 
 def test_lists_are_read_page_by_page(daemon, client):

@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shlex
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -109,6 +112,23 @@ def test_a_home_that_others_may_write_to_is_refused(daemons, models_folder):
         assert "Traceback" not in said.decode()
     finally:
         daemon.__exit__()
+
+
+def test_a_start_on_a_full_disk_is_told_in_a_line(daemons, models_folder):
+    daemon = daemons.Daemon(models_folder)
+    command = shlex.join([sys.executable, "-m", "reexd", "serve"])
+    try:
+        done = subprocess.run(
+            ["sh", "-c", f"ulimit -f 0; exec {command}"],
+            env=dict(daemon.environ),
+            capture_output=True,
+            timeout=60,
+            check=False,
+        )
+    finally:
+        daemon.__exit__()
+    assert done.returncode == 1
+    assert b"could not write" in done.stderr and b"Traceback" not in done.stderr
 
 
 def test_starts_on_what_a_killed_daemon_left(fresh, new_project):

@@ -1,5 +1,5 @@
 """`python -m reex.cli`, where the script is not on the path."""
 
-from reex.cli.main import main
+from reex.cli.entry import main
 
 main()

@@ -1,15 +1,19 @@
-"""`reexctl documents`: list and show what is stored."""
+"""`reexctl documents`: list, show and delete what is stored."""
 
 from __future__ import annotations
 
 from itertools import islice
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reex.cli import completion, views
+from reex.cli import completion, exits, output, views
+from reex.cli.confirm import confirm
 from reex.cli.options import AsJson, Name, example
 from reex.cli.session import connected, label_of
+
+if TYPE_CHECKING:
+    from reex.types import DocumentDeletion
 
 app = typer.Typer(no_args_is_help=True, help="Documents as they are stored.")
 
@@ -46,3 +50,53 @@ def show(
     with connected() as client:
         document = client.get_document(name, document_id)
         views.document(document, client.get_project(name).classes, as_json)
+
+
+@app.command(
+    epilog=example(
+        "reexctl documents delete sentiment review-17 review-18",
+        "reexctl documents delete sentiment --split incoming --dry-run",
+    )
+)
+def delete(
+    name: Name,
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="Documents by their ids.")
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option("--split", help="Every document of this split.", autocompletion=completion.splits),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be deleted, delete nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Delete documents with their predictions. Versions that were trained on them answer on, and are stale."""
+    if bool(ids) == bool(split):
+        raise typer.BadParameter("give either ids or --split NAME")
+    with connected() as client:
+        found = client.delete_documents(name, ids or (), split=split, validate_only=True)
+        if found.deleted and not dry_run:
+            if not yes:
+                confirm(f"delete {_count(found)} of {name}?{_used(found, 'would be stale')}")
+            found = client.delete_documents(name, ids or (), split=split)
+    for each in found.missing_ids:
+        output.note(f"there is no document with the id {output.safe(repr(each))}")
+    done = f"would delete {_count(found)}." if dry_run else f"deleted {_count(found)}."
+    views.done(found.to_dict(), done + _used(found, "would be stale" if dry_run else "is stale"), as_json)
+    if found.missing_ids:
+        raise typer.Exit(exits.NOT_FOUND)
+
+
+def _count(found: DocumentDeletion) -> str:
+    return f"{found.deleted:,} document{'' if found.deleted == 1 else 's'}"
+
+
+def _used(found: DocumentDeletion, becomes: str) -> str:
+    if not found.used_by_live:
+        return ""
+    return (
+        f" {found.classifier}, the live version, was made from {found.used_by_live:,} of them and {becomes}."
+    )

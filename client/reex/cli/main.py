@@ -147,7 +147,7 @@ def _open_standard_streams() -> None:
 
 
 def main() -> None:
-    """The script `reexctl`."""
+    """What the script `reexctl` runs."""
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its own lines on stderr say nothing to a user
     _open_standard_streams()
     try:

@@ -57,7 +57,13 @@ def predict(
         if file is None:
             answers = client.predict_split(name, split or "", neighbors=neighbors, coverage=coverage)
         else:
-            asking = partial(client.predict, name, neighbors=neighbors, coverage=coverage)
+            asking = partial(
+                client.predict,
+                name,
+                neighbors=neighbors,
+                coverage=coverage,
+                on_rejection=rejections.add,
+            )
             answers = _of_file(client, name, file, form, classes, rejections, asking)
         show_predictions(answers, classes, as_json)
     rejections.end()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from reex.cli import completion, exits, output, views
+from reex.cli import completion, output, views
+from reex.cli.confirm import confirm
 from reex.cli.options import AsJson, Name, example
 from reex.cli.session import connected
 
@@ -177,14 +177,6 @@ def delete(
     with connected() as client:
         project = client.get_project(name)
         if not yes:
-            _confirm(f"delete {name} and its {project.document_count:,} documents?")
+            confirm(f"delete {name} and its {project.document_count:,} documents?")
         client.delete_project(name)
     views.done({"deleted": name}, f"deleted {name}", as_json)
-
-
-def _confirm(question: str) -> None:
-    if not sys.stdin.isatty():
-        raise typer.BadParameter(f"{question} say --yes: nobody is there to ask")
-    if not typer.confirm(question, err=True):
-        output.note("nothing was deleted")
-        raise typer.Exit(exits.CANCELLED)

@@ -68,6 +68,8 @@ def _stream(client: Client, name: str, neighbors: int, coverage: float, offline:
     texts = text_lines(sys.stdin.buffer, checker, classes, rejections.add)
     for first in texts:
         output.object_line(_ask(client, name, first, neighbors, coverage, offline).to_dict())
-        for answer in client.predict(name, texts, neighbors=neighbors, coverage=coverage):
+        for answer in client.predict(
+            name, texts, neighbors=neighbors, coverage=coverage, on_rejection=rejections.add
+        ):
             output.object_line(answer.to_dict())
     rejections.end()

@@ -121,6 +121,30 @@ class ListDocumentsResponse(_message.Message):
     next_page_token: str
     def __init__(self, documents: _Optional[_Iterable[_Union[Document, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
+class DeleteDocumentsRequest(_message.Message):
+    __slots__ = ("project", "ids", "split", "validate_only")
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    SPLIT_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    project: str
+    ids: _containers.RepeatedScalarFieldContainer[str]
+    split: str
+    validate_only: bool
+    def __init__(self, project: _Optional[str] = ..., ids: _Optional[_Iterable[str]] = ..., split: _Optional[str] = ..., validate_only: bool = ...) -> None: ...
+
+class DeleteDocumentsResponse(_message.Message):
+    __slots__ = ("deleted", "used_by_live", "classifier", "missing_ids")
+    DELETED_FIELD_NUMBER: _ClassVar[int]
+    USED_BY_LIVE_FIELD_NUMBER: _ClassVar[int]
+    CLASSIFIER_FIELD_NUMBER: _ClassVar[int]
+    MISSING_IDS_FIELD_NUMBER: _ClassVar[int]
+    deleted: int
+    used_by_live: int
+    classifier: str
+    missing_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, deleted: _Optional[int] = ..., used_by_live: _Optional[int] = ..., classifier: _Optional[str] = ..., missing_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class SummarizeSplitsRequest(_message.Message):
     __slots__ = ("project",)
     PROJECT_FIELD_NUMBER: _ClassVar[int]

@@ -49,6 +49,11 @@ class DocumentServiceStub(object):
                 request_serializer=reex_dot_v1_dot_documents__pb2.ListDocumentsRequest.SerializeToString,
                 response_deserializer=reex_dot_v1_dot_documents__pb2.ListDocumentsResponse.FromString,
                 _registered_method=True)
+        self.DeleteDocuments = channel.unary_unary(
+                '/reex.v1.DocumentService/DeleteDocuments',
+                request_serializer=reex_dot_v1_dot_documents__pb2.DeleteDocumentsRequest.SerializeToString,
+                response_deserializer=reex_dot_v1_dot_documents__pb2.DeleteDocumentsResponse.FromString,
+                _registered_method=True)
         self.SummarizeSplits = channel.unary_unary(
                 '/reex.v1.DocumentService/SummarizeSplits',
                 request_serializer=reex_dot_v1_dot_documents__pb2.SummarizeSplitsRequest.SerializeToString,
@@ -81,6 +86,15 @@ class DocumentServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def DeleteDocuments(self, request, context):
+        """By id, or a whole split; with their predictions and the hidden states that nothing else needs. Versions that used
+        them answer on, with "(deleted)" for a neighbour, and are stale. Deleting again changes nothing. NOT_FOUND when there
+        is no such project or split; INVALID_ARGUMENT unless exactly one of ids and split is given.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SummarizeSplits(self, request, context):
         """Documents and labels per split.
         """
@@ -105,6 +119,11 @@ def add_DocumentServiceServicer_to_server(servicer, server):
                     servicer.ListDocuments,
                     request_deserializer=reex_dot_v1_dot_documents__pb2.ListDocumentsRequest.FromString,
                     response_serializer=reex_dot_v1_dot_documents__pb2.ListDocumentsResponse.SerializeToString,
+            ),
+            'DeleteDocuments': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteDocuments,
+                    request_deserializer=reex_dot_v1_dot_documents__pb2.DeleteDocumentsRequest.FromString,
+                    response_serializer=reex_dot_v1_dot_documents__pb2.DeleteDocumentsResponse.SerializeToString,
             ),
             'SummarizeSplits': grpc.unary_unary_rpc_method_handler(
                     servicer.SummarizeSplits,
@@ -193,6 +212,33 @@ class DocumentService(object):
             '/reex.v1.DocumentService/ListDocuments',
             reex_dot_v1_dot_documents__pb2.ListDocumentsRequest.SerializeToString,
             reex_dot_v1_dot_documents__pb2.ListDocumentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteDocuments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reex.v1.DocumentService/DeleteDocuments',
+            reex_dot_v1_dot_documents__pb2.DeleteDocumentsRequest.SerializeToString,
+            reex_dot_v1_dot_documents__pb2.DeleteDocumentsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -69,7 +69,8 @@ class PredictionServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def Predict(self, request_iterator, context):
-        """Texts in, answers out, in order, for programs that stream.
+        """Texts in, answers out, in order, for programs that stream. A text that cannot be answered is rejected by its place
+        and never costs the others.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

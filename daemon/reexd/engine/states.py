@@ -6,25 +6,38 @@ was not finished. Never pickle. Free of mlx.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
 
 from reexd.engine.tasks import State
+from reexd.errors import StorageFull
 
 _FACTS = "facts.json"
 RESUME = "resume"  # where a fit finds the checkpoint it goes on from
 START = "start"  # and, beside the pool, the weights that all shuffles begin with
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, None)  # NumPy says of some short writes only how short
 
 
 def save(folder: Path, state: State) -> None:
-    """Write a state into a new folder."""
-    folder.mkdir(mode=0o700, parents=True)
-    for name, array in state.arrays.items():
-        np.save(folder / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
-    (folder / _FACTS).write_text(json.dumps(dict(state.facts)), encoding="utf-8")
+    """Write a state into a new folder. Raises StorageFull, which leaves none."""
+    try:
+        folder.mkdir(mode=0o700, parents=True)
+        for name, array in state.arrays.items():
+            np.save(folder / f"{name}.npy", np.ascontiguousarray(array), allow_pickle=False)
+        (folder / _FACTS).write_text(json.dumps(dict(state.facts)), encoding="utf-8")
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        shutil.rmtree(folder, ignore_errors=True)
+        raise StorageFull(
+            f"the disk of {folder.parent}, where files pass to the engine, is full; free some space and try again",
+            path=folder.parent,
+        ) from error
 
 
 def complete(folder: Path) -> bool:

@@ -55,6 +55,23 @@ class DocumentService(documents_pb2_grpc.DocumentServiceServicer):
             documents=[convert.document(document) for document in documents[:size]], next_page_token=token
         )
 
+    async def DeleteDocuments(
+        self, request: documents_pb2.DeleteDocumentsRequest, context: grpc.aio.ServicerContext
+    ) -> documents_pb2.DeleteDocumentsResponse:
+        deletion = await asyncio.to_thread(
+            self._documents.delete,
+            request.project,
+            tuple(request.ids),
+            request.split,
+            validate_only=request.validate_only,
+        )
+        return documents_pb2.DeleteDocumentsResponse(
+            deleted=deletion.count,
+            used_by_live=deletion.used_count,
+            classifier=deletion.classifier,
+            missing_ids=deletion.missing,
+        )
+
     async def SummarizeSplits(
         self, request: documents_pb2.SummarizeSplitsRequest, context: grpc.aio.ServicerContext
     ) -> documents_pb2.SummarizeSplitsResponse:

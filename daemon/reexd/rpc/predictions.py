@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 import grpc
 from reex.v1 import predictions_pb2, predictions_pb2_grpc
 
+from reexd.errors import InvalidDocument
 from reexd.records import UNLABELLED
 from reexd.rpc import convert
 from reexd.steps.answers import Answers, TextInput
@@ -53,8 +54,18 @@ class PredictionService(predictions_pb2_grpc.PredictionServiceServicer):
         async for request in requests:
             if not project:
                 project, neighbors, coverage = request.project, _neighbors(request), _coverage(request)
-            answers = await self._query.texts(project, _texts(request.texts), neighbors, coverage)
-            yield predictions_pb2.PredictResponse(predictions=_messages(answers))
+            texts = _texts(request.texts)
+            rejections: dict[int, InvalidDocument] = {}
+            answers = await self._query.texts(project, texts, neighbors, coverage, rejections)
+            yield predictions_pb2.PredictResponse(
+                predictions=_messages(answers),
+                rejections=[
+                    predictions_pb2.TextRejection(
+                        index=at, id=texts[at].id, field=problem.metadata["field"], reason=problem.message
+                    )
+                    for at, problem in rejections.items()
+                ],
+            )
 
 
 def _next(batches: Iterator[Answers]) -> Answers | None:

@@ -64,7 +64,7 @@ class Export:
             support_texts=texts,
         )
         stage = Stage(self._room, sdmkitmodel.SUFFIX)
-        sdmkitmodel.write_model(stage.path, _as_imported(model, record))
+        stage.fill(lambda path: sdmkitmodel.write_model(path, _as_imported(model, record)))
         return stage
 
     def split(self, project: str, split: str, *, with_vectors: bool) -> Stage:
@@ -90,7 +90,7 @@ class Export:
             found = documents.read_many(txn, numbers)
             dataset = _dataset(txn, record, split, found, space)
         stage = Stage(self._room, sdmdataset.SUFFIX)
-        sdmdataset.write_dataset(stage.path, dataset)
+        stage.fill(lambda path: sdmdataset.write_dataset(path, dataset))
         return stage
 
     def _embedded(self, project: Project, live: Classifier | None, numbers: np.ndarray) -> Space:

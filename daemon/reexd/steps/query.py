@@ -58,17 +58,26 @@ class Query:
         texts: Sequence[TextInput],
         neighbors: int,
         coverage: float = COVERAGE_DEFAULT,
+        rejections: dict[int, InvalidDocument] | None = None,
     ) -> Answers:
         """Score texts, in their order, with prediction sets at `coverage`.
 
-        Raises NotTrained, InvalidDocument, InvalidInput, QueueFull.
+        A text that cannot be answered goes into `rejections`, by its place, and the answers are those of the others;
+        without it, it is raised. Raises NotTrained, InvalidDocument, InvalidInput, QueueFull.
         """
         check_coverage(coverage)
         loaded = self._live.at_hand(project) or await asyncio.to_thread(self._live.get, project)
         record = loaded.record
         few = len(texts) <= FEW_TEXTS and sum(len(text.text) for text in texts) <= FEW_CHARACTERS
         run = _here if few else asyncio.to_thread
-        await run(self._check, loaded, texts, neighbors)
+        misfits = await run(self._misfits, loaded, texts, neighbors)
+        if misfits:
+            if rejections is None:
+                raise next(iter(misfits.values()))
+            rejections |= misfits
+            texts = [text for at, text in enumerate(texts) if at not in misfits]
+            if not texts:
+                return Answers(loaded, "", [], [], [], passed_over=0)
         reading = self._embed.reading_at_hand(project, record) or await asyncio.to_thread(
             self._embed.reading, project, record
         )
@@ -145,33 +154,40 @@ class Query:
         asked = [text.text for text in texts]
         return Answers(loaded, stale, records, asked, [False] * len(texts), passed_over=0)
 
-    def _check(self, loaded: Loaded, texts: Sequence[TextInput], neighbors: int) -> None:
+    def _misfits(
+        self, loaded: Loaded, texts: Sequence[TextInput], neighbors: int
+    ) -> dict[int, InvalidDocument]:
+        """The texts that the version cannot answer, by their place, in order. Raises InvalidInput."""
         if not 1 <= len(texts) <= TEXTS_MAX:
             raise InvalidInput(f"a query holds 1 to {TEXTS_MAX} texts; received {len(texts)}")
         check_neighbors(neighbors, NEIGHBORS_MAX)
-        for text in texts:
-            size = len(text.text.encode())
-            if not text.text.strip() or size > self._limits.document_size_max_bytes:
-                raise InvalidDocument(
-                    f"a text has 1 to {self._limits.document_size_max_bytes:,} bytes and is not only white space;"
-                    f" received {size:,} bytes" + (f" in {text.id!r}" if text.id else ""),
-                    field="text",
-                )
-            if not all(abs(value) <= FLOAT32_MAX for value in text.attributes):  # False for NaN as well
-                raise InvalidDocument(
-                    "attributes are finite numbers that fit 32-bit floats; received others"
-                    + (f" in {text.id!r}" if text.id else ""),
-                    field="attributes",
-                )
-            if not fits(loaded, text):
-                count = loaded.record.attribute_count
-                like = 'like {"document": "...", "attributes": [...]}'
-                raise InvalidDocument(
-                    f"classifier {loaded.record.name} was trained with {count} attributes per document; received"
-                    f" {len(text.attributes)}{f' for {text.id!r}' if text.id else ''};"
-                    f" {f'send {count} with each text, {like}' if count else 'leave them out'}",
-                    field="attributes",
-                )
+        found = ((at, self._misfit(loaded, text)) for at, text in enumerate(texts))
+        return {at: problem for at, problem in found if problem is not None}
+
+    def _misfit(self, loaded: Loaded, text: TextInput) -> InvalidDocument | None:
+        size = len(text.text.encode())
+        if not text.text.strip() or size > self._limits.document_size_max_bytes:
+            return InvalidDocument(
+                f"a text has 1 to {self._limits.document_size_max_bytes:,} bytes and is not only white space;"
+                f" received {size:,} bytes" + (f" in {text.id!r}" if text.id else ""),
+                field="text",
+            )
+        if not all(abs(value) <= FLOAT32_MAX for value in text.attributes):  # False for NaN as well
+            return InvalidDocument(
+                "attributes are finite numbers that fit 32-bit floats; received others"
+                + (f" in {text.id!r}" if text.id else ""),
+                field="attributes",
+            )
+        if fits(loaded, text):
+            return None
+        count = loaded.record.attribute_count
+        like = 'like {"document": "...", "attributes": [...]}'
+        return InvalidDocument(
+            f"classifier {loaded.record.name} was trained with {count} attributes per document; received"
+            f" {len(text.attributes)}{f' for {text.id!r}' if text.id else ''};"
+            f" {f'send {count} with each text, {like}' if count else 'leave them out'}",
+            field="attributes",
+        )
 
 
 async def _here(work: Callable[..., T], *arguments: object) -> T:

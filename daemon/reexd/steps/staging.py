@@ -6,18 +6,19 @@ of the format and nothing else, so that no client's path, link or `..` ever reac
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import shutil
 import uuid
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from reexd.errors import Exhausted, InvalidInput, StorageFull
 
 PART_SIZE_BYTES = 1 << 20
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, None)  # NumPy says of some short writes only how short
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,16 @@ class Stage:
 
     def close(self) -> None:
         self._finalizer()
+
+    def fill(self, write: Callable[[Path], object]) -> None:
+        """`write` the folder to be sent, at the path that it is given. Raises StorageFull, and keeps nothing."""
+        told = f"the disk of {self.path.parent.parent} is full; free some space and export again"
+        try:
+            with _told_when_full(told):
+                write(self.path)
+        except BaseException:
+            self.close()
+            raise
 
     def parts(self) -> Iterator[tuple[str, bytes]]:
         """(name, bytes) of every file, each in order; an empty file is one part without bytes."""
@@ -83,12 +94,16 @@ class Arriving(Stage):
                 limit=self._size_max_bytes,
             )
         self._current = name
-        try:
-            with (self.path / name).open("ab") as stream:
-                stream.write(data)
-        except OSError as error:
-            if error.errno not in _FULL:
-                raise
-            raise StorageFull(
-                "the disk is full, nothing was imported; free some space and send it again"
-            ) from error
+        told = "the disk is full, nothing was imported; free some space and send it again"
+        with _told_when_full(told), (self.path / name).open("ab") as stream:
+            stream.write(data)
+
+
+@contextlib.contextmanager
+def _told_when_full(told: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        raise StorageFull(told) from error

@@ -12,7 +12,7 @@ import time
 from dataclasses import dataclass, field, replace
 
 from reexd.config import Settings
-from reexd.errors import InvalidDocument, InvalidInput, InvalidName, Unready
+from reexd.errors import InvalidDocument, InvalidInput, InvalidName
 from reexd.records import OUT_OF_DISTRIBUTION, UNLABELLED, Document, Outcome, Project, Rejection
 from reexd.steps.projects import check_name
 from reexd.store import attributes, documents
@@ -76,7 +76,7 @@ class Upload:
         environment = self._catalogue.open(project)
         with environment.read() as txn:
             record = replace(record, attribute_count=attributes.count(txn))
-        return UploadSession(self._catalogue, environment, record, split, validate_only, self._limits)
+        return UploadSession(environment, record, split, validate_only, self._limits)
 
 
 class UploadSession:
@@ -84,14 +84,12 @@ class UploadSession:
 
     def __init__(
         self,
-        catalogue: Catalogue,
         environment: Environment,
         project: Project,
         split: str,
         validate_only: bool,
         limits: Settings,
     ) -> None:
-        self._catalogue = catalogue
         self._environment = environment
         self._project = project
         self._class_numbers = {name: number for number, name in enumerate(project.classes)}
@@ -112,9 +110,6 @@ class UploadSession:
             )
         try:
             return self._store(lines)
-        except Unready:
-            self._catalogue.get(self._project.name)  # of a project that was deleted the store is closed
-            raise
         except InvalidDocument:
             # Another stream fixed the count of attributes since this one began; once fixed it never changes.
             with self._environment.read() as txn:

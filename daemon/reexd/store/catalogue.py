@@ -138,7 +138,7 @@ class Catalogue:
             environment = self._open.pop(name, None)
             aside = self._aside(name)
         if environment is not None:
-            environment.close()
+            environment.close(lambda: _missing(name))  # what a call that began before comes to hear
         shutil.rmtree(aside, ignore_errors=True)
 
     def reader_check(self) -> int:

@@ -29,6 +29,7 @@ T = TypeVar("T")
 MAP_SIZE_BYTES = 64 << 30  # address space, not disk: the file grows with what is written
 GROUP_MAX = 64  # closures in one commit: bounds how long the first waits, and the dirty pages
 _READERS_MAX = 510
+_LOCK_FILE_SIZE_BYTES = 40 << 10  # LMDB asks for 64 bytes a reader and a header
 _CLOSE_WAIT_S = 60.0
 
 _Item = tuple[Callable[[Txn], Any], "Future[Any]"]
@@ -45,6 +46,7 @@ class Environment:
         self._state = threading.Condition()
         self._open_readers = 0
         self._closing = False
+        self._refusal: Callable[[], ReexError] = lambda: Unready(f"the store in {path} is closed")
         self._lmdb = _open(path, map_size_bytes)
         self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
         self._writer = threading.Thread(target=self._write_forever, name=f"store-{path.name}", daemon=True)
@@ -94,8 +96,8 @@ class Environment:
         """Bytes on disk."""
         return (self.path / "data.mdb").stat().st_size
 
-    def close(self) -> None:
-        """Finishes what is queued, waits for readers, closes. Idempotent.
+    def close(self, refusal: Callable[[], ReexError] | None = None) -> None:
+        """Finishes what is queued, waits for readers, closes. Idempotent. Later calls raise Unready, or `refusal()`.
 
         A reader that stays longer than a minute keeps the environment mapped: unmapping under it would crash.
         """
@@ -103,6 +105,7 @@ class Environment:
             if self._closing:
                 return
             self._closing = True
+            self._refusal = refusal or self._refusal
             self._queue.put(None)
         self._writer.join()
         with self._state:
@@ -131,7 +134,7 @@ class Environment:
 
     def _refuse_when_closed(self) -> None:
         if self._closing:
-            raise Unready(f"the store in {self.path} is closed; open the project again")
+            raise self._refusal()
 
     def _write_forever(self) -> None:
         stopping = False
@@ -176,6 +179,7 @@ class Environment:
 def _open(path: Path, map_size_bytes: int) -> lmdb.Environment:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _write_lock_file(path / "lock.mdb")
         environment = lmdb.open(
             os.fspath(path), map_size=map_size_bytes, max_readers=_READERS_MAX, mode=0o600, max_dbs=0
         )
@@ -193,6 +197,21 @@ def _open(path: Path, map_size_bytes: int) -> lmdb.Environment:
         environment.close()
         raise
     return environment
+
+
+def _write_lock_file(path: Path) -> None:
+    """Its blocks, unless it is there: LMDB maps a hole, and a page of it that finds no room on a full disk ends the
+    process."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    except FileExistsError:
+        return
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(bytes(_LOCK_FILE_SIZE_BYTES))
+    except OSError:
+        path.unlink()
+        raise
 
 
 def _sync_folders(path: Path) -> None:

@@ -267,3 +267,30 @@ def test_prepare_needs_no_daemon(home, capsys, tmp_path):
     assert counts == {"train.jsonl": 900, "calibration.jsonl": 3, "test.jsonl": 900, "labels.jsonl": 3}
     assert sorted(path.name for path in out.iterdir()) == sorted(counts)
     assert run(["prepare", "financial-phrasebank", str(out / "labels.jsonl"), "--out", str(out)]) == 2
+
+
+def test_documents_delete_asks_and_tells_what_becomes_stale(held, reexctl):
+    def answer(request, context):
+        return documents_pb2.DeleteDocumentsResponse(
+            deleted=2 if request.split else len(request.ids) - 1,
+            used_by_live=0 if request.split else 1,
+            classifier="v3",
+            missing_ids=list(request.ids)[2:],
+        )
+
+    def asked():
+        return [request.validate_only for _, request in held.requests]
+
+    held.answers["DeleteDocuments"] = answer
+    ended = reexctl("documents", "delete", "s", "a", "b", "c")
+    assert (ended.code, "say --yes" in ended.err, asked()) == (2, True, [True])
+    ended = reexctl("documents", "delete", "s", "a", "b", "c", "--yes")
+    told = "deleted 2 documents. v3, the live version, was made from 1 of them and is stale.\n"
+    assert (ended.code, ended.out, asked()) == (3, told, [True, True, False])
+    assert "no document with the id 'c'" in ended.err
+    ended = reexctl("documents", "delete", "s", "--split", "incoming", "--dry-run")
+    assert (ended.code, ended.out, asked()[3:]) == (0, "would delete 2 documents.\n", [True])
+    ended = reexctl("documents", "delete", "s", "--split", "incoming", "-y", "--json")
+    assert ended.lines == [{"deleted": 2, "used_by_live": 0, "classifier": "v3", "missing_ids": []}]
+    for wrong in ([], ["a", "--split", "test"]):
+        assert reexctl("documents", "delete", "s", *wrong).code == 2

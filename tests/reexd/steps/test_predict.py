@@ -279,3 +279,33 @@ def test_another_model_of_the_project_does_not_touch_the_version(served, project
     assert new.logits != before.logits
     assert served.client.status(project).projects[0].classifier.model == "tiny-wide"
     assert served.client.search(project, "profit rose").results
+
+
+def test_texts_that_a_version_that_becomes_live_does_not_read_are_told_and_the_others_answered(
+    served, project, corpus, fast
+):
+    client = served.client
+    for split, lines in (("train", corpus(20)), ("calibration", corpus(10, seed=1))):
+        served.upload(project, lines, split)
+    served.train(project, **fast)
+    for split, lines in (("train", corpus(20)), ("calibration", corpus(10, seed=1))):
+        served.upload(project, [line | {"attributes": [0.5]} for line in lines], split)
+    served.train(project, **fast)
+    client.use_classifier(project, "v1")
+    plain = {"document": "profit rose"}
+    told: list = []
+    passed = threading.Semaphore(0)
+
+    def texts():
+        yield plain
+        assert passed.acquire(timeout=60)
+        client.use_classifier(project, "v2")
+        yield plain
+        yield plain | {"attributes": [0.5]}
+
+    answers = client.predict(project, texts(), on_rejection=told.append)
+    assert next(answers).classifier == "v1"
+    passed.release()
+    assert [answer.classifier for answer in answers] == ["v2"]
+    assert [(each.line, each.field) for each in told] == [(2, "attributes")]
+    assert "v2 was trained with 1 attributes" in told[0].reason

@@ -107,6 +107,18 @@ def test_one_broken_project_leaves_the_others_alone(tmp_path: Path) -> None:
     catalogue.close()
 
 
+def test_a_call_under_which_its_project_is_deleted_hears_so(tmp_path: Path) -> None:
+    catalogue = opened(tmp_path)
+    catalogue.create(project("p"))
+    environment = catalogue.open("p")
+    catalogue.delete("p")
+    with pytest.raises(ProjectNotFound, match="no project 'p'"), environment.read():
+        pass
+    with pytest.raises(ProjectNotFound, match="no project 'p'"):
+        environment.write(lambda txn: documents.upsert(txn, [Document("a", "text")]))
+    catalogue.close()
+
+
 def test_a_deletion_that_waits_for_a_reader_holds_up_no_other_project(tmp_path: Path) -> None:
     catalogue = opened(tmp_path)
     catalogue.create(project("slow"))

@@ -39,6 +39,12 @@ def test_a_store_is_private_to_its_owner(environment: Environment) -> None:
         assert stat.S_IMODE((environment.path / name).stat().st_mode) == 0o600
 
 
+def test_the_lock_file_has_no_holes(environment: Environment) -> None:
+    """LMDB maps it: a hole that finds no room on a full disk, at the first reader or writer, ends the daemon."""
+    file = (environment.path / "lock.mdb").stat()
+    assert 0 < file.st_size <= file.st_blocks * 512
+
+
 def test_what_was_written_is_there_after_reopening(tmp_path: Path) -> None:
     first = Environment(tmp_path / "p", MAP_SIZE_BYTES)
     first.write(lambda txn: txn.put(b"k", b"v"))

@@ -1,0 +1,18 @@
+"""What is asked before something is deleted."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from reex.cli import exits, output
+
+
+def confirm(question: str) -> None:
+    """Returns when the answer is yes. Exits where it is no, or nobody is there to ask."""
+    if not sys.stdin.isatty():
+        raise typer.BadParameter(f"{question} say --yes: nobody is there to ask")
+    if not typer.confirm(question, err=True):
+        output.note("nothing was deleted")
+        raise typer.Exit(exits.CANCELLED)
