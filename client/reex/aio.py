@@ -192,14 +192,13 @@ class AsyncClient(AsyncExchange, AsyncClassifierCalls, AsyncModelCalls):
     async def query(
         self,
         project: str,
-        texts: TextLike | Sequence[TextLike],
+        texts: TextLike | Iterable[TextLike],
         *,
         neighbors: int | None = None,
         coverage: float | None = None,
         timeout: float | None = None,
     ) -> tuple[types.Prediction, ...]:
-        several = texts if isinstance(texts, list | tuple) else [texts]
-        return await self._call(calls.query(project, several, neighbors, coverage), timeout)
+        return await self._call(calls.query(project, texts, neighbors, coverage), timeout)
 
     async def predict(
         self,

@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 
 from reex import convert, convert_figures, figures, status, types
 from reex.errors import InvalidArgument
-from reex.texts import TextLike, text_message
+from reex.texts import TextLike, several, text_message
 from reex.v1 import (
     documents_pb2,
     documents_pb2_grpc,
@@ -83,7 +83,18 @@ def build(kind: type[M], **fields: Any) -> M:
     try:
         return kind(**fields)
     except (ValueError, TypeError) as error:
-        raise InvalidArgument(f"{kind.DESCRIPTOR.name}: {error}", reason="INVALID_INPUT") from None
+        told = f"{kind.DESCRIPTOR.name}: {_misfit(kind, fields) or error}"
+        raise InvalidArgument(told, reason="INVALID_INPUT") from None
+
+
+def _misfit(kind: type[Message], fields: Mapping[str, Any]) -> str:
+    """The first field that cannot carry its value, in words; protobuf's do not name it."""
+    for name, value in fields.items():
+        try:
+            kind(**{name: value})
+        except (ValueError, TypeError) as error:
+            return f"{name} cannot be {value!r:.60} ({error})"
+    return ""
 
 
 def _names(classes: Sequence[str]) -> Sequence[str]:
@@ -257,9 +268,9 @@ def _predictions(answer: Any) -> tuple[types.Prediction, ...]:
 
 
 def query(
-    project: str, texts: Iterable[TextLike], neighbors: int | None, coverage: float | None
+    project: str, texts: TextLike | Iterable[TextLike], neighbors: int | None, coverage: float | None
 ) -> Call[tuple[types.Prediction, ...]]:
-    messages = [text_message(each) for each in texts]
+    messages = [text_message(each) for each in several(texts)]
     request = build(
         predictions_pb2.QueryRequest,
         project=project,

@@ -44,15 +44,18 @@ OPTIONS: list[tuple[str, int | str]] = [
 
 
 def resolve(target: str | os.PathLike[str] | None) -> str:
-    """The gRPC target: a path is a Unix socket, a string is taken as it is, None is this user's own daemon.
+    """The gRPC target: a path, or a string that is an absolute one, is a Unix socket, another string is taken as it is,
+    None is this user's own daemon.
 
-    Raises InvalidSetting when the environment leads to no usable socket path, or to a folder that another user could
-    have put a socket into; a target that is named is the caller's own choice.
+    Raises InvalidSetting for what is none of them, and when the environment leads to no usable socket path, or to a
+    folder that another user could have put a socket into; a target that is named is the caller's own choice.
     """
-    if isinstance(target, os.PathLike):
+    if isinstance(target, os.PathLike) or (isinstance(target, str) and target.startswith("/")):
         return f"unix:{os.fspath(target)}"
-    if target is not None:
+    if isinstance(target, str) and target:
         return target
+    if target is not None:
+        raise InvalidSetting(f"expected the path of a socket, or a gRPC target; received {target!r:.60}")
     try:
         location = Location.from_environment()
     except LocationError as error:

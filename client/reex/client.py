@@ -213,15 +213,14 @@ class Client(Exchange, ClassifierCalls, ModelCalls):
     def query(
         self,
         project: str,
-        texts: TextLike | Sequence[TextLike],
+        texts: TextLike | Iterable[TextLike],
         *,
         neighbors: int | None = None,
         coverage: float | None = None,
         timeout: float | None = None,
     ) -> tuple[types.Prediction, ...]:
         """1 to 256 texts, answered together; nothing is stored. Raises NotTrained, ModelMissing."""
-        several = texts if isinstance(texts, list | tuple) else [texts]
-        return self._call(calls.query(project, several, neighbors, coverage), timeout)
+        return self._call(calls.query(project, texts, neighbors, coverage), timeout)
 
     def predict(
         self,

@@ -37,8 +37,9 @@ _FORMS = {
 
 
 def several(texts: Iterable[TextLike] | TextLike) -> Iterable[TextLike]:
-    """One text is one, not as many as it has characters or keys."""
-    return [texts] if isinstance(texts, str | Text | Mapping) else texts
+    """One text is one, not as many as it has characters or keys, and so is what is none."""
+    one = isinstance(texts, str | bytes | Text | Mapping) or not isinstance(texts, Iterable)
+    return [texts] if one else texts  # type: ignore[list-item, return-value]
 
 
 def text_message(value: TextLike) -> predictions_pb2.Text:

@@ -67,3 +67,17 @@ def test_no_split_is_refused_once_and_not_for_each_line(daemon, client):
     with pytest.raises(errors.InvalidName, match="expected the name of a split"):
         client.upload("p", [{"document": "x"}] * 3, "")
     assert not daemon.lines
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        (lambda client: client.create_project("p", [1, 2]), r"Project: classes cannot be \[1, 2\]"),
+        (lambda client: client.search("p", ["x"]), r"text cannot be \['x'\]"),
+        (lambda client: client.get_document("p", 5), "id cannot be 5"),
+        (lambda client: client.search("p", "x", limit=10**12), "limit cannot be 1000000000000"),
+    ],
+)
+def test_a_value_that_the_wire_cannot_carry_is_named_with_its_field(client, call, told):
+    with pytest.raises(errors.InvalidArgument, match=told):
+        call(client)

@@ -9,6 +9,7 @@ import math
 import queue
 import subprocess
 import sys
+from collections import deque
 from datetime import UTC, datetime
 from importlib import resources
 
@@ -222,6 +223,19 @@ def test_texts_that_cannot_be_sent_are_refused_here(client):
             client.query("p", text)
 
 
+def test_several_texts_may_come_in_anything_that_is_iterated(daemon, client):
+    daemon.answers["Query"] = lambda request, context: predictions_pb2.QueryResponse(
+        predictions=[predictions_pb2.Prediction(text=text.text) for text in request.texts]
+    )
+    for texts in (["a", "b"], ("a", "b"), (text for text in "ab"), {"a": 1, "b": 2}.keys(), deque("ab")):
+        assert [answer.text for answer in client.query("p", texts)] == ["a", "b"]
+    assert [answer.text for answer in client.query("p", "ab")] == ["ab"]
+    for wrong in (5, None, b"ab"):
+        for ask in (client.query, lambda project, texts: list(client.predict(project, texts))):
+            with pytest.raises(errors.InvalidDocument, match=f"received {type(wrong).__name__}"):
+                ask("p", wrong)
+
+
 def test_predict_answers_in_order_over_one_stream(daemon, client):
     texts = [{"id": str(n), "document": f"text {n}", "label": n % 3} for n in range(100)]
     answers = list(client.predict("p", texts, neighbors=2))
@@ -310,9 +324,12 @@ def test_the_asyncio_client_does_the_same(daemon, socket, tmp_path):
 
 
 def test_a_target_may_be_a_path_or_what_grpc_takes(daemon, socket, monkeypatch):
-    for target in (socket, f"unix:{socket}"):
+    for target in (socket, f"unix:{socket}", str(socket)):
         with Client(target) as client:
             assert client.server_info().pid == 4711
+    for target in ("", 5, b"/tmp/s"):
+        with pytest.raises(errors.InvalidSetting, match="path of a socket"):
+            Client(target)
     monkeypatch.setenv("REEX_HOME", "relative/" + "long/" * 60)
     monkeypatch.setenv("XDG_RUNTIME_DIR", "")
     monkeypatch.setenv("TMPDIR", "/" + "t" * 120)
