@@ -58,10 +58,8 @@ class Calibration:
     regions: tuple[Region, ...]  # descending alpha
     alphas: tuple[float, ...] = field(default_factory=ladder_alphas)  # the rungs that were tried
     pooled_classes: tuple[int, ...] = ()  # classes whose F_c is the pooled one
-    witnesses: Witnesses | None = (
-        None  # what rungs were certified with, which may leave classes out; else all classes
-    )
-    # pass a rung or it has no region
+    # What rungs were certified with, which may leave classes out; by the article's rule, without, all classes pass.
+    witnesses: Witnesses | None = None
     q_offset: float = Q_OFFSET
     ood_limit: int = 0
     rows: CalibrationRows | None = None
@@ -125,7 +123,7 @@ def calibrate(
     q_prime = rescaled_similarity(q, sdm[np.arange(labels.size), predictions], q_offset)
     rows = CalibrationRows(labels, predictions, logits, q.astype(np.int32), d0, d, sdm, q_prime)
     rungs = ladder_alphas() if alphas is None else tuple(alphas)
-    regions = ()
+    regions: tuple[Region, ...] = ()
     if not certified:
         regions = fit_regions(sdm, q_prime, labels, predictions, alphas=rungs, ood_limit=ood_limit)
     calibration = Calibration(

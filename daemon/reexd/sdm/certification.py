@@ -18,9 +18,8 @@ counts rows of every true class, left-out ones among them, for nothing bounds ho
 The rows are those of all shuffles of a training (`Witnesses`): each was measured under weights that did not train on
 it, and sdm and q' are on the scale of each shuffle's own calibration. A document that calibrates in several counts
 once, in parts, so that n is a number of documents: three quarters of a pool, where one shuffle holds out less than a
-third.
-`tests/slow/test_coverage.py` simulates all of it. Nothing is promised about documents whose true class is left out, but
-that they count as mistakes of the classes they are taken for.
+third. `tests/slow/test_coverage.py` and `test_certification.py` simulate it. Nothing is promised about documents whose
+true class is left out, but that they count as mistakes of the classes they are taken for.
 """
 
 from __future__ import annotations
@@ -96,9 +95,7 @@ class Lack(StrEnum):
     ROWS = "too few rows"
     OUTPUTS = "outputs below alpha"
     PRECISION = "mistaken for it"
-    ELSEWHERE = (
-        "not certified where it was made"  # an imported model, some of whose rows did not come with it
-    )
+    ELSEWHERE = "not certified where it was made"  # of an imported model, not all of whose rows came with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +110,7 @@ class Verdict:
     admitted: float  # m: candidates of any class that were, or would be, admitted under its name
     wrong: float  # of the admitted, those of other classes
     coverage: (
-        float  # (n - k) / (n + 1): expected share of such documents at or above psi_c; 0 when n is too small
+        float  # (n - k) / (n + 1): expected share of such documents at or above psi_c; 0 for too small an n
     )
 
 
