@@ -68,6 +68,7 @@ class Trial:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, default=SHARED, help="folder of the data sets, one folder each")
+    parser.add_argument("--sets", nargs="+", choices=estimator_data.EVERY, default=[*estimator_data.EVERY])
     parser.add_argument("--seeds", type=int, default=SEEDS)
     parser.add_argument(
         "--draws", type=int, default=DRAWS, help="of each set that is drawn from a larger one"
@@ -79,7 +80,7 @@ def run(options: argparse.Namespace) -> Result:
 
     blas.load()  # as an engine process does, before MLX
     blas.keep_freed_memory()
-    names = ["phrasebank", "trec6"] if options.quick else [*estimator_data.EVERY]
+    names = ["phrasebank", "trec6"] if options.quick else options.sets
     seeds, draws = (0, 1) if options.quick else (options.seeds, options.draws)
     trials = [
         _trial(name, seed, pool, task.test, rest)
