@@ -6,7 +6,7 @@ told.
 Algorithm 1 wants every class at one cut of q', so that of 150 classes one noisy or small one blocks a rung for all.
 Here a class that cannot keep the promise at a rung gets the threshold NEVER: no document is admitted under its name
 at that rung, and lower rungs may still take it. A class c is certified at alpha and cut t when, among calibration rows
-with q' >= t,
+with q' >= t that no higher rung accepted,
 
     psi_c >= alpha, psi_c the (k+1)-th smallest sdm_c of its n rows, k = `fall_short`(alpha, n) >= 0     (by label)
     at most int((1 - alpha) m) of the m rows admitted under its name are of other classes              (by prediction)
@@ -105,7 +105,7 @@ class Verdict:
     label: int
     lack: Lack | None  # None: certified
     rows: float  # calibration documents of the class
-    candidates: float  # n: of these, with q' >= cut
+    candidates: float  # n: of these, with q' >= cut and not accepted by a higher rung
     reaching: float  # of the candidates, those with sdm_c >= alpha
     admitted: float  # m: candidates of any class that were, or would be, admitted under its name
     wrong: float  # of the admitted, those of other classes
@@ -137,12 +137,17 @@ def certified_rows_min(alpha: float, reserve: float = MARGIN) -> int:
 def fit_certified_regions(
     rows: Witnesses, class_count: int, alphas: Sequence[float], ood_limit: int = 0
 ) -> tuple[Region, ...]:
-    """The ladder, descending alpha. Each rung is fitted on all rows, also those that a higher one admits: its promise
-    is of all that is admitted at alpha or higher, and it is not lost to a higher one that takes the clearest rows. (In
-    the article's nested ladder, sdm.md 9b, each is fitted on what the higher ones left.)"""
+    """The nested ladder, descending alpha: each rung is fitted on rows that no higher rung accepted (sdm.md 9b)."""
     candidates = ~is_out_of_distribution(rows.q_prime, ood_limit)
-    found = (fit_certified_region(rows, class_count, candidates, alpha) for alpha in alphas)
-    return tuple(region for region in found if region is not None)
+    regions: list[Region] = []
+    for alpha in alphas:
+        if not candidates.any():
+            break
+        region = fit_certified_region(rows, class_count, candidates, alpha)
+        if region is not None:
+            regions.append(region)
+            candidates &= ~rows.accepted(region, ood_limit)
+    return tuple(regions)
 
 
 def fit_certified_region(
@@ -177,8 +182,8 @@ def _cuts(q_prime: np.ndarray) -> np.ndarray:
 def verdicts(
     rows: Witnesses, class_count: int, candidates: np.ndarray, alpha: float, cut: float
 ) -> tuple[Verdict, ...]:
-    """What each class shows at a rung: `candidates` (n,) bool are the rows that are not out of distribution. One per
-    class, by label."""
+    """What each class shows at a rung: `candidates` (n,) bool are the rows that no higher rung accepted and that are
+    not out of distribution. One per class, by label."""
     search = _Candidates(rows, class_count, alpha)
     kept = candidates & (rows.q_prime >= np.float32(cut))
     _, admitted, wrong, lacks = search.at(kept)

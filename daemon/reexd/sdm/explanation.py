@@ -64,10 +64,10 @@ def certificates(calibration: Calibration) -> tuple[tuple[Verdict, ...], ...]:
     rows, count = calibration.witnesses, calibration.class_count
     if rows is None:
         raise ValueError("certificates need what they were made with; pass a calibration that kept it")
-    candidates = ~is_out_of_distribution(rows.q_prime, calibration.ood_limit)
+    residual = ~is_out_of_distribution(rows.q_prime, calibration.ood_limit)
     found = []
     for region in calibration.regions:
-        shown, out = verdicts(rows, count, candidates, region.alpha, region.q_prime_min), left_out(region)
+        shown, out = verdicts(rows, count, residual, region.alpha, region.q_prime_min), left_out(region)
         # An imported region may have been certified with rows that did not come with it.
         found.append(
             tuple(
@@ -75,6 +75,7 @@ def certificates(calibration: Calibration) -> tuple[tuple[Verdict, ...], ...]:
                 for each in shown
             )
         )
+        residual &= ~rows.accepted(region, calibration.ood_limit)
     return tuple(found)
 
 
