@@ -167,9 +167,7 @@ def gathered(items: Iterable[T], limit: int) -> Iterator[list[T]]:
                 put(item)
                 if abandoned.is_set():
                     return
-        except (
-            BaseException
-        ) as error:  # also one that would end this thread alone, and the texts as if complete
+        except BaseException as error:  # else it would end this thread alone, and the texts as if complete
             failures.append(error)
         finally:
             put(_END)

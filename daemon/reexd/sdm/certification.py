@@ -109,9 +109,7 @@ class Verdict:
     reaching: float  # of the candidates, those with sdm_c >= alpha
     admitted: float  # m: candidates of any class that were, or would be, admitted under its name
     wrong: float  # of the admitted, those of other classes
-    coverage: (
-        float  # (n - k) / (n + 1): expected share of such documents at or above psi_c; 0 for too small an n
-    )
+    coverage: float  # (n - k) / (n + 1), the expected share of them at or above psi_c; 0 for too small an n
 
 
 def fall_short(alpha: float, counts: np.ndarray, reserve: float = MARGIN) -> np.ndarray:

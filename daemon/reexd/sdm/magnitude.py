@@ -72,9 +72,8 @@ def fit_temperature(
         gradient = scale * float(rows @ (mean - own)) + prior * place
         step = gradient / max(scale**2 * float(rows @ spread) + prior, 1e-12)
         moved = min(max(step, -1.0), 1.0)
-        for _ in range(
-            _HALVINGS
-        ):  # logits that are large and wrong have curvature that these steps leave out
+        # Logits that are large and wrong have curvature that these steps leave out.
+        for _ in range(_HALVINGS):
             tried, shares = loss_at(place - moved)
             if tried <= loss + _ROUNDING * (1.0 + abs(loss)):
                 break

@@ -15,7 +15,7 @@ import numpy as np
 from reexd import sdm
 from reexd.records import ClassifierArrays
 
-BARE_COLUMNS = 5  # of an evidence table that does not tell q' and the output of its rows
+_BARE_COLUMNS = 5  # of an evidence table that does not tell q' and the output of its rows
 
 
 def certified_together(
@@ -35,7 +35,7 @@ def certified_together(
     order = [first, *(each for each in range(len(calibrations)) if each != first)]
     numbers = [documents[each] for each in order]
     rows = [calibrations[each].rows.witness() for each in order]
-    if evidence is not None and len(calibrations) == 1 and evidence.evidence_table.shape[1] > BARE_COLUMNS:
+    if evidence is not None and len(calibrations) == 1 and evidence.evidence_table.shape[1] > _BARE_COLUMNS:
         label, prediction, _, _, _, q_prime, output = evidence.evidence_table.T
         numbers.append(evidence.evidence_documents)
         rows.append((label, prediction, output, q_prime))
