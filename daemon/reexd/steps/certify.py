@@ -2,7 +2,10 @@
 
 Those of all shuffles of its training, each under its own weights; after a recalibration those of the version and of the
 other members of its ensemble as they were measured again, or, where the other shuffles' weights are gone, what its
-evidence says of their rows. The rungs are the same for all members: it is one set of rows that speaks for all.
+evidence says of their rows. All members then have the same rungs: it is one set of rows that speaks for all.
+
+A member of which its own rows alone certify more keeps to those. They are on its own scale, where thresholds that hold
+for the others as well lie higher; but of a small pool they are too few for any certificate.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ def certified_together(
     first: int = 0,
     evidence: ClassifierArrays | None = None,
 ) -> list[sdm.Calibration]:
-    """The calibrations of several models, each with its rows, under rungs that all of these certify together.
+    """The calibrations of several models, each with its rows, under rungs that all of these certify together, or those
+    that it came with, where they admit more of its rows (`admitted_rightly`).
 
     `documents` (n_j,) int64 are those of each one's rows, `first` the version's own. `evidence`: the version whose
     table stands in for shuffles of which only that is left. Calibrations by the article's rule stay as they are.
@@ -39,5 +43,9 @@ def certified_together(
         label, prediction, _, _, _, q_prime, output = evidence.evidence_table.T
         numbers.append(evidence.evidence_documents)
         rows.append((label, prediction, output, q_prime))
-    own = calibrations[first].certified_with(sdm.witnesses(numbers, rows))
-    return [replace(each, regions=own.regions, witnesses=own.witnesses) for each in calibrations]
+    shared = calibrations[first].certified_with(sdm.witnesses(numbers, rows))
+    together = [replace(each, regions=shared.regions, witnesses=shared.witnesses) for each in calibrations]
+    return [
+        alone if alone.admitted_rightly() > other.admitted_rightly() else other
+        for alone, other in zip(calibrations, together, strict=True)
+    ]

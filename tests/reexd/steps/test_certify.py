@@ -41,11 +41,11 @@ def test_members_of_an_ensemble_share_their_rungs_before_and_after_a_recalibrati
     assert [region.alpha for region in again.regions] == [region.alpha for region in made.regions]
 
 
-def calibration(seed: int, **rule: bool) -> sdm.Calibration:
+def calibration(seed: int, count: int = 20, noise: float = 1.0, **rule: bool) -> sdm.Calibration:
     generator = np.random.default_rng(seed)
-    labels = np.tile([0, 1], 10)
-    logits = generator.normal(size=(20, 2)) + 4.0 * np.eye(2)[labels]
-    return sdm.calibrate(labels, logits, np.full(20, 30), generator.random(20), 2, **rule)
+    labels = np.arange(count) % 2
+    logits = noise * generator.normal(size=(count, 2)) + 4.0 * np.eye(2)[labels]
+    return sdm.calibrate(labels, logits, np.full(count, 30), generator.random(count), 2, **rule)
 
 
 def test_all_models_get_the_rungs_of_the_first_and_keep_their_distances() -> None:
@@ -56,6 +56,16 @@ def test_all_models_get_the_rungs_of_the_first_and_keep_their_distances() -> Non
     for one, other in zip(found, alone, strict=True):
         assert one.distance_cdfs is other.distance_cdfs
         assert len(one.witnesses.labels) == 80
+
+
+def test_a_model_whose_own_rows_certify_more_keeps_to_them() -> None:
+    """Two shuffles go wrong half of the time, so that rungs which hold for them too admit less."""
+    alone = [calibration(seed, 400, noise, certified=True) for seed, noise in enumerate([1.0, 1.0, 4.0, 4.0])]
+    found = certified_together(alone, [np.arange(400)] * 4)
+    assert alone[0].admitted_rightly() > 0.5
+    assert found[0] is alone[0] and found[1] is alone[1]
+    assert all(one.admitted_rightly() >= other.admitted_rightly() for one, other in zip(found, alone, strict=True))
+    assert found[2].witnesses.labels.size == 1600
 
 
 def test_the_rule_of_the_article_looks_at_one_model_alone() -> None:
