@@ -139,7 +139,7 @@ def create_project(
         document_prefix=document_prefix or "",
         query_prefix=query_prefix or "",
         prompt=prompt or "",
-        alpha=alpha or 0.0,
+        alpha=alpha,
     )
     return _project("CreateProject", projects_pb2.CreateProjectRequest(project=project))
 

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from reex.cli import output
 
 LINE_INTERVAL_S = 10.0
+PATIENCE_S = 2.0
+
+
+@contextmanager
+def told_when_slow(text: str) -> Iterator[None]:
+    """Say what is being waited for, once, where a call that has no progress to tell takes longer than a moment."""
+    timer = threading.Timer(PATIENCE_S, output.note, [text])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 class Progress:

@@ -8,6 +8,7 @@ import typer
 
 from reex.cli import completion, views
 from reex.cli.options import AsJson, Name, example
+from reex.cli.progress import told_when_slow
 from reex.cli.session import connected, label_of
 
 EXAMPLES = example(
@@ -41,5 +42,8 @@ def search(
         if label:
             classes = client.get_project(name).classes
             labels = [label_of(each, classes) for each in label]
-        found = client.search(name, text, limit=limit, splits=split or (), labels=labels)
+        with told_when_slow(
+            "searching; documents that were not read yet are read first, for up to 30 seconds"
+        ):
+            found = client.search(name, text, limit=limit, splits=split or (), labels=labels)
     views.search(found, as_json)

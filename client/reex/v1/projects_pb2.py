@@ -26,7 +26,7 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16reex/v1/projects.proto\x12\x07reex.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8e\x02\n\x07Project\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63lasses\x18\x02 \x03(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x0e\n\x06prompt\x18\x04 \x01(\t\x12\r\n\x05\x61lpha\x18\x05 \x01(\x01\x12\x17\n\x0f\x61ttribute_count\x18\x06 \x01(\x05\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0clive_version\x18\x08 \x01(\x05\x12\x16\n\x0e\x64ocument_count\x18\t \x01(\x03\x12\x0f\n\x07pooling\x18\n \x01(\t\x12\x17\n\x0f\x64ocument_prefix\x18\x0b \x01(\t\x12\x14\n\x0cquery_prefix\x18\x0c \x01(\t\"9\n\x14\x43reateProjectRequest\x12!\n\x07project\x18\x01 \x01(\x0b\x32\x10.reex.v1.Project\":\n\x15\x43reateProjectResponse\x12!\n\x07project\x18\x01 \x01(\x0b\x32\x10.reex.v1.Project\"!\n\x11GetProjectRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"7\n\x12GetProjectResponse\x12!\n\x07project\x18\x01 \x01(\x0b\x32\x10.reex.v1.Project\"<\n\x13ListProjectsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"S\n\x14ListProjectsResponse\x12\"\n\x08projects\x18\x01 \x03(\x0b\x32\x10.reex.v1.Project\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"j\n\x14UpdateProjectRequest\x12!\n\x07project\x18\x01 \x01(\x0b\x32\x10.reex.v1.Project\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\":\n\x15UpdateProjectResponse\x12!\n\x07project\x18\x01 \x01(\x0b\x32\x10.reex.v1.Project\"$\n\x14\x44\x65leteProjectRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x17\n\x15\x44\x65leteProjectResponse2\x94\x03\n\x0eProjectService\x12N\n\rCreateProject\x12\x1d.reex.v1.CreateProjectRequest\x1a\x1e.reex.v1.CreateProjectResponse\x12\x45\n\nGetProject\x12\x1a.reex.v1.GetProjectRequest\x1a\x1b.reex.v1.GetProjectResponse\x12K\n\x0cListProjects\x12\x1c.reex.v1.ListProjectsRequest\x1a\x1d.reex.v1.ListProjectsResponse\x12N\n\rUpdateProject\x12\x1d.reex.v1.UpdateProjectRequest\x1a\x1e.reex.v1.UpdateProjectResponse\x12N\n\rDeleteProject\x12\x1d.reex.v1.DeleteProjectRequest\x1a\x1e.reex.v1.DeleteProjectResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16reex/v1/projects.proto\x12\x07reex.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9d\x02\n\x07Project\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0f\n\x07\x63lasses\x18\x02 \x03(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x0e\n\x06prompt\x18\x04 \x01(\t\x12\x12\n\x05\x61lpha\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x17\n\x0f\x61ttribute_count\x18\x06 \x01(\x05\x12/\n\x0b\x63reate_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x14\n\x0clive_version\x18\x08 \x01(\x05\x12\x16\n\x0e\x64ocument_count\x18\t \x01(\x03\x12\x0f\n\x07pooling\x18\n \x01(\t\x12\x17\n\x0f\x64ocument_prefix\x18\x0b \x01(\t\x12\x14\n\x0cquery_prefix\x18\x0c \x01(\tB\x08\n\x06_alpha\"9\n\x14\x43reateProjectRequest\x12!\n\x07project\x18\x01 \x01(\x0b\x32\x10.reex.v1.Project\":\n\x15\x43reateProjectResponse\x12!\n\x07project\x18\x01 \x01(\x0b\x32\x10.reex.v1.Project\"!\n\x11GetProjectRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"7\n\x12GetProjectResponse\x12!\n\x07project\x18\x01 \x01(\x0b\x32\x10.reex.v1.Project\"<\n\x13ListProjectsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\x05\x12\x12\n\npage_token\x18\x02 \x01(\t\"S\n\x14ListProjectsResponse\x12\"\n\x08projects\x18\x01 \x03(\x0b\x32\x10.reex.v1.Project\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"j\n\x14UpdateProjectRequest\x12!\n\x07project\x18\x01 \x01(\x0b\x32\x10.reex.v1.Project\x12/\n\x0bupdate_mask\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\":\n\x15UpdateProjectResponse\x12!\n\x07project\x18\x01 \x01(\x0b\x32\x10.reex.v1.Project\"$\n\x14\x44\x65leteProjectRequest\x12\x0c\n\x04name\x18\x01 \x01(\t\"\x17\n\x15\x44\x65leteProjectResponse2\x94\x03\n\x0eProjectService\x12N\n\rCreateProject\x12\x1d.reex.v1.CreateProjectRequest\x1a\x1e.reex.v1.CreateProjectResponse\x12\x45\n\nGetProject\x12\x1a.reex.v1.GetProjectRequest\x1a\x1b.reex.v1.GetProjectResponse\x12K\n\x0cListProjects\x12\x1c.reex.v1.ListProjectsRequest\x1a\x1d.reex.v1.ListProjectsResponse\x12N\n\rUpdateProject\x12\x1d.reex.v1.UpdateProjectRequest\x1a\x1e.reex.v1.UpdateProjectResponse\x12N\n\rDeleteProject\x12\x1d.reex.v1.DeleteProjectRequest\x1a\x1e.reex.v1.DeleteProjectResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,27 +34,27 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'reex.v1.projects_pb2', _glo
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_PROJECT']._serialized_start=103
-  _globals['_PROJECT']._serialized_end=373
-  _globals['_CREATEPROJECTREQUEST']._serialized_start=375
-  _globals['_CREATEPROJECTREQUEST']._serialized_end=432
-  _globals['_CREATEPROJECTRESPONSE']._serialized_start=434
-  _globals['_CREATEPROJECTRESPONSE']._serialized_end=492
-  _globals['_GETPROJECTREQUEST']._serialized_start=494
-  _globals['_GETPROJECTREQUEST']._serialized_end=527
-  _globals['_GETPROJECTRESPONSE']._serialized_start=529
-  _globals['_GETPROJECTRESPONSE']._serialized_end=584
-  _globals['_LISTPROJECTSREQUEST']._serialized_start=586
-  _globals['_LISTPROJECTSREQUEST']._serialized_end=646
-  _globals['_LISTPROJECTSRESPONSE']._serialized_start=648
-  _globals['_LISTPROJECTSRESPONSE']._serialized_end=731
-  _globals['_UPDATEPROJECTREQUEST']._serialized_start=733
-  _globals['_UPDATEPROJECTREQUEST']._serialized_end=839
-  _globals['_UPDATEPROJECTRESPONSE']._serialized_start=841
-  _globals['_UPDATEPROJECTRESPONSE']._serialized_end=899
-  _globals['_DELETEPROJECTREQUEST']._serialized_start=901
-  _globals['_DELETEPROJECTREQUEST']._serialized_end=937
-  _globals['_DELETEPROJECTRESPONSE']._serialized_start=939
-  _globals['_DELETEPROJECTRESPONSE']._serialized_end=962
-  _globals['_PROJECTSERVICE']._serialized_start=965
-  _globals['_PROJECTSERVICE']._serialized_end=1369
+  _globals['_PROJECT']._serialized_end=388
+  _globals['_CREATEPROJECTREQUEST']._serialized_start=390
+  _globals['_CREATEPROJECTREQUEST']._serialized_end=447
+  _globals['_CREATEPROJECTRESPONSE']._serialized_start=449
+  _globals['_CREATEPROJECTRESPONSE']._serialized_end=507
+  _globals['_GETPROJECTREQUEST']._serialized_start=509
+  _globals['_GETPROJECTREQUEST']._serialized_end=542
+  _globals['_GETPROJECTRESPONSE']._serialized_start=544
+  _globals['_GETPROJECTRESPONSE']._serialized_end=599
+  _globals['_LISTPROJECTSREQUEST']._serialized_start=601
+  _globals['_LISTPROJECTSREQUEST']._serialized_end=661
+  _globals['_LISTPROJECTSRESPONSE']._serialized_start=663
+  _globals['_LISTPROJECTSRESPONSE']._serialized_end=746
+  _globals['_UPDATEPROJECTREQUEST']._serialized_start=748
+  _globals['_UPDATEPROJECTREQUEST']._serialized_end=854
+  _globals['_UPDATEPROJECTRESPONSE']._serialized_start=856
+  _globals['_UPDATEPROJECTRESPONSE']._serialized_end=914
+  _globals['_DELETEPROJECTREQUEST']._serialized_start=916
+  _globals['_DELETEPROJECTREQUEST']._serialized_end=952
+  _globals['_DELETEPROJECTRESPONSE']._serialized_start=954
+  _globals['_DELETEPROJECTRESPONSE']._serialized_end=977
+  _globals['_PROJECTSERVICE']._serialized_start=980
+  _globals['_PROJECTSERVICE']._serialized_end=1384
 # @@protoc_insertion_point(module_scope)

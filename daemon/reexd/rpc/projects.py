@@ -62,7 +62,7 @@ def _project(message: projects_pb2.Project) -> Project:
         document_prefix=message.document_prefix,
         query_prefix=message.query_prefix,
         prompt=message.prompt,
-        alpha=message.alpha or ALPHA_DEFAULT,
+        alpha=message.alpha if message.HasField("alpha") else ALPHA_DEFAULT,
     )
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import time
 
 import pytest
-from reex.cli import output, views
+from reex.cli import output, progress, views
 from reex.cli.output import Column
 from reex.types import LabelCount, SplitSummary
 
@@ -15,6 +16,20 @@ from reex.types import LabelCount, SplitSummary
 class Screen(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+def test_what_is_waited_for_is_told_only_when_it_takes_long(monkeypatch, capsys):
+    monkeypatch.setattr(progress, "PATIENCE_S", 0.01)
+    with progress.told_when_slow("reading"):
+        deadline = time.monotonic() + 10
+        while not (told := capsys.readouterr().err) and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert "reading" in told
+    monkeypatch.setattr(progress, "PATIENCE_S", 0.2)
+    with progress.told_when_slow("reading"):
+        pass
+    time.sleep(0.4)
+    assert not capsys.readouterr().err
 
 
 @pytest.fixture

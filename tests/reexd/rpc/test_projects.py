@@ -86,6 +86,7 @@ def test_class_lists_that_are_refused(served, classes):
 @pytest.mark.parametrize(
     ("setting", "kind"),
     [
+        ({"alpha": 0.0}, errors.InvalidSetting),
         ({"alpha": 0.5}, errors.InvalidSetting),
         ({"alpha": 1.0}, errors.InvalidSetting),
         ({"alpha": float("nan")}, errors.InvalidSetting),

@@ -64,7 +64,9 @@ def test_a_model_whose_own_rows_certify_more_keeps_to_them() -> None:
     found = certified_together(alone, [np.arange(400)] * 4)
     assert alone[0].admitted_rightly() > 0.5
     assert found[0] is alone[0] and found[1] is alone[1]
-    assert all(one.admitted_rightly() >= other.admitted_rightly() for one, other in zip(found, alone, strict=True))
+    assert all(
+        one.admitted_rightly() >= other.admitted_rightly() for one, other in zip(found, alone, strict=True)
+    )
     assert found[2].witnesses.labels.size == 1600
 
 
