@@ -23,7 +23,7 @@ from reex.exchange import AsyncExchange
 from reex.failures import from_rpc_error
 from reex.model_calls import AsyncModelCalls
 from reex.portable import is_dataset, refuse_form
-from reex.reading import JSON_LINES, OpenSource, Source
+from reex.reading import OpenSource, Source
 from reex.streaming import PredictStream, in_thread
 from reex.texts import TextLike
 from reex.upload import Progress, Target, Upload
@@ -115,7 +115,7 @@ class AsyncClient(AsyncExchange, AsyncClassifierCalls, AsyncModelCalls):
             return await self._import_documents(project, source, split, validate_only, on_progress)
         limits = await self.server_info()
         with OpenSource(source, form, limits.document_size_max_bytes) as opened:
-            cells = opened.form not in (None, JSON_LINES)
+            cells = opened.cells
             classes = (await self.get_project(project)).classes if cells else ()
             upload = Upload(
                 Target(project, split, validate_only),

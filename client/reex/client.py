@@ -22,7 +22,7 @@ from reex.exchange import Exchange
 from reex.failures import from_rpc_error
 from reex.model_calls import ModelCalls
 from reex.portable import is_dataset, refuse_form
-from reex.reading import JSON_LINES, OpenSource, Source
+from reex.reading import OpenSource, Source
 from reex.streaming import PredictStream
 from reex.texts import TextLike
 from reex.upload import Progress, Target, Upload
@@ -120,7 +120,7 @@ class Client(Exchange, ClassifierCalls, ModelCalls):
     ) -> types.UploadResult:
         """Store documents; bad lines are reported in the result and cost no good one.
 
-        `source`: a path (JSON Lines, CSV or TSV by its name, or by `form`; or a .sdmdataset folder, with the
+        `source`: a path (JSON Lines, CSV, TSV or Parquet by its name, or by `form`; or a .sdmdataset folder, with the
         vectors it brings), an open binary file (JSON Lines unless `form` says otherwise), or an iterable of
         dicts with the keys of a line. Returns once everything is on disk.
         Running it again after an interruption goes on where it stopped.
@@ -130,7 +130,7 @@ class Client(Exchange, ClassifierCalls, ModelCalls):
             return self._import_documents(project, source, split, validate_only, on_progress)
         limits = self.server_info()
         with OpenSource(source, form, limits.document_size_max_bytes) as opened:
-            cells = opened.form not in (None, JSON_LINES)
+            cells = opened.cells
             classes = self.get_project(project).classes if cells else ()
             upload = Upload(
                 Target(project, split, validate_only),

@@ -1,4 +1,4 @@
-"""Sources of an upload, line by line: JSON Lines, CSV, TSV, or dicts. Owns lines and encodings, not keys.
+"""Sources of an upload, line by line: JSON Lines, CSV, TSV, Parquet, or dicts. Owns lines and encodings, not keys.
 
 A source is read as a stream; a line that cannot be read becomes an entry with a `problem` and costs no other
 line.
@@ -16,15 +16,17 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
-from reex.columns import check_names
+from reex import parquet
+from reex.columns import check_header
 from reex.delimited import Record, not_utf8, records
 from reex.errors import InvalidArgument
 
 Source: TypeAlias = str | os.PathLike[str] | BinaryIO | Iterable[Mapping[str, Any]]
 
-JSON_LINES, CSV, TSV = "jsonl", "csv", "tsv"
-FORMATS = (JSON_LINES, CSV, TSV)
+JSON_LINES, CSV, TSV, PARQUET = "jsonl", "csv", "tsv", "parquet"
+FORMATS = (JSON_LINES, CSV, TSV, PARQUET)
 _SUFFIXES = {".jsonl": JSON_LINES, ".ndjson": JSON_LINES, ".json": JSON_LINES, ".csv": CSV, ".tsv": TSV}
+_SUFFIXES |= {".parquet": PARQUET}
 _DELIMITERS = {CSV: ",", TSV: "\t"}
 
 # In JSON one byte of text may be written as six (\u001f), and a line holds a few small fields beside its
@@ -42,7 +44,7 @@ _ARRAY = (
 class Entry:
     """One line that held something. `value` is what it says; `problem` says why it cannot be read."""
 
-    line: int  # 1-based; of a CSV record its first line, of dicts their position
+    line: int  # 1-based; of a CSV record its first line, of Parquet its row, of dicts their position
     value: Any = None
     problem: str = ""
     offset: int = 0  # bytes read up to and including it
@@ -78,10 +80,20 @@ class OpenSource:
     def __exit__(self, *exc: object) -> None:
         self._stack.close()
 
+    @property
+    def cells(self) -> bool:
+        """Whether what it says are cells of text, whatever they mean."""
+        return self.form in _DELIMITERS
+
     def entries(self) -> Iterator[Entry]:
-        """Raises InvalidArgument when a CSV has no header with a column `document`."""
+        """Raises InvalidArgument when a table has no column `document`, or a Parquet file cannot be read."""
         if self.form is None:
             return (Entry(line, value) for line, value in enumerate(self._source, start=1))
+        if self.form == PARQUET:
+            return (
+                Entry(row.number, row.value, row.problem, int(row.share * self.total_bytes))
+                for row in parquet.rows(self._source)
+            )
         if self.form == JSON_LINES:
             return _json_lines(self._source, self._line_size_max_bytes)
         return _delimited(self._source, _DELIMITERS[self.form], self._line_size_max_bytes)
@@ -169,25 +181,8 @@ def _header(record: Record, delimiter: str) -> list[str]:
     names = [cell.strip() for cell in record.cells]
     if record.problem:
         raise InvalidArgument(f"the header line cannot be read: {record.problem}")
-    if slip := check_names(names):
-        raise InvalidArgument(f"the header line has a column that would be kept as an unknown one: {slip[1]}")
-    if "document" not in names:
-        advice = _otherwise_separated(names, delimiter) or "; rename the one that holds the text"
-        raise InvalidArgument(
-            f"expected a column named document (and optionally id, label, prompt, info, group, attributes), "
-            f"received the columns {', '.join(names)}{advice}"
-        )
-    if len(set(names)) < len(names):
-        raise InvalidArgument(f"expected columns of different names, received {_several(names)}")
+    check_header(names, _otherwise_separated(names, delimiter))
     return names
-
-
-def _several(names: list[str]) -> str:
-    """Which name several columns have. Spreadsheets write empty columns, without one, after the filled ones."""
-    name = next(name for place, name in enumerate(names) if name in names[:place])
-    if name:
-        return f"{name} {names.count(name)} times; rename all but one"
-    return f"{names.count(name)} columns without a name; name them, or leave them out"
 
 
 def _otherwise_separated(names: list[str], delimiter: str) -> str:

@@ -42,7 +42,7 @@ Offline = Annotated[
 ]
 Format = Annotated[
     str | None,
-    typer.Option("--format", help="jsonl, csv or tsv. Default: by the file's name; stdin jsonl."),
+    typer.Option("--format", help="jsonl, csv, tsv or parquet. Default: by the file's name; stdin jsonl."),
 ]
 JobName = Annotated[
     str, typer.Argument(metavar="JOB", help="Name of the job, like train-12.", autocompletion=completion.jobs)

@@ -79,7 +79,7 @@ def _of_file(
     ask: Callable[[Iterable[TextLike]], Iterator[Prediction]],
 ) -> Iterator[Prediction]:
     from reex.checking import Checker
-    from reex.reading import JSON_LINES, OpenSource
+    from reex.reading import OpenSource
     from reex.streaming import file_texts
 
     limits = client.server_info()
@@ -87,7 +87,7 @@ def _of_file(
     with OpenSource(given, form, limits.document_size_max_bytes) as source:
         checker = Checker(
             limits,
-            cells=source.form != JSON_LINES,
+            cells=source.cells,
             classes=classes,
             attribute_count=client.get_classifier(name).attribute_count,
         )

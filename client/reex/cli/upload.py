@@ -37,7 +37,7 @@ def upload(
         typer.Argument(
             metavar="FILE",
             callback=readable,
-            help="JSON Lines, CSV (commas or semicolons) or TSV; a .sdmdataset; - is stdin.",
+            help="JSON Lines, CSV (commas or semicolons), TSV or Parquet; a .sdmdataset; - is stdin.",
         ),
     ],
     split: Annotated[
