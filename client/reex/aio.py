@@ -18,6 +18,7 @@ from reex import calls, channel, figures, status, types
 from reex.calls import Call, Page, TrainSettings
 from reex.checking import Checker
 from reex.classifier_calls import AsyncClassifierCalls
+from reex.dividing import divide, refuse_division
 from reex.errors import ClientClosed, InvalidArgument
 from reex.exchange import AsyncExchange
 from reex.failures import from_rpc_error
@@ -106,24 +107,25 @@ class AsyncClient(AsyncExchange, AsyncClassifierCalls, AsyncModelCalls):
         split: str,
         *,
         form: str | None = None,
+        seed: int = 0,
         validate_only: bool = False,
         on_progress: Progress | None = None,
     ) -> types.UploadResult:
         """See `Client.upload`. The source is read in a thread; `on_progress` is called in the event loop."""
         if is_dataset(source):
             refuse_form(form)
+            refuse_division(split)
             return await self._import_documents(project, source, split, validate_only, on_progress)
         limits = await self.server_info()
         with OpenSource(source, form, limits.document_size_max_bytes) as opened:
             cells = opened.cells
             classes = (await self.get_project(project)).classes if cells else ()
-            upload = Upload(
+            target, checker = (
                 Target(project, split, validate_only),
-                opened,
                 Checker(limits, cells=cells, classes=classes),
-                limits,
-                on_progress,
             )
+            division = await asyncio.to_thread(divide, opened, checker, split, seed)
+            upload = Upload(target, opened, checker, limits, on_progress, division)
             with upload.told_if_interrupted():
                 async with aclosing(self._results(calls.upload(), in_thread(upload.requests()))) as responses:
                     async for response in responses:

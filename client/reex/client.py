@@ -17,6 +17,7 @@ from reex import calls, channel, figures, status, types
 from reex.calls import Call, Page, TrainSettings
 from reex.checking import Checker
 from reex.classifier_calls import ClassifierCalls
+from reex.dividing import divide, refuse_division
 from reex.errors import ClientClosed
 from reex.exchange import Exchange
 from reex.failures import from_rpc_error
@@ -115,6 +116,7 @@ class Client(Exchange, ClassifierCalls, ModelCalls):
         split: str,
         *,
         form: str | None = None,
+        seed: int = 0,
         validate_only: bool = False,
         on_progress: Progress | None = None,
     ) -> types.UploadResult:
@@ -123,22 +125,24 @@ class Client(Exchange, ClassifierCalls, ModelCalls):
         `source`: a path (JSON Lines, CSV, TSV or Parquet by its name, or by `form`; or a .sdmdataset folder, with the
         vectors it brings), an open binary file (JSON Lines unless `form` says otherwise), or an iterable of
         dicts with the keys of a line. Returns once everything is on disk.
+        `split` is the name of one, or `auto:80/10/10`: shares, in percent, of train, calibration and test, in which
+        each class of the source, read twice, is divided by chance (`seed`); equal texts stay together.
         Running it again after an interruption goes on where it stopped.
         """
         if is_dataset(source):
             refuse_form(form)
+            refuse_division(split)
             return self._import_documents(project, source, split, validate_only, on_progress)
         limits = self.server_info()
         with OpenSource(source, form, limits.document_size_max_bytes) as opened:
             cells = opened.cells
             classes = self.get_project(project).classes if cells else ()
-            upload = Upload(
+            target, checker = (
                 Target(project, split, validate_only),
-                opened,
                 Checker(limits, cells=cells, classes=classes),
-                limits,
-                on_progress,
             )
+            division = divide(opened, checker, split, seed)
+            upload = Upload(target, opened, checker, limits, on_progress, division)
             with upload.told_if_interrupted():
                 for response in self._results(calls.upload(), upload.requests()):
                     upload.acknowledge(response)

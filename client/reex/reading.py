@@ -71,8 +71,18 @@ class OpenSource:
             self._source = source
         else:
             self._source = _lines(source)
+        self._start = self._source.tell() if _seekable(self._source) else None
         if self.form not in (None, *FORMATS):
             raise InvalidArgument(f"expected one of the formats {', '.join(FORMATS)}, received {self.form!r}")
+
+    def rewind(self) -> None:
+        """Make it ready to be iterated again. Raises InvalidArgument for what can be read only once."""
+        if self._start is not None:
+            self._source.seek(self._start)
+        elif self.form is not None or isinstance(self._source, Iterator):
+            raise InvalidArgument(
+                "this has to be read twice: expected a file or a list, received what can be read once"
+            )
 
     def __enter__(self) -> OpenSource:
         return self
@@ -97,6 +107,10 @@ class OpenSource:
         if self.form == JSON_LINES:
             return _json_lines(self._source, self._line_size_max_bytes)
         return _delimited(self._source, _DELIMITERS[self.form], self._line_size_max_bytes)
+
+
+def _seekable(source: Any) -> bool:
+    return hasattr(source, "seekable") and source.seekable()
 
 
 def _lines(source: Any) -> Iterable[Mapping[str, Any]]:

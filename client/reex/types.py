@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -111,6 +111,7 @@ class UploadResult(Record):
     rejections: tuple[Rejection, ...]  # by line; at most REJECTIONS_KEPT of them
     vectors: int = 0  # documents whose hidden states came with a .sdmdataset
     moved: int = 0  # of those replaced, out of another split
+    splits: dict[str, int] = field(default_factory=dict)  # of a divided file, its documents by split
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from reex import convert
 from reex.checking import Checker
-from reex.errors import Internal, InvalidName, NotFound, ReexError
+from reex.dividing import SPLITS
+from reex.errors import Internal, InvalidArgument, InvalidName, NotFound, ReexError
 from reex.reading import OpenSource
 from reex.status import ServerInfo
 from reex.types import Rejection, UploadProgress, UploadResult
@@ -47,6 +48,7 @@ class _Chunk:
     line: int  # the last one in it
     offset: int
     nameless: dict[int, bytes]  # line -> digest of the text of each document without id
+    splits: dict[int, str]  # of a divided file: line -> split
 
 
 class Upload:
@@ -59,7 +61,9 @@ class Upload:
         checker: Checker,
         limits: ServerInfo,
         on_progress: Progress | None,
+        division: Mapping[int, str] | None = None,
     ) -> None:
+        """`division` (`dividing.divide`) says the split of each line, where the target's is a rule."""
         self.failure: BaseException | None = None  # of the source; raised in gRPC's thread it would be lost
         self.progress = UploadProgress(0, 0, 0, source.total_bytes)
         self._target = target
@@ -67,6 +71,8 @@ class Upload:
         self._checker = checker
         self._limits = limits
         self._on_progress = on_progress
+        self._division = division
+        self._splits: Counter[str] = Counter()
         self._in_flight: deque[_Chunk] = deque()
         self._seen: set[bytes] = set()
         self._rejecting = threading.Lock()
@@ -91,6 +97,8 @@ class Upload:
             if isinstance(checked, Rejection):
                 self._reject(checked)
                 continue
+            if self._division is not None:
+                checked.split = self._split_of(entry.line)
             added = checked.ByteSize() + _LINE_OVERHEAD_BYTES
             full = len(request.lines) >= self._limits.chunk_documents_max
             if request.lines and (full or size + added > self._limits.chunk_size_max_bytes):
@@ -100,9 +108,16 @@ class Upload:
             size, offset = size + added, entry.offset
         yield self._sent(request, self._source.total_bytes or offset)
 
+    def _split_of(self, line: int) -> str:
+        try:
+            return self._division[line]
+        except KeyError:
+            raise InvalidArgument("the file changed while it was read; upload it again") from None
+
     def _new_request(self) -> documents_pb2.UploadDocumentsRequest:
+        split = self._target.split if self._division is None else ""
         return documents_pb2.UploadDocumentsRequest(
-            project=self._target.project, split=self._target.split, validate_only=self._target.validate_only
+            project=self._target.project, split=split, validate_only=self._target.validate_only
         )
 
     def _sent(
@@ -110,7 +125,8 @@ class Upload:
     ) -> documents_pb2.UploadDocumentsRequest:
         last = request.lines[-1].line if request.lines else 0
         nameless = {each.line: _digest(each.document.text) for each in request.lines if not each.document.id}
-        self._in_flight.append(_Chunk(len(request.lines), last, offset, nameless))
+        splits = {each.line: each.document.split for each in request.lines if each.document.split}
+        self._in_flight.append(_Chunk(len(request.lines), last, offset, nameless, splits))
         return request
 
     def _count_merges(self, chunk: _Chunk, rejected: set[int]) -> None:
@@ -139,7 +155,9 @@ class Upload:
                 "the daemon acknowledged a chunk that was not sent; do client and daemon match in version?"
             )
         chunk = self._in_flight.popleft()
-        self._count_merges(chunk, {rejection.line for rejection in response.rejections})
+        rejected = {rejection.line for rejection in response.rejections}
+        self._count_merges(chunk, rejected)
+        self._splits.update(split for line, split in chunk.splits.items() if line not in rejected)
         self.progress = UploadProgress(
             documents=self.progress.documents + chunk.documents,
             line=max(chunk.line, self.progress.line),
@@ -168,6 +186,7 @@ class Upload:
             total=self._total,
             rejections=tuple(rejections),
             moved=self._moved,
+            splits={split: self._splits[split] for split in SPLITS if split in self._splits},
         )
 
     @contextmanager

@@ -24,6 +24,7 @@ SPOOLED_MAX_BYTES = 16 << 20  # of stdin, in memory; more goes to a temporary fi
 
 EXAMPLES = example(
     "reexctl upload sentiment train.jsonl --split train",
+    "reexctl upload sentiment everything.csv --split auto:80/10/10",
     "reexctl upload sentiment reviews.csv --split incoming --dry-run",
     "reexctl upload sentiment from-elsewhere.sdmdataset --split train",
     "zcat *.jsonl.gz | reexctl upload sentiment - --split calibration",
@@ -43,10 +44,15 @@ def upload(
     split: Annotated[
         str,
         typer.Option(
-            "--split", help="train, calibration, test, or any other name.", autocompletion=completion.splits
+            "--split",
+            help="train, calibration, test, or any other name; auto:80/10/10 divides the file over these three.",
+            autocompletion=completion.splits,
         ),
     ],
     form: Format = None,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="S", help="Of the chance by which auto: divides. Default: 0.")
+    ] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, store nothing.")] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Check everything first; store nothing when any line is bad.")
@@ -58,19 +64,25 @@ def upload(
     A line holds `document`, and optionally `id`, `label` (an index or a class name; -1 none, -99 belongs to no
     class), `prompt`, `info`, `group`, `attributes` (numbers); other keys are kept. Sending a document again
     changes nothing, so an interrupted upload is resumed by running it again.
+
+    `--split auto:80/10/10` divides a file, class by class, in these percentages over train, calibration and test. Equal
+    texts stay together. The same file and seed are divided the same way again.
     """
+    from reex.dividing import shares_of
+
     with ExitStack() as stack:
-        source = _source(file, stack, spool=strict and not dry_run)
+        twice = (strict and not dry_run) or shares_of(split) is not None
+        source = _source(file, stack, spool=twice)
         if source is not file and str(file) != "-":
             form = form or form_of(file)
         client = stack.enter_context(connected())
         result = None
         if strict or dry_run:
-            result = _run(client, name, source, split, form, check_only=True)
+            result = _run(client, name, source, split, form, seed, check_only=True)
         if not dry_run and (result is None or not result.rejected):
             if hasattr(source, "seek") and strict:
                 source.seek(0)
-            result = _run(client, name, source, split, form, check_only=False)
+            result = _run(client, name, source, split, form, seed, check_only=False)
             stored = True
         else:
             stored = False
@@ -97,7 +109,7 @@ def _source(file: Path, stack: ExitStack, *, spool: bool) -> Path | IO[bytes]:
 
 
 def _run(
-    client: Client, name: str, source: Any, split: str, form: str | None, *, check_only: bool
+    client: Client, name: str, source: Any, split: str, form: str | None, seed: int, *, check_only: bool
 ) -> UploadResult:
     from reex.upload import resume_hint
 
@@ -114,7 +126,9 @@ def _run(
                 else:
                     progress.show(verb, now.documents, 0, unit="documents")
 
-            return client.upload(name, source, split, form=form, validate_only=check_only, on_progress=show)
+            return client.upload(
+                name, source, split, form=form, seed=seed, validate_only=check_only, on_progress=show
+            )
     except KeyboardInterrupt:
         if check_only or last is None:
             output.note("interrupted; nothing was stored")

@@ -221,3 +221,5 @@ def upload(result: UploadResult, file: str, stored: bool, as_json: bool) -> None
     listed = ", ".join(f"{count:,} {what}" for what, count in counts if count) or "nothing"
     prefix = "" if stored else "nothing was stored; it would be: "
     output.line(f"{prefix}{result.total:,} line{'s' * (result.total != 1)}: {listed}")
+    if result.splits:
+        output.line("divided: " + ", ".join(f"{split} {count:,}" for split, count in result.splits.items()))
