@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from reex import convert
 from reex.checking import Checker
-from reex.dividing import SPLITS
+from reex.dividing import SPLITS, Division
 from reex.errors import Internal, InvalidArgument, InvalidName, NotFound, ReexError
 from reex.reading import OpenSource
 from reex.status import ServerInfo
@@ -61,7 +61,7 @@ class Upload:
         checker: Checker,
         limits: ServerInfo,
         on_progress: Progress | None,
-        division: Mapping[int, str] | None = None,
+        division: Division | None = None,
     ) -> None:
         """`division` (`dividing.divide`) says the split of each line, where the target's is a rule."""
         self.failure: BaseException | None = None  # of the source; raised in gRPC's thread it would be lost
