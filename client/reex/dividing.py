@@ -70,7 +70,7 @@ class Division:
 def divide(source: OpenSource, checker: Checker, split: str, seed: int) -> Division | None:
     """The division that `split` says, or None where it is the name of one.
 
-    Reads the source, and leaves it ready to be read again; holds some tens of bytes of each line. Raises as
+    Reads the source, and leaves it ready to be read again; holds about a hundred bytes of each line. Raises as
     `shares_of`, and InvalidArgument for a source that can be read only once.
     """
     shares = shares_of(split)
