@@ -18,7 +18,7 @@ BASE = {"reexd.errors", "reexd.pooling", "reexd.records"}
 ALLOWED: dict[str, set[str]] = {
     "reex.v1": {"google.protobuf", "grpc", "reex.v1"},
     "reex.cli": {"reex", "typer", "rich"},
-    "reex.parquet": {"reex", "pyarrow"},  # of an extra, in the function that reads
+    "reex.tables": {"reex", "pyarrow"},  # of an extra, in the function that reads
     "reex": {"reex", "reex.v1", "grpc", "grpc_health", "google.protobuf", "google.rpc"},
     "reexd.errors": set(),
     "reexd.pooling": {"reexd.errors"},

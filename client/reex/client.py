@@ -123,8 +123,8 @@ class Client(Exchange, ClassifierCalls, ModelCalls):
         """Store documents; bad lines are reported in the result and cost no good one.
 
         `source`: a path (JSON Lines, CSV, TSV or Parquet by its name, or by `form`; or a .sdmdataset folder, with the
-        vectors it brings), an open binary file (JSON Lines unless `form` says otherwise), or an iterable of
-        dicts with the keys of a line. Returns once everything is on disk.
+        vectors it brings), an open binary file (JSON Lines unless `form` says otherwise), a data frame,
+        or an iterable of dicts with the keys of a line. Returns once everything is on disk.
         `split` is the name of one, or `auto:80/10/10`: shares, in percent, of train, calibration and test, in which
         each class of the source, read twice, is divided by chance (`seed`); equal texts stay together.
         Running it again after an interruption goes on where it stopped.

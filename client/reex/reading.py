@@ -1,4 +1,4 @@
-"""Sources of an upload, line by line: JSON Lines, CSV, TSV, Parquet, or dicts. Owns lines and encodings, not keys.
+"""Sources of an upload, line by line: JSON Lines, CSV, TSV, Parquet, data frames, dicts. Owns lines and encodings.
 
 A source is read as a stream; a line that cannot be read becomes an entry with a `problem` and costs no other
 line.
@@ -16,12 +16,12 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
-from reex import parquet
 from reex.columns import check_header
 from reex.delimited import Record, not_utf8, records
 from reex.errors import InvalidArgument
+from reex.tables import DataFrame, rows_of_file, rows_of_frame
 
-Source: TypeAlias = str | os.PathLike[str] | BinaryIO | Iterable[Mapping[str, Any]]
+Source: TypeAlias = str | os.PathLike[str] | BinaryIO | DataFrame | Iterable[Mapping[str, Any]]
 
 JSON_LINES, CSV, TSV, PARQUET = "jsonl", "csv", "tsv", "parquet"
 FORMATS = (JSON_LINES, CSV, TSV, PARQUET)
@@ -70,7 +70,7 @@ class OpenSource:
             self.form = form or JSON_LINES
             self._source = source
         else:
-            self._source = _lines(source)
+            self._source = source if isinstance(source, DataFrame) else _lines(source)
         self._start = self._source.tell() if _seekable(self._source) else None
         if self.form not in (None, *FORMATS):
             raise InvalidArgument(f"expected one of the formats {', '.join(FORMATS)}, received {self.form!r}")
@@ -97,12 +97,13 @@ class OpenSource:
 
     def entries(self) -> Iterator[Entry]:
         """Raises InvalidArgument when a table has no column `document`, or a Parquet file cannot be read."""
-        if self.form is None:
+        if self.form is None and not isinstance(self._source, DataFrame):
             return (Entry(line, value) for line, value in enumerate(self._source, start=1))
-        if self.form == PARQUET:
+        if self.form in (None, PARQUET):
+            rows = rows_of_frame if self.form is None else rows_of_file
             return (
                 Entry(row.number, row.value, row.problem, int(row.share * self.total_bytes))
-                for row in parquet.rows(self._source)
+                for row in rows(self._source)
             )
         if self.form == JSON_LINES:
             return _json_lines(self._source, self._line_size_max_bytes)

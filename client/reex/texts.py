@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from reex.errors import InvalidDocument
+from reex.tables import DataFrame, rows_of_frame
 from reex.types import UNLABELLED
 from reex.v1 import predictions_pb2
 
@@ -37,7 +38,9 @@ _FORMS = {
 
 
 def several(texts: Iterable[TextLike] | TextLike) -> Iterable[TextLike]:
-    """One text is one, not as many as it has characters or keys, and so is what is none."""
+    """One text is one, not as many as it has characters or keys, and so is what is none. A data frame is its rows."""
+    if isinstance(texts, DataFrame):
+        return (row.value for row in rows_of_frame(texts) if row.value is not None)
     one = isinstance(texts, str | bytes | Text | Mapping) or not isinstance(texts, Iterable)
     return [texts] if one else texts  # type: ignore[list-item, return-value]
 

@@ -1,4 +1,4 @@
-"""Parquet: what its cells become, and what is said of a file that cannot be read. The tables are written by pyarrow."""
+"""Parquet and data frames: what their cells become, and what is said of what cannot be read."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import io
 import json
 import sys
 
+import pandas
 import pyarrow as arrow
 import pytest
 from pyarrow import parquet
@@ -133,3 +134,59 @@ def test_memory_is_bounded_by_batches(written):
         entries = source.entries()
         assert 0 < next(entries).offset < source.total_bytes / 100
         assert [entry.line for entry in entries] == list(range(2, 1001))
+
+
+FRAME = pandas.DataFrame(
+    {
+        "id": [7, 8, 9],
+        "label": [1, None, -99],
+        "document": ["first", "second", "third"],
+        "when": pandas.to_datetime(["2026-01-02", None, None]),
+        "stars": pandas.array([5, None, 1], "Int64"),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        FRAME,
+        FRAME[FRAME["id"] > 0].sample(frac=1.0, random_state=0).sort_values("id"),
+        arrow.Table.from_pandas(FRAME),
+        arrow.Table.from_pandas(FRAME).to_reader(),
+    ],
+)
+def test_a_data_frame_is_its_rows(daemon, client, frame):
+    result = client.upload("p", frame, "train")
+    assert (result.added, result.rejected) == (3, 0)
+    documents = [line.document for line in daemon.lines]
+    assert [(each.id, each.label, each.text) for each in documents] == [
+        ("7", 1, "first"),
+        ("8", -1, "second"),
+        ("9", -99, "third"),
+    ]
+    extra = [json.loads(each.extra_json or "{}") for each in documents]
+    assert extra == [{"when": "2026-01-02T00:00:00", "stars": 5}, {}, {"stars": 1}]
+
+
+def test_a_data_frame_is_divided_and_a_stream_of_it_is_not(daemon, client):
+    frame = pandas.DataFrame({"document": [f"text {n}" for n in range(20)]})
+    assert client.upload("p", frame, "auto:50/25/25").splits == {"train": 10, "calibration": 5, "test": 5}
+    with pytest.raises(errors.InvalidArgument, match="twice"):
+        client.upload("p", arrow.Table.from_pandas(frame).to_reader(), "auto:50/25/25")
+
+
+def test_the_rows_of_a_data_frame_are_answered(daemon, client):
+    answers = list(client.predict("p", FRAME))
+    assert [(each.id, each.text, each.label) for each in answers] == [
+        ("7", "first", 1),
+        ("8", "second", -1),
+        ("9", "third", -99),
+    ]
+
+
+def test_a_data_frame_that_arrow_cannot_carry_is_refused(client):
+    with pytest.raises(errors.InvalidArgument, match="Arrow"):
+        client.upload("p", pandas.DataFrame({"document": ["a"], "thing": [object()]}), "train")
+    with pytest.raises(errors.InvalidArgument, match="column named document"):
+        client.upload("p", pandas.DataFrame({"text": ["a"]}), "train")
