@@ -39,10 +39,11 @@ _FORMS = {
 
 def several(texts: Iterable[TextLike] | TextLike) -> Iterable[TextLike]:
     """One text is one, not as many as it has characters or keys, and so is what is none. A data frame is its rows."""
+    if isinstance(texts, str | bytes | Text | Mapping) or not isinstance(texts, Iterable | DataFrame):
+        return [texts]  # type: ignore[list-item]
     if isinstance(texts, DataFrame):
         return (row.value for row in rows_of_frame(texts) if row.value is not None)
-    one = isinstance(texts, str | bytes | Text | Mapping) or not isinstance(texts, Iterable)
-    return [texts] if one else texts  # type: ignore[list-item, return-value]
+    return texts
 
 
 def text_message(value: TextLike) -> predictions_pb2.Text:
