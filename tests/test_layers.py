@@ -43,6 +43,7 @@ ALLOWED: dict[str, set[str]] = {
     "reexd.paths": {"reexd.errors", "reex.location", "reex.folders"},
     "reexd.claim": {"reexd.errors", "reexd.paths", "reex.location", "reex.folders"},
     "reexd.logs": set(),
+    "reexd.notify": set(),
     "reexd.jobs": {*BASE, "reexd.store"},
     "reexd.steps": {
         *BASE,

@@ -18,6 +18,7 @@ from reex import calls, channel, figures, status, types
 from reex.calls import Call, Page, TrainSettings
 from reex.checking import Checker
 from reex.classifier_calls import AsyncClassifierCalls
+from reex.discovery_calls import AsyncDiscoveryCalls
 from reex.dividing import divide, refuse_division
 from reex.edit_calls import AsyncEditCalls
 from reex.errors import ClientClosed, InvalidArgument
@@ -33,7 +34,7 @@ from reex.upload import Progress, Target, Upload
 T = TypeVar("T")
 
 
-class AsyncClient(AsyncExchange, AsyncClassifierCalls, AsyncEditCalls, AsyncModelCalls):
+class AsyncClient(AsyncExchange, AsyncClassifierCalls, AsyncDiscoveryCalls, AsyncEditCalls, AsyncModelCalls):
     """A connection to one daemon, for the event loop of its first call. See `Client` for `target` and `timeout`."""
 
     def __init__(

@@ -17,6 +17,7 @@ from reex import calls, channel, figures, status, types
 from reex.calls import Call, Page, TrainSettings
 from reex.checking import Checker
 from reex.classifier_calls import ClassifierCalls
+from reex.discovery_calls import DiscoveryCalls
 from reex.dividing import divide, refuse_division
 from reex.edit_calls import EditCalls
 from reex.errors import ClientClosed
@@ -32,7 +33,7 @@ from reex.upload import Progress, Target, Upload
 T = TypeVar("T")
 
 
-class Client(Exchange, ClassifierCalls, EditCalls, ModelCalls):
+class Client(Exchange, ClassifierCalls, DiscoveryCalls, EditCalls, ModelCalls):
     """A connection to one daemon.
 
     `target` is the path of its socket, a gRPC target, or None for this user's own daemon (REEX_HOME decides).

@@ -13,7 +13,6 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -28,6 +27,8 @@ from reex.location import Location
 from reex.v1 import (
     classifiers_pb2,
     classifiers_pb2_grpc,
+    discovery_pb2,
+    discovery_pb2_grpc,
     documents_pb2,
     documents_pb2_grpc,
     evaluation_pb2,
@@ -57,10 +58,12 @@ from reexd.engine.client import Engine
 from reexd.engine.tasks import EngineSettings
 from reexd.errors import ReexError
 from reexd.jobs import JobQueue, Kind
+from reexd.notify import notify
 from reexd.paths import Paths
 from reexd.registry import Registry
 from reexd.rpc.classifiers import ClassifierService
 from reexd.rpc.classifiers import Steps as ClassifierSteps
+from reexd.rpc.discovery import DiscoveryService
 from reexd.rpc.documents import DocumentService
 from reexd.rpc.evaluation import EvaluationService
 from reexd.rpc.interchange import InterchangeService
@@ -79,6 +82,7 @@ from reexd.steps.compare import Compare
 from reexd.steps.derive import Derive
 from reexd.steps.documents import Documents
 from reexd.steps.drift import Drift
+from reexd.steps.duplicates import FindDuplicates
 from reexd.steps.edit import Edit
 from reexd.steps.embed import Embed
 from reexd.steps.evaluate import Evaluate
@@ -86,6 +90,7 @@ from reexd.steps.export import Export
 from reexd.steps.housekeeping import Housekeeping
 from reexd.steps.import_classifier import ImportClassifier
 from reexd.steps.import_documents import ImportDocuments
+from reexd.steps.label_errors import FindLabelErrors
 from reexd.steps.live import Live
 from reexd.steps.models import Models
 from reexd.steps.predict import Predict
@@ -96,6 +101,7 @@ from reexd.steps.search import Search
 from reexd.steps.staging import Room
 from reexd.steps.staleness import Staleness
 from reexd.steps.status import ServerFacts, Status
+from reexd.steps.suggest import Suggest
 from reexd.steps.train import Train
 from reexd.steps.tuned import Adapters
 from reexd.steps.undo import Undo
@@ -118,7 +124,7 @@ class Parts:
     catalogue: Catalogue
     engine: Engine
     jobs: JobQueue
-    services: list[tuple[object, object, object]]  # (proto module, registration, servicer)
+    services: list[tuple[object, object, object]]  # (proto module, its stubs, servicer)
 
 
 def serve(flags: Mapping[str, object]) -> None:
@@ -219,27 +225,23 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
     )
     projects = Projects(catalogue, jobs)
     services = [
-        (projects_pb2, projects_pb2_grpc.add_ProjectServiceServicer_to_server, ProjectService(projects)),
+        (projects_pb2, projects_pb2_grpc, ProjectService(projects)),
         (
             documents_pb2,
-            documents_pb2_grpc.add_DocumentServiceServicer_to_server,
+            documents_pb2_grpc,
             DocumentService(upload, Documents(catalogue), Edit(catalogue, settings)),
         ),
-        (jobs_pb2, jobs_pb2_grpc.add_JobServiceServicer_to_server, JobService(jobs)),
-        (training_pb2, training_pb2_grpc.add_TrainingServiceServicer_to_server, TrainingService(train)),
-        (
-            predictions_pb2,
-            predictions_pb2_grpc.add_PredictionServiceServicer_to_server,
-            PredictionService(query, predict),
-        ),
+        (jobs_pb2, jobs_pb2_grpc, JobService(jobs)),
+        (training_pb2, training_pb2_grpc, TrainingService(train)),
+        (predictions_pb2, predictions_pb2_grpc, PredictionService(query, predict)),
         (
             evaluation_pb2,
-            evaluation_pb2_grpc.add_EvaluationServiceServicer_to_server,
+            evaluation_pb2_grpc,
             EvaluationService(Evaluate(catalogue, predict), Drift(catalogue, predict)),
         ),
         (
             classifiers_pb2,
-            classifiers_pb2_grpc.add_ClassifierServiceServicer_to_server,
+            classifiers_pb2_grpc,
             ClassifierService(
                 ClassifierSteps(
                     classifiers,
@@ -250,22 +252,19 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
                 )
             ),
         ),
+        (search_pb2, search_pb2_grpc, SearchService(Search(catalogue, embed, settings))),
         (
-            search_pb2,
-            search_pb2_grpc.add_SearchServiceServicer_to_server,
-            SearchService(Search(catalogue, embed, settings)),
+            discovery_pb2,
+            discovery_pb2_grpc,
+            DiscoveryService(
+                FindLabelErrors(catalogue, predict),
+                Suggest(catalogue, predict),
+                FindDuplicates(catalogue, embed),
+            ),
         ),
-        (
-            interchange_pb2,
-            interchange_pb2_grpc.add_InterchangeServiceServicer_to_server,
-            InterchangeService(interchange),
-        ),
-        (models_pb2, models_pb2_grpc.add_ModelServiceServicer_to_server, ModelService(models)),
-        (
-            server_pb2,
-            server_pb2_grpc.add_ServerServiceServicer_to_server,
-            ServerService(Status(facts, catalogue, engine, jobs, classifiers)),
-        ),
+        (interchange_pb2, interchange_pb2_grpc, InterchangeService(interchange)),
+        (models_pb2, models_pb2_grpc, ModelService(models)),
+        (server_pb2, server_pb2_grpc, ServerService(Status(facts, catalogue, engine, jobs, classifiers))),
     ]
     return Parts(catalogue, engine, jobs, services)
 
@@ -283,8 +282,9 @@ async def _serve(parts: Parts, held: Claim, settings: Settings) -> None:
         ],
     )
     names = []
-    for module, register, servicer in parts.services:
-        register(servicer, server)
+    for module, stubs, servicer in parts.services:
+        for name in module.DESCRIPTOR.services_by_name:
+            getattr(stubs, f"add_{name}Servicer_to_server")(servicer, server)
         names.extend(service.full_name for service in module.DESCRIPTOR.services_by_name.values())
     health = HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(health, server)
@@ -298,12 +298,12 @@ async def _serve(parts: Parts, held: Claim, settings: Settings) -> None:
     for name in ("", *names):
         await health.set(name, health_pb2.HealthCheckResponse.SERVING)
     _leave_to_the_collector_what_comes()
-    _notify("READY=1")
+    notify("READY=1")
     logger.info("serving on %s, pid %d", held.target, os.getpid())
     housekeeping = asyncio.create_task(_hourly(Housekeeping(parts.catalogue)))
     await stop.wait()
     logger.info("stopping")
-    _notify("STOPPING=1")
+    notify("STOPPING=1")
     await health.enter_graceful_shutdown()
     housekeeping.cancel()
     # Jobs first: a watcher's stream ends only when it is cut off, an interrupted job frees the engine for the rest.
@@ -332,15 +332,3 @@ async def _hourly(housekeeping: Housekeeping) -> None:
         except ReexError as error:  # a full disk, say
             logger.warning("housekeeping was left unfinished: %s", error.message)
         await asyncio.sleep(HOUSEKEEPING_INTERVAL_S)
-
-
-def _notify(state: str) -> None:
-    """Tell systemd (Type=notify) how we are; elsewhere NOTIFY_SOCKET is not set."""
-    address = os.environ.get("NOTIFY_SOCKET", "")
-    if not address:
-        return
-    if address.startswith("@"):
-        address = "\0" + address[1:]
-    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notifier:
-        notifier.connect(address)
-        notifier.send(state.encode())

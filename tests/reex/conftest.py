@@ -23,6 +23,7 @@ from reex.service import service_for
 from reex.v1 import (
     classifiers_pb2,
     classifiers_pb2_grpc,
+    discovery_pb2_grpc,
     documents_pb2,
     documents_pb2_grpc,
     evaluation_pb2_grpc,
@@ -130,6 +131,7 @@ class StandIn:
 
 _SERVICES = [
     (classifiers_pb2_grpc, "ClassifierService"),
+    (discovery_pb2_grpc, "DiscoveryService"),
     (documents_pb2_grpc, "DocumentService"),
     (evaluation_pb2_grpc, "EvaluationService"),
     (interchange_pb2_grpc, "InterchangeService"),

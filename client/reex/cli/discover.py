@@ -1,4 +1,4 @@
-"""`reexctl discover`: what the data tells that nobody asked for: drift."""
+"""`reexctl discover`: what the data tells: drift, wrong labels, duplicates, what to label next."""
 
 from __future__ import annotations
 
@@ -6,12 +6,22 @@ from typing import Annotated
 
 import typer
 
-from reex.cli import completion, figures
+from reex.cli import completion, discoveries, figures
 from reex.cli.options import AsJson, Name, example
 from reex.cli.progress import Progress
 from reex.cli.session import connected
 
-app = typer.Typer(no_args_is_help=True, help="What the documents tell: whether new ones are like the old.")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="What the documents tell: drift, labels that may be wrong, what to label next, texts that stand twice.",
+)
+
+Splits = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--split", help="Only this split; may be repeated. Default: all.", autocompletion=completion.splits
+    ),
+]
 
 
 @app.command(
@@ -44,3 +54,95 @@ def drift(
             progress.show(f"scoring {split}", 0, 0)
             report = client.drift(name, split, last=last)
         figures.drift(report, client.get_project(name).classes, as_json)
+
+
+@app.command(
+    "label-errors",
+    epilog=example(
+        "reexctl discover label-errors sentiment -k 20",
+        "reexctl discover label-errors sentiment --split train --json > to-check.jsonl",
+    ),
+)
+def label_errors(
+    name: Name,
+    split: Splits = None,
+    limit: Annotated[
+        int,
+        typer.Option("--limit", "-k", metavar="N", min=1, max=10_000, help="At most so many. Default: 100."),
+    ] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """List documents whose label the live version contradicts, the most suspected first.
+
+    First come those whose nearest training documents, themselves excluded, have their label the least; `alike` counts
+    them among the nearest 25.
+    """
+    with connected() as client:
+        with Progress() as progress:
+            progress.show("scoring", 0, 0)
+            found = client.find_label_errors(name, splits=split or (), limit=limit)
+        discoveries.label_errors(found, name, client.get_project(name).classes, as_json)
+
+
+@app.command(
+    "next",
+    epilog=example(
+        "reexctl discover next sentiment --split incoming",
+        "reexctl discover next sentiment -k 50 --json > to-label.jsonl",
+    ),
+)
+def next_to_label(
+    name: Name,
+    split: Splits = None,
+    limit: Annotated[
+        int,
+        typer.Option("--limit", "-k", metavar="N", min=1, max=1_000, help="At most so many. Default: 20."),
+    ] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Suggest which unlabelled documents to label next, and say why.
+
+    Those that the live version is least likely right on, that many others are like, and that are unlike those suggested
+    before them.
+    """
+    with connected() as client:
+        with Progress() as progress:
+            progress.show("scoring", 0, 0)
+            found = client.suggest_labelling(name, splits=split or (), limit=limit)
+        discoveries.suggestions(found, name, as_json)
+
+
+@app.command(
+    epilog=example(
+        "reexctl discover duplicates sentiment",
+        "reexctl discover duplicates sentiment --split train --split test --similarity 0.99 --json",
+    )
+)
+def duplicates(
+    name: Name,
+    split: Splits = None,
+    similarity: Annotated[
+        float,
+        typer.Option(
+            "--similarity",
+            metavar="X",
+            min=0.5,
+            max=1.0,
+            help="Least cosine with a group's first. Default: 0.95.",
+        ),
+    ] = 0.95,
+    limit: Annotated[
+        int, typer.Option("--limit", "-k", metavar="N", min=1, max=10_000, help="Groups. Default: 100.")
+    ] = 100,
+    as_json: AsJson = False,
+) -> None:
+    """Find documents that read nearly the same, by the language model's own reading.
+
+    Groups whose labels differ come first, then those over several splits: a test document that reads like a training
+    document measures little.
+    """
+    with connected() as client:
+        with Progress() as progress:
+            progress.show("comparing", 0, 0)
+            found = client.find_duplicates(name, splits=split or (), similarity_min=similarity, limit=limit)
+        discoveries.duplicates(found, client.get_project(name).classes, as_json)

@@ -160,7 +160,7 @@ def _entries(prediction: Prediction) -> list[bytes]:
         Index.RELIABILITY: reliability_rank(prediction.reliability),
         Index.Q: prediction.q,
         Index.D: prediction.d,
-        Index.PROBABILITY: _probability(prediction),
+        Index.PROBABILITY: probability(prediction),
         Index.ROLE: prediction.role,
     }
     return [
@@ -169,7 +169,7 @@ def _entries(prediction: Prediction) -> list[bytes]:
     ]
 
 
-def _probability(prediction: Prediction) -> float:
+def probability(prediction: Prediction) -> float:
     """Of being right, as far as the version knows."""
     known = prediction.probability
     return prediction.sdm[prediction.prediction] if known is None else known
