@@ -23,6 +23,7 @@ from reex.dividing import divide, refuse_division
 from reex.edit_calls import AsyncEditCalls
 from reex.errors import ClientClosed, InvalidArgument
 from reex.exchange import AsyncExchange
+from reex.exporting import AsyncExportCalls
 from reex.failures import from_rpc_error
 from reex.model_calls import AsyncModelCalls
 from reex.portable import is_dataset, refuse_form
@@ -34,7 +35,14 @@ from reex.upload import Progress, Target, Upload
 T = TypeVar("T")
 
 
-class AsyncClient(AsyncExchange, AsyncClassifierCalls, AsyncDiscoveryCalls, AsyncEditCalls, AsyncModelCalls):
+class AsyncClient(
+    AsyncExchange,
+    AsyncClassifierCalls,
+    AsyncDiscoveryCalls,
+    AsyncEditCalls,
+    AsyncExportCalls,
+    AsyncModelCalls,
+):
     """A connection to one daemon, for the event loop of its first call. See `Client` for `target` and `timeout`."""
 
     def __init__(

@@ -22,6 +22,7 @@ from reex.dividing import divide, refuse_division
 from reex.edit_calls import EditCalls
 from reex.errors import ClientClosed
 from reex.exchange import Exchange
+from reex.exporting import ExportCalls
 from reex.failures import from_rpc_error
 from reex.model_calls import ModelCalls
 from reex.portable import is_dataset, refuse_form
@@ -33,7 +34,7 @@ from reex.upload import Progress, Target, Upload
 T = TypeVar("T")
 
 
-class Client(Exchange, ClassifierCalls, DiscoveryCalls, EditCalls, ModelCalls):
+class Client(Exchange, ClassifierCalls, DiscoveryCalls, EditCalls, ExportCalls, ModelCalls):
     """A connection to one daemon.
 
     `target` is the path of its socket, a gRPC target, or None for this user's own daemon (REEX_HOME decides).

@@ -153,7 +153,7 @@ class NewFolder:
             _sync(file)
         _sync(self._building)
         free(self._path, self._path.suffix)
-        self._building.chmod(0o777 & ~_umask())
+        self._building.chmod(0o777 & ~umask())
         self._building.rename(self._path)
         _sync(self._path.parent)
         return self._path
@@ -171,7 +171,7 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _umask() -> int:
+def umask() -> int:
     mask = os.umask(0o077)
     os.umask(mask)
     return mask

@@ -1,5 +1,5 @@
 """Rows of tables with typed columns: Parquet files and data frames. Owns what columns and cells become; the library of
-the extra `parquet` reads them.
+the extra `parquet` reads and writes them.
 
 Columns have types, so that a cell is taken as in JSON: a number is a class index, a string a name. What a data frame
 makes of a missing value is absent, and ids may be numbers, as in a CSV. Rows are made a few at a time; of a file a row
@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, BinaryIO, Protocol, runtime_checkable
@@ -84,12 +85,30 @@ def rows_of_frame(frame: DataFrame) -> Iterator[Row]:
                 yield Row(number, line)
 
 
+def write_parquet(stream: Any, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """A file of the rows. A column whose values have no one type holds JSON.
+
+    Raises InvalidArgument without the library.
+    """
+    arrow = _arrow("Parquet")
+    from pyarrow import parquet
+
+    def column(name: str) -> Any:
+        values = [row.get(name) for row in rows]
+        try:
+            return arrow.array(values)
+        except (arrow.ArrowException, OverflowError):
+            return arrow.array([None if value is None else json.dumps(value) for value in values])
+
+    parquet.write_table(arrow.table({name: column(name) for name in columns}), stream)
+
+
 def _arrow(wanted: str) -> ModuleType:
     try:
         import pyarrow as arrow
     except ImportError:
         raise InvalidArgument(
-            f"reading {wanted} takes one more package: pip install 'reex[parquet]'; or save the table as CSV"
+            f"{wanted} take{'s' * (wanted == 'Parquet')} one more package: pip install 'reex[parquet]'; or use CSV"
         ) from None
     return arrow
 

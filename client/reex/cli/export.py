@@ -1,4 +1,4 @@
-"""`reexctl export`: the documents of a split as a folder that the official tools read."""
+"""`reexctl export`: documents as lines or a table, or as a folder that the official tools read."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import typer
 from reex.cli import completion, output, views
 from reex.cli.options import AsJson, Name, example
 from reex.cli.progress import Progress
-from reex.cli.session import connected
+from reex.cli.session import connected, label_of
 
 EXAMPLES = example(
+    "reexctl export sentiment --split test --out test.csv --predictions",
+    "reexctl export sentiment --out everything.jsonl",
+    "reexctl export sentiment --split test --out q.parquet --fields id,label,prediction,q,d,neighbors",
     "reexctl export sentiment --split test --out test.sdmdataset",
     "sdm score --model sentiment.sdmkitmodel --input test.sdmdataset --output scored.jsonl",
 )
@@ -20,28 +23,68 @@ EXAMPLES = example(
 
 def export(
     name: Name,
-    split: Annotated[
-        str,
-        typer.Option("--split", help="Whose documents to write.", autocompletion=completion.splits),
-    ],
     out: Annotated[
-        Path, typer.Option("--out", metavar="FOLDER", help="A new folder that ends in .sdmdataset.")
+        Path,
+        typer.Option(
+            "--out",
+            metavar="PATH",
+            help="A new file that ends in .jsonl, .csv, .tsv or .parquet, or a new folder that ends in .sdmdataset.",
+        ),
     ],
+    split: Annotated[
+        str | None,
+        typer.Option(
+            "--split",
+            help="Whose documents to write. Default: of all splits.",
+            autocompletion=completion.splits,
+        ),
+    ] = None,
+    label: Annotated[
+        str | None,
+        typer.Option("--label", help="Only this class: its name or index; -1 unlabelled, -99 none."),
+    ] = None,
+    predictions: Annotated[
+        bool, typer.Option("--predictions", help="With what the live version says of each document.")
+    ] = False,
+    fields: Annotated[
+        str | None,
+        typer.Option(
+            "--fields",
+            metavar="A,B,...",
+            help="Exactly these, of a document's keys and a prediction's, as `predict --json` names them.",
+        ),
+    ] = None,
     no_vectors: Annotated[
         bool,
-        typer.Option("--no-vectors", help="Ids, labels and texts alone: no language model runs."),
+        typer.Option(
+            "--no-vectors", help="A .sdmdataset of ids, labels and texts alone: no language model runs."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write the documents of a split with the hidden states that the live version reads, as a .sdmdataset.
+    """Write documents as JSON Lines, CSV, TSV or Parquet, with predictions where asked, or as a .sdmdataset.
 
-    Documents that were not embedded yet are. `reexctl upload` takes such a folder back.
+    A .sdmdataset holds one split with the hidden states that the live version reads; documents that were not embedded
+    yet are. `reexctl upload` takes back whatever is written here, predictions as unknown keys.
     """
+    dataset = out.suffix == ".sdmdataset"
+    if dataset and (split is None or label is not None or predictions or fields):
+        raise typer.BadParameter(
+            "a .sdmdataset holds a whole --split, without --label, --predictions and --fields"
+        )
+    if no_vectors and not dataset:
+        raise typer.BadParameter("--no-vectors is of a .sdmdataset; lines and tables hold none")
     with connected() as client, Progress() as progress:
-        progress.show(f"exporting {split}", 0, 0)
-        written = client.export_documents(name, split, out, with_vectors=not no_vectors)
+        progress.show(f"exporting {split or name}", 0, 0)
+        if dataset:
+            written = client.export_documents(name, split or "", out, with_vectors=not no_vectors)
+        else:
+            number = None if label is None else label_of(label, client.get_project(name).classes)
+            wanted = [each.strip() for each in fields.split(",")] if fields else ()
+            written = client.export_table(
+                name, out, split=split, label=number, predictions=predictions, fields=wanted
+            )
+    kind = "folder" if dataset else "file"
     views.done(
-        {"project": name, "split": split, "folder": str(written)},
-        f"wrote {output.safe(str(written))}",
-        as_json,
+        {"project": name, "split": split, kind: str(written)}, f"wrote {output.safe(str(written))}", as_json
     )

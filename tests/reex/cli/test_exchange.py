@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from reex.v1 import classifiers_pb2, interchange_pb2, jobs_pb2, training_pb2
+from reex.v1 import classifiers_pb2, documents_pb2, interchange_pb2, jobs_pb2, training_pb2
 
 
 @pytest.fixture
@@ -40,7 +40,38 @@ def test_a_split_is_exported(parts, reexctl, tmp_path):
     assert reexctl("export", "s", "--split", "test", "--out", out, "--no-vectors").out == f"wrote {out}\n"
     ((_, request),) = parts.requests
     assert (request.project, request.split, request.without_vectors) == ("s", "test", True)
-    assert reexctl("export", "s", "--split", "test", "--out", tmp_path / "t.jsonl").code == 2
+    assert reexctl("export", "s", "--out", tmp_path / "t.sdmdataset").code == 2
+    assert (
+        reexctl("export", "s", "--split", "test", "--out", tmp_path / "t.sdmdataset", "--predictions").code
+        == 2
+    )
+
+
+def test_a_table_is_exported(held, reexctl, tmp_path):
+    documents = [documents_pb2.Document(id="a", text="x, y", label=2, split="test")]
+    held.answers["ListDocuments"] = lambda request, context: documents_pb2.ListDocumentsResponse(
+        documents=documents
+    )
+    out = tmp_path / "t.csv"
+    ended = reexctl(
+        "export",
+        "s",
+        "--split",
+        "test",
+        "--label",
+        "positive",
+        "--out",
+        out,
+        "--fields",
+        "id, label,document",
+    )
+    assert (ended.code, ended.out) == (0, f"wrote {out}\n")
+    assert out.read_text() == 'id,label,document\na,2,"x, y"\n'
+    request = held.requests[-1][1]
+    assert (request.split, request.label) == ("test", 2)
+    assert reexctl("export", "s", "--out", out).code == 7
+    assert reexctl("export", "s", "--out", tmp_path / "t.xlsx").code == 2
+    assert reexctl("export", "s", "--out", tmp_path / "u.csv", "--no-vectors").code == 2
 
 
 def test_an_import_says_how_it_gets_to_answer(held, reexctl, tmp_path):
