@@ -265,9 +265,10 @@ class AsyncClient(
         limit: int = 10,
         splits: str | Sequence[str] = (),
         labels: Sequence[int] = (),
+        mode: str = "semantic",
         timeout: float | None = None,
     ) -> types.SearchResults:
-        return await self._call(calls.search(project, text, limit, splits, labels), timeout)
+        return await self._call(calls.search(project, text, limit, splits, labels, mode), timeout)
 
     # How a call is made
 

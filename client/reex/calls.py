@@ -38,6 +38,7 @@ T = TypeVar("T")
 M = TypeVar("M", bound=Message)
 
 PAGE_SIZE = 500
+SEARCH_MODES = ("semantic", "keyword", "hybrid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,10 +310,18 @@ def drift(project: str, split: str, last: int) -> Call[figures.DriftReport]:
 
 
 def search(
-    project: str, text: str, limit: int, splits: str | Sequence[str], labels: Sequence[int]
+    project: str, text: str, limit: int, splits: str | Sequence[str], labels: Sequence[int], mode: str
 ) -> Call[types.SearchResults]:
+    if mode not in SEARCH_MODES:
+        raise InvalidArgument(f"expected the mode {', '.join(SEARCH_MODES)}; received {mode!r:.60}")
     wanted = [splits] if isinstance(splits, str) else splits
     request = build(
-        search_pb2.SearchRequest, project=project, text=text, limit=limit, splits=wanted, labels=labels
+        search_pb2.SearchRequest,
+        project=project,
+        text=text,
+        limit=limit,
+        splits=wanted,
+        labels=labels,
+        mode=f"SEARCH_MODE_{mode.upper()}",
     )
     return Call(search_pb2_grpc.SearchServiceStub, "Search", convert.search_results, request)

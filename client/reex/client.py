@@ -279,10 +279,12 @@ class Client(Exchange, ClassifierCalls, DiscoveryCalls, EditCalls, ExportCalls, 
         limit: int = 10,
         splits: str | Sequence[str] = (),
         labels: Sequence[int] = (),
+        mode: str = "semantic",
         timeout: float | None = None,
     ) -> types.SearchResults:
-        """Documents nearest in meaning by the frozen model; `limit` is 1 to 1,000."""
-        return self._call(calls.search(project, text, limit, splits, labels), timeout)
+        """Documents nearest in meaning by the frozen model, with `mode` keyword those that have its words (BM25), with
+        hybrid by both; `limit` is 1 to 1,000."""
+        return self._call(calls.search(project, text, limit, splits, labels, mode), timeout)
 
     # How a call is made
 

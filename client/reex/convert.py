@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -187,6 +188,7 @@ def search_results(message: search_pb2.SearchResponse) -> types.SearchResults:
             label_name=each.label_name,
             similarity=each.similarity,
             text=each.text,
+            keyword_score=each.keyword_score if each.HasField("keyword_score") else math.nan,
         )
         for each in message.results
     )

@@ -275,12 +275,13 @@ class SearchResult(Record):
     split: str
     label: int
     label_name: str
-    similarity: float  # cosine, in [-1, 1]
+    similarity: float  # cosine, in [-1, 1]; NaN, null in JSON, where it was not measured
     text: str
+    keyword_score: float = math.nan  # BM25; likewise
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResults(Record):
-    results: tuple[SearchResult, ...]  # most similar first
+    results: tuple[SearchResult, ...]  # best first
     searched: int
     not_embedded: int

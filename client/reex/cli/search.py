@@ -1,4 +1,4 @@
-"""`reexctl search`: documents nearest in meaning."""
+"""`reexctl search`: documents nearest in meaning, or with the same words."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from reex.cli.session import connected, label_of
 EXAMPLES = example(
     'reexctl search sentiment "profit fell sharply" -k 10',
     'reexctl search sentiment "profit fell" --split train --label negative --json',
+    "reexctl search sentiment Nokia --mode keyword",
 )
 
 
@@ -31,9 +32,17 @@ def search(
     label: Annotated[
         list[str] | None, typer.Option("--label", help="Only this class, by name or index; may be repeated.")
     ] = None,
+    mode: Annotated[
+        str,
+        typer.Option(
+            "--mode",
+            metavar="WORD",
+            help="semantic, keyword (BM25 over words) or hybrid (both, by reciprocal rank fusion). Default: semantic.",
+        ),
+    ] = "semantic",
     as_json: AsJson = False,
 ) -> None:
-    """Semantic search: by the language model's own reading, not by the classifier's classes.
+    """Semantic search: by the language model's own reading, not by the classifier's classes; or by words, or both.
 
     Documents that were not embedded yet are, for up to 30 seconds; how many were not searched is told.
     """
@@ -45,5 +54,5 @@ def search(
         with told_when_slow(
             "searching; documents that were not read yet are read first, for up to 30 seconds"
         ):
-            found = client.search(name, text, limit=limit, splits=split or (), labels=labels)
+            found = client.search(name, text, limit=limit, splits=split or (), labels=labels, mode=mode)
     views.search(found, as_json)

@@ -7,6 +7,7 @@ Each function takes a record and whether JSON is wanted, and leaves the writing 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -156,13 +157,19 @@ def document(record: Document, classes: Sequence[str], as_json: bool) -> None:
 
 
 def search(found: SearchResults, as_json: bool) -> None:
-    columns = [Column("similarity", right=True), Column("id"), Column("split"), Column("label")]
-    columns.append(Column("document", long=True))
+    figures = {"similarity": "similarity", "words": "keyword_score"}  # those that were measured
+    shown = [
+        title
+        for title, name in figures.items()
+        if not all(math.isnan(getattr(each, name)) for each in found.results)
+    ]
+    columns = [Column(title, right=True) for title in shown]
+    columns += [Column("id"), Column("split"), Column("label"), Column("document", long=True)]
     listed(
         found.results,
         columns,
         lambda each: [
-            f"{each.similarity:.3f}",
+            *(_figure(getattr(each, figures[title])) for title in shown),
             safe(each.id),
             each.split,
             safe(each.label_name),
@@ -176,6 +183,10 @@ def search(found: SearchResults, as_json: bool) -> None:
             f"{found.not_embedded:,} document{'s are' if found.not_embedded != 1 else ' is'} not embedded yet and not "
             "searched; each search embeds more, so ask again, and a training embeds all"
         )
+
+
+def _figure(value: float) -> str:
+    return "-" if math.isnan(value) else f"{value:.3f}"
 
 
 def pulled(job: Job, as_json: bool) -> None:

@@ -7,10 +7,17 @@ import asyncio
 import grpc
 from reex.v1 import search_pb2, search_pb2_grpc
 
+from reexd.errors import InvalidInput
 from reexd.rpc import convert
-from reexd.steps.search import Search
+from reexd.steps.search import Mode, Search
 
 LIMIT_DEFAULT = 10
+MODES = {
+    search_pb2.SEARCH_MODE_UNSPECIFIED: Mode.SEMANTIC,
+    search_pb2.SEARCH_MODE_SEMANTIC: Mode.SEMANTIC,
+    search_pb2.SEARCH_MODE_KEYWORD: Mode.KEYWORD,
+    search_pb2.SEARCH_MODE_HYBRID: Mode.HYBRID,
+}
 
 
 class SearchService(search_pb2_grpc.SearchServiceServicer):
@@ -27,19 +34,28 @@ class SearchService(search_pb2_grpc.SearchServiceServicer):
             request.limit if request.HasField("limit") else LIMIT_DEFAULT,
             tuple(request.splits),
             tuple(request.labels),
+            _mode(request.mode),
         )
         return search_pb2.SearchResponse(
             results=[
                 search_pb2.SearchResult(
-                    id=document.id,
-                    split=document.split,
-                    label=document.label,
-                    label_name=convert.label_name(document.label, found.classes),
-                    similarity=similarity,
-                    text=document.text,
+                    id=hit.document.id,
+                    split=hit.document.split,
+                    label=hit.document.label,
+                    label_name=convert.label_name(hit.document.label, found.classes),
+                    similarity=hit.similarity,
+                    keyword_score=hit.keyword_score,
+                    text=hit.document.text,
                 )
-                for document, similarity in found.results
+                for hit in found.results
             ],
             searched=found.searched,
             not_embedded=found.not_embedded,
         )
+
+
+def _mode(given: int) -> Mode:
+    """Raises InvalidInput for a mode of a later release."""
+    if given not in MODES:
+        raise InvalidInput(f"expected a search mode that this daemon knows; received {given}")
+    return MODES[given]

@@ -1,16 +1,20 @@
-"""Search: the documents whose hidden states are most like a text's, exactly, over any selection."""
+"""Search: the documents whose hidden states are most like a text's, exactly, or that have its words, or both, over any
+selection."""
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 
 from reexd.config import Settings
 from reexd.errors import InvalidDocument, InvalidInput
 from reexd.records import Document, Project
+from reexd.steps import keywords
 from reexd.steps.embed import Embed
 from reexd.steps.embedded import COMMIT_ROWS
 from reexd.store import documents, hidden_states, references, splits
@@ -19,6 +23,8 @@ from reexd.store.environment import Txn
 from reexd.store.spaces import Space
 
 LIMIT_MAX = 1_000
+FUSION = 60  # of reciprocal rank fusion: how little the very first ranks stand out
+FUSED_MAX = 1_000  # ranks of each side
 # What one search embeds of documents without a hidden state before it answers: less than clients wait for, who would
 # hear only that their time is up. The next search goes on.
 EMBED_MAX = 2_048
@@ -26,12 +32,23 @@ EMBED_MAX_S = 30.0
 _STEP_SIZE_MAX_BYTES = 64 << 10  # of text read between two looks at the clock, unless one document is larger
 
 
+class Mode(Enum):
+    SEMANTIC = 1
+    KEYWORD = 2  # BM25; no language model runs
+    HYBRID = 3  # both, by reciprocal rank fusion
+
+
+@dataclass(frozen=True)
+class Hit:
+    document: Document
+    similarity: float  # cosine in [-1, 1]; NaN where it was not measured
+    keyword_score: float  # BM25; NaN where it was not measured
+
+
 @dataclass(frozen=True)
 class Found:
-    """`results` are (document, cosine in [-1, 1]), most similar first."""
-
     classes: tuple[str, ...]
-    results: list[tuple[Document, float]]
+    results: list[Hit]  # best first
     searched: int
     not_embedded: int
 
@@ -43,9 +60,15 @@ class Search:
         self._limits = limits
 
     def nearest(
-        self, project: str, text: str, limit: int, wanted: Sequence[str], labels: Sequence[int]
+        self,
+        project: str,
+        text: str,
+        limit: int,
+        wanted: Sequence[str],
+        labels: Sequence[int],
+        mode: Mode = Mode.SEMANTIC,
     ) -> Found:
-        """The `limit` nearest documents of the splits and labels given (none: all). Raises SplitNotFound."""
+        """The `limit` best documents of the splits and labels given (none: all). Raises SplitNotFound."""
         if not 1 <= limit <= LIMIT_MAX:
             raise InvalidInput(f"a search returns 1 to {LIMIT_MAX:,} results; received a limit of {limit}")
         size = len(text.encode())
@@ -56,6 +79,8 @@ class Search:
                 field="text",
             )
         record = self._catalogue.get(project)
+        if mode is Mode.KEYWORD:
+            return self._with_words(record, text, limit, wanted, labels)
         environment = self._catalogue.open(project)
         space = self._embed.space(record)
         with environment.read() as txn:
@@ -66,12 +91,25 @@ class Search:
         with environment.read() as txn:
             rows = references.rows(txn, space, numbers)
             embedded = np.flatnonzero(rows >= 0)
-            similarities = _cosines(txn, space, asked, rows[embedded])
-            best = _largest(similarities, limit)
-            results = [
-                (documents.read(txn, int(numbers[embedded[at]])), float(similarities[at])) for at in best
-            ]
+            similarities = np.full(len(numbers), math.nan)
+            similarities[embedded] = _cosines(txn, space, asked, rows[embedded])
+            best = embedded[_largest(similarities[embedded], limit if mode is Mode.SEMANTIC else FUSED_MAX)]
+            scored = np.full(len(numbers), math.nan)
+            if mode is Mode.HYBRID:
+                scored = keywords.scores(text, _texts(txn, numbers))
+                best = _fused(best, _with_any(scored, FUSED_MAX))[:limit]
+            results = _hits(txn, numbers, best, similarities, scored)
         return Found(record.classes, results, len(embedded), len(numbers) - len(embedded))
+
+    def _with_words(
+        self, record: Project, text: str, limit: int, wanted: Sequence[str], labels: Sequence[int]
+    ) -> Found:
+        with self._catalogue.open(record.name).read() as txn:
+            numbers = _selection(txn, wanted, labels)
+            scored = keywords.scores(text, _texts(txn, numbers))
+            unmeasured = np.full(len(numbers), math.nan)
+            results = _hits(txn, numbers, _with_any(scored, limit), unmeasured, scored)
+        return Found(record.classes, results, len(numbers), 0)
 
     def _embed_some(self, project: Project, missing: np.ndarray) -> None:
         """Embed documents until the time is up, some at least."""
@@ -94,6 +132,36 @@ def _selection(txn: Txn, wanted: Sequence[str], labels: Sequence[int]) -> np.nda
     if labels:
         numbers = numbers[np.isin(np.concatenate([part.labels for part in members]), labels)]
     return np.sort(numbers)
+
+
+def _texts(txn: Txn, numbers: np.ndarray) -> Iterator[str]:
+    """One at a time: those of a large project are more than the memory need hold."""
+    for number in numbers.tolist():
+        yield documents.texts(txn, [number])[0] or ""
+
+
+def _hits(
+    txn: Txn, numbers: np.ndarray, places: np.ndarray, similarities: np.ndarray, scored: np.ndarray
+) -> list[Hit]:
+    return [
+        Hit(documents.read(txn, int(numbers[at])), float(similarities[at]), float(scored[at]))
+        for at in places
+    ]
+
+
+def _with_any(scored: np.ndarray, limit: int) -> np.ndarray:
+    """Places of the best that have any of the words, best first."""
+    best = _largest(scored, limit)
+    return best[scored[best] > 0]
+
+
+def _fused(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Places that are in either order, by the sum of their reciprocal ranks; ties by place."""
+    places = np.union1d(one, other)
+    worth = np.zeros(len(places))
+    for ranked in (one, other):
+        worth[np.searchsorted(places, ranked)] += 1.0 / (FUSION + 1.0 + np.arange(len(ranked)))
+    return places[np.argsort(-worth, kind="stable")]
 
 
 def _cosines(txn: Txn, space: Space, query: np.ndarray, rows: np.ndarray) -> np.ndarray:

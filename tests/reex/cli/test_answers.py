@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pytest
 from reex.v1 import evaluation_pb2, predictions_pb2, projects_pb2, search_pb2
 
@@ -348,3 +349,18 @@ def test_search_takes_names_of_classes_and_several_splits(held, reexctl):
     assert "0.500" in ended.out
     assert "3 documents are not embedded" in ended.err
     assert reexctl("search", "s", "what", "--label", "nonsense").code == 2
+
+
+def test_search_by_words_shows_what_was_measured(held, reexctl):
+    held.answers["Search"] = lambda request, context: search_pb2.SearchResponse(
+        results=[
+            search_pb2.SearchResult(id="a", split="train", similarity=math.nan, keyword_score=1.25, text="x")
+        ]
+    )
+    ended = reexctl("search", "s", "what", "--mode", "keyword")
+    assert ended.out.split()[:4] == ["words", "id", "split", "label"]
+    assert "1.250" in ended.out
+    assert held.requests[-1][1].mode == search_pb2.SEARCH_MODE_KEYWORD
+    (shape,) = reexctl("search", "s", "what", "--mode", "hybrid", "--json").lines
+    assert (shape["similarity"], shape["keyword_score"]) == (None, 1.25)
+    assert reexctl("search", "s", "what", "--mode", "fuzzy").code == 2
