@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+
 import pytest
 from reex.v1 import evaluation_pb2, predictions_pb2, projects_pb2, search_pb2
 
