@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from reex.cli import completion, figures
+from reex.cli import completion, figures, output
 from reex.cli.options import AsJson, Name, example
 from reex.cli.progress import Progress
 from reex.cli.session import connected
 
 EXAMPLES = example(
-    "reexctl evaluate sentiment --split test", "reexctl evaluate sentiment --split test --json"
+    "reexctl evaluate sentiment --split test",
+    "reexctl evaluate sentiment --split test --json",
+    "reexctl evaluate sentiment --split test --html test.html",
 )
 
 
@@ -24,6 +27,12 @@ def evaluate(
             "--split", help="Documents with labels. Default: test.", autocompletion=completion.splits
         ),
     ] = "test",
+    html: Annotated[
+        Path | None,
+        typer.Option(
+            "--html", metavar="FILE", help="Also write one page with plots, for a browser; replaces FILE."
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Accuracy, confusion, and accuracy within each reliability region, on documents the version never used."""
@@ -32,3 +41,8 @@ def evaluate(
             progress.show(f"scoring {split}", 0, 0)
             found = client.evaluate(name, split)
         figures.evaluation(found, as_json)
+    if html is not None:
+        from reex.cli.report import page
+
+        html.write_text(page(found, name), encoding="utf-8")
+        output.note(f"wrote {output.safe(str(html))}")

@@ -1,11 +1,9 @@
-"""`query`, `predict`, `evaluate`, `search`: what is asked of the daemon, and what a person and a program see."""
+"""`query`, `predict`, `evaluate`: what is asked of the daemon, and what a person and a program see."""
 
 from __future__ import annotations
 
-import math
-
 import pytest
-from reex.v1 import evaluation_pb2, predictions_pb2, projects_pb2, search_pb2
+from reex.v1 import evaluation_pb2, predictions_pb2, projects_pb2
 
 CLASSES = ["negative", "neutral", "positive"]
 
@@ -320,48 +318,3 @@ def test_query_says_what_the_members_of_an_ensemble_say(held, reexctl):
             "region_alpha": alpha,
             "admitted": alpha > 0,
         }
-
-
-def test_search_takes_names_of_classes_and_several_splits(held, reexctl):
-    held.answers["Search"] = lambda request, context: search_pb2.SearchResponse(
-        results=[
-            search_pb2.SearchResult(id="a", split="train", label_name="positive", similarity=0.5, text="x")
-        ],
-        not_embedded=3,
-    )
-    ended = reexctl(
-        "search",
-        "s",
-        "what",
-        "-k",
-        3,
-        "--split",
-        "train",
-        "--split",
-        "test",
-        "--label",
-        "positive",
-        "--label",
-        -1,
-    )
-    assert ended.code == 0
-    request = held.requests[-1][1]
-    assert (request.limit, list(request.splits), list(request.labels)) == (3, ["train", "test"], [2, -1])
-    assert "0.500" in ended.out
-    assert "3 documents are not embedded" in ended.err
-    assert reexctl("search", "s", "what", "--label", "nonsense").code == 2
-
-
-def test_search_by_words_shows_what_was_measured(held, reexctl):
-    held.answers["Search"] = lambda request, context: search_pb2.SearchResponse(
-        results=[
-            search_pb2.SearchResult(id="a", split="train", similarity=math.nan, keyword_score=1.25, text="x")
-        ]
-    )
-    ended = reexctl("search", "s", "what", "--mode", "keyword")
-    assert ended.out.split()[:4] == ["words", "id", "split", "label"]
-    assert "1.250" in ended.out
-    assert held.requests[-1][1].mode == search_pb2.SEARCH_MODE_KEYWORD
-    (shape,) = reexctl("search", "s", "what", "--mode", "hybrid", "--json").lines
-    assert (shape["similarity"], shape["keyword_score"]) == (None, 1.25)
-    assert reexctl("search", "s", "what", "--mode", "fuzzy").code == 2
