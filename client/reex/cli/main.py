@@ -35,6 +35,7 @@ from reex.cli import (
     status,
     train,
     upload,
+    watch,
 )
 from reex.cli.options import example
 from reex.errors import ReexError
@@ -85,6 +86,7 @@ app.command("add", epilog=add.EXAMPLES)(add.add)
 app.command("recalibrate", epilog=recalibrate.EXAMPLES)(recalibrate.recalibrate)
 app.command("query", epilog=query.EXAMPLES)(query.query)
 app.command("predict", epilog=predict.EXAMPLES)(predict.predict)
+app.command("watch", epilog=watch.EXAMPLES)(watch.watch)
 app.command("evaluate", epilog=evaluate.EXAMPLES)(evaluate.evaluate)
 app.add_typer(discover.app, name="discover")
 app.command("search", epilog=search.EXAMPLES)(search.search)
