@@ -19,6 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "reex.v1": {"google.protobuf", "grpc", "reex.v1"},
     "reex.cli": {"reex", "typer", "rich"},
     "reex.tables": {"reex", "pyarrow"},  # of an extra, in the function that reads
+    "reex.frames": {"reex", "pandas"},  # likewise
     "reex": {"reex", "reex.v1", "grpc", "grpc_health", "google.protobuf", "google.rpc"},
     "reexd.errors": set(),
     "reexd.pooling": {"reexd.errors"},

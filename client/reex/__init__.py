@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from reex.aio import AsyncClient
     from reex.client import Client
     from reex.errors import ReexError
+    from reex.frames import to_pandas
     from reex.texts import Text
 
-__all__ = ["AsyncClient", "Client", "ReexError", "Text"]
+__all__ = ["AsyncClient", "Client", "ReexError", "Text", "to_pandas"]
 
 
 def __getattr__(name: str) -> object:
@@ -31,6 +32,8 @@ def __getattr__(name: str) -> object:
         from reex.errors import ReexError as found
     elif name == "Text":
         from reex.texts import Text as found
+    elif name == "to_pandas":
+        from reex.frames import to_pandas as found
     else:
         raise AttributeError(f"module 'reex' has no attribute {name!r}")
     return found
