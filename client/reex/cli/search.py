@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -11,16 +12,25 @@ from reex.cli.options import AsJson, Name, example
 from reex.cli.progress import told_when_slow
 from reex.cli.session import connected, label_of
 
+LIMIT_MAX = 1000
+
 EXAMPLES = example(
     'reexctl search sentiment "profit fell sharply" -k 10',
     'reexctl search sentiment "profit fell" --split train --label negative --json',
     "reexctl search sentiment Nokia --mode keyword",
+    "reexctl search sentiment --like review-17 --split incoming",
 )
 
 
 def search(
     name: Name,
-    text: Annotated[str, typer.Argument(metavar="TEXT", help="What to look for.")],
+    text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help="What to look for.")] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(
+            "--like", metavar="ID", help="In place of a text: more like this document, itself left out."
+        ),
+    ] = None,
     limit: Annotated[
         int,
         typer.Option("-k", "--limit", metavar="N", min=1, max=1000, help="Number of results. Default: 10."),
@@ -46,7 +56,10 @@ def search(
 
     Documents that were not embedded yet are, for up to 30 seconds; how many were not searched is told.
     """
+    if (text is None) == (like is None):
+        raise typer.BadParameter("give either a TEXT or --like ID")
     with connected() as client:
+        asked = text if like is None else client.get_document(name, like).text
         labels = []
         if label:
             classes = client.get_project(name).classes
@@ -54,5 +67,15 @@ def search(
         with told_when_slow(
             "searching; documents that were not read yet are read first, for up to 30 seconds"
         ):
-            found = client.search(name, text, limit=limit, splits=split or (), labels=labels, mode=mode)
+            found = client.search(
+                name,
+                asked or "",
+                limit=min(limit + (like is not None), LIMIT_MAX),
+                splits=split or (),
+                labels=labels,
+                mode=mode,
+            )
+    if like is not None:
+        others = tuple(each for each in found.results if each.id != like)[:limit]
+        found = replace(found, results=others)
     views.search(found, as_json)

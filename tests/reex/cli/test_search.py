@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from reex.v1 import search_pb2
+from reex.v1 import documents_pb2, search_pb2
 
 
 def test_search_takes_names_of_classes_and_several_splits(held, reexctl):
@@ -50,3 +50,22 @@ def test_search_by_words_shows_what_was_measured(held, reexctl):
     (shape,) = reexctl("search", "s", "what", "--mode", "hybrid", "--json").lines
     assert (shape["similarity"], shape["keyword_score"]) == (None, 1.25)
     assert reexctl("search", "s", "what", "--mode", "fuzzy").code == 2
+
+
+def test_more_like_a_document_leaves_it_out(held, reexctl):
+    held.answers["GetDocument"] = lambda request, context: documents_pb2.GetDocumentResponse(
+        document=documents_pb2.Document(id=request.id, text=f"text of {request.id}", label=-1)
+    )
+    held.answers["Search"] = lambda request, context: search_pb2.SearchResponse(
+        results=[search_pb2.SearchResult(id=id, similarity=0.5) for id in "abc"[: request.limit]]
+    )
+    ended = reexctl("search", "s", "--like", "b", "-k", 2, "--json")
+    assert [each["id"] for each in ended.lines] == ["a", "c"]
+    request = held.requests[-1][1]
+    assert (request.text, request.limit) == ("text of b", 3)
+    assert [each["id"] for each in reexctl("search", "s", "--like", "z", "-k", 2, "--json").lines] == [
+        "a",
+        "b",
+    ]
+    for arguments in ((), ("words", "--like", "b")):
+        assert reexctl("search", "s", *arguments).code == 2
