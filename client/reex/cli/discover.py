@@ -74,8 +74,8 @@ def label_errors(
 ) -> None:
     """List documents whose label the live version contradicts, the most suspected first.
 
-    First come those whose nearest training documents, themselves excluded, have their label the least; `alike` counts
-    them among the nearest 25.
+    First come those whose label their nearest training documents, themselves excluded, have the least, and the version
+    finds least likely; `alike` counts the nearest 25 with that label.
     """
     with connected() as client:
         with Progress() as progress:

@@ -1,8 +1,9 @@
 """Label errors: documents whose label the live version contradicts, those first whose neighbours do, too.
 
 The network has seen the labels of what trained it, wrong ones among them; the nearest training documents, itself
-excluded, are witnesses that it does not sway. With every twentieth label of two sets set wrong at random, the order by
-neighbours put more wrong ones first than those by probability, q, SDM output or margin did (docs/calibration.md).
+excluded, are witnesses that it does not sway, and where they do not tell, the softmax of the label does. With every
+twentieth label of three sets set wrong at random, the sum of both found about as many as the better of the two
+(docs/calibration.md).
 """
 
 from __future__ import annotations
@@ -16,15 +17,16 @@ from reexd.errors import InvalidInput
 from reexd.records import OUT_OF_DISTRIBUTION, Prediction
 from reexd.steps.answers import Answers
 from reexd.steps.predict import Predict
-from reexd.store import predictions, splits
+from reexd.store import splits
 from reexd.store.catalogue import Catalogue
 
 LIMIT_MAX = 10_000
 NEIGHBORS_SHOWN = 5
 NEIGHBORS = 25  # that are asked
+NEIGHBORS_WEIGHT = 2.0  # beside the softmax
 
 
-_Rank = tuple[float, float, float, int]
+_Rank = tuple[float, float, int]
 
 
 @dataclass(frozen=True)
@@ -107,10 +109,22 @@ def _contradicted(record: Prediction) -> bool:
 
 
 def _rank(record: Prediction) -> _Rank:
-    """The larger, the more suspected: first by how little the nearest training documents have its label, nearer ones
-    weighing more, then by what the version says. The document's number, which is unique, breaks ties.
+    """The larger, the more suspected: by how little the nearest training documents have its label, nearer ones weighing
+    more, and how little the softmax gives it; then by the region. The document's number, which is unique, breaks ties.
     """
+    weights = [1.0 / place for place in range(1, len(record.neighbors) + 1)]
     own = math.fsum(
-        1.0 / place for place, each in enumerate(record.neighbors, 1) if each.label == record.label
+        weight for weight, each in zip(weights, record.neighbors, strict=True) if each.label == record.label
     )
-    return -own, record.region_alpha, predictions.probability(record), -record.document
+    near = own / math.fsum(weights) if weights else 0.0
+    return -(NEIGHBORS_WEIGHT * near + _softmax(record)), record.region_alpha, -record.document
+
+
+def _softmax(record: Prediction) -> float:
+    """What the softmax gives the label; nothing to that of no class."""
+    if record.label < 0:
+        return 0.0
+    top = max(record.logits)
+    return math.exp(record.logits[record.label] - top) / math.fsum(
+        math.exp(each - top) for each in record.logits
+    )
