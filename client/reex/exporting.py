@@ -115,7 +115,7 @@ class Table:
             )
         if self.wanted:
             return list(dict.fromkeys(self.wanted))
-        stored = [name for name in _STORED if name in held]
+        stored = [name for name in _STORED if name in held or (not self.rows and name in _STORED[:3])]
         others = [name for name in held if name not in (*_STORED, *_SAID)]
         return [*stored[:3], *(PREDICTED if self.predicted else ()), *stored[3:], *others]
 

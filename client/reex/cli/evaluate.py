@@ -40,9 +40,10 @@ def evaluate(
         with Progress() as progress:
             progress.show(f"scoring {split}", 0, 0)
             found = client.evaluate(name, split)
+        if html is not None:  # before what is printed, of which a reader may take the first lines only
+            from reex.cli.report import page
+
+            html.write_text(page(found, name), encoding="utf-8")
         figures.evaluation(found, as_json)
     if html is not None:
-        from reex.cli.report import page
-
-        html.write_text(page(found, name), encoding="utf-8")
         output.note(f"wrote {output.safe(str(html))}")

@@ -78,6 +78,8 @@ def test_with_predictions(served, ready, tmp_path):
     assert len(every[0]["neighbors"]) == 5
     only = client.export_table(ready, tmp_path / "one.tsv", split="test", label=1, fields=["id", "label"])
     assert [row["label"] for row in rows_of(only)] == ["1"] * 10
+    none = client.export_table(ready, tmp_path / "none.csv", split="test", label=-99)
+    assert none.read_text() == "id,label,document\n"
 
 
 async def _export(socket, project, path):
