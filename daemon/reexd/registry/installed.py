@@ -146,6 +146,8 @@ class Installed:
                 facts = self._facts(folder)
         except (ModelCorrupt, InvalidInput) as error:
             problem = error.message
+        except OSError as error:  # it may be deleted at this moment
+            problem = f"{folder} cannot be read: {error.strerror or error}"
         if pins is not None and not facts.parameters:
             facts = Facts(
                 architecture=pins.architecture,
@@ -183,9 +185,7 @@ class Installed:
 
     def _facts(self, folder: Path) -> Facts:
         """Headers are read again only when a file of the folder has changed: a list asks for all of them."""
-        seen = tuple(
-            sorted((file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in folder.iterdir())
-        )
+        seen = tuple(sorted(_stamp(file) for file in folder.iterdir()))
         if self._described.get(folder, (None,))[0] != seen:
             self._described[folder] = seen, read_facts(folder)
         return self._described[folder][1]
@@ -240,3 +240,11 @@ class Installed:
         except OSError as error:
             raise manifest.corrupt(file.parent.name, file.name, error.strerror or "cannot be read") from error
         return self._measured[file][1]
+
+
+def _stamp(file: Path) -> tuple[str, int, int]:
+    try:
+        found = file.stat()
+    except OSError:  # a link that leads nowhere, beside the model's own files
+        return file.name, 0, 0
+    return file.name, found.st_mtime_ns, found.st_size
