@@ -24,7 +24,7 @@ from reexd.records import Project
 from reexd.store import keys, ranges
 from reexd.store.codecs.project import decode_project, encode_project
 from reexd.store.environment import MAP_SIZE_BYTES, Environment, Txn
-from reexd.store.soundness import check_present
+from reexd.store.soundness import check_catalogue_present, check_present
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
@@ -38,12 +38,16 @@ class Catalogue:
     def __init__(
         self, root: Path, map_size_bytes: int = MAP_SIZE_BYTES, own_map_size_bytes: int = MAP_SIZE_BYTES
     ) -> None:
-        """`map_size_bytes` bounds each project, `own_map_size_bytes` the records of projects and jobs."""
+        """`map_size_bytes` bounds each project, `own_map_size_bytes` the records of projects and jobs.
+
+        Raises StoreTooNew, StorageFull, and StoreCorrupt, also where projects are there and their records are not.
+        """
         self._map_size_bytes = map_size_bytes
         self._projects = root / "projects"
         self._trash = root / "trash"
         for folder in (root, self._projects, self._trash):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_catalogue_present(root / "catalogue", self._projects)
         self.environment = Environment(root / "catalogue", own_map_size_bytes)
         self._open: dict[str, Environment] = {}
         self._opening: dict[str, threading.RLock] = {}

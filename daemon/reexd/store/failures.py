@@ -35,7 +35,7 @@ def translate(error: Exception, path: Path) -> ReexError:
             path=path,
         )
     return StoreCorrupt(
-        f"the store in {path} cannot be used ({said}); other projects are not affected. "
+        f"the store in {path} cannot be used ({said}); other stores are not affected. "
         "Restore this one from a backup, or check the disk and its permissions",
         path=path,
     )
