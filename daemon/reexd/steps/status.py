@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reexd.config import Settings
 from reexd.engine.client import Engine, EngineStatus
-from reexd.errors import ProjectNotFound, StoreCorrupt, StoreTooNew
+from reexd.errors import Exhausted, ProjectNotFound, StoreCorrupt, StoreTooNew
 from reexd.jobs import JobQueue
 from reexd.records import Job, Project
 from reexd.steps.classifiers import Classifiers, ClassifierStatus
@@ -84,7 +84,7 @@ class Status:
     def _project(self, project: Project) -> ProjectStatus:
         try:
             environment = self._catalogue.open(project.name)
-        except (StoreCorrupt, StoreTooNew) as error:
+        except (StoreCorrupt, StoreTooNew, Exhausted) as error:
             return ProjectStatus(project, {}, None, 0, 0, 0, problem=error.message)
         with environment.read() as txn:
             summary = splits.summary(txn)

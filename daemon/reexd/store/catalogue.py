@@ -111,7 +111,7 @@ class Catalogue:
             return changed
 
     def open(self, name: str) -> Environment:
-        """The project's environment. Raises ProjectNotFound, StoreCorrupt, StoreTooNew."""
+        """The project's environment. Raises ProjectNotFound, StoreCorrupt, StoreTooNew, StorageFull, QueueFull."""
         with self._lock:
             self.get(name)
             found = self._open.get(name)
