@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from reexd.errors import InvalidName, ProjectExists, ProjectNotFound, StoreCorrupt
+from reexd.errors import InvalidName, ProjectExists, ProjectNotFound, StorageFull, StoreCorrupt
 from reexd.records import Document, Project
 from reexd.store import documents
 from reexd.store.catalogue import Catalogue
@@ -134,6 +134,28 @@ def test_a_call_under_which_its_project_is_deleted_hears_so(tmp_path: Path) -> N
         pass
     with pytest.raises(ProjectNotFound, match="no project 'p'"):
         environment.write(lambda txn: documents.upsert(txn, [Document("a", "text")]))
+    catalogue.close()
+
+
+def test_a_project_is_deleted_where_only_that_makes_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue = opened(tmp_path)
+    catalogue.create(project("large"))
+    catalogue.create(project("other"))
+    write = catalogue.environment.write
+
+    def full_until_it_is_gone(work):
+        if (tmp_path / "projects" / "large").exists() or list((tmp_path / "trash").iterdir()):
+            raise StorageFull("no room")
+        return write(work)
+
+    monkeypatch.setattr(catalogue.environment, "write", full_until_it_is_gone)
+    catalogue.delete("large")
+    assert [p.name for p in catalogue.listed()] == ["other"]
+    catalogue.close()
+    catalogue = opened(tmp_path)
+    assert [p.name for p in catalogue.listed()] == ["other"]
     catalogue.close()
 
 
