@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="reexd", description="The reex daemon. People use reexctl; a service manager uses `reexd serve`."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    serve = commands.add_parser("serve", help="run in the foreground until SIGTERM or SIGINT")
+    serve = commands.add_parser("serve", help="run in the foreground until SIGTERM, SIGINT or SIGHUP")
     serve.add_argument("--offline", action="store_const", const=True, help="refuse every download")
     serve.add_argument("--workers", type=int, metavar="N", help="engine processes; 0: one per core")
     for setting, kind, metavar, about in ENGINE_FLAGS:

@@ -1,7 +1,8 @@
 """The composition root: builds store, engine, steps and services, and takes them down in order. Only builder.
 
-Start: claim the home, open the store, bind the socket, start engine and jobs, serve. Stop (SIGTERM, SIGINT): health
-says NOT_SERVING, running calls are given `drain_s`, jobs are interrupted where they can resume, the store is closed.
+Start: claim the home, open the store, bind the socket, start engine and jobs, serve. Stop (SIGTERM, SIGINT, or
+SIGHUP, as from a terminal that closes): health says NOT_SERVING, running calls are given `drain_s`, jobs are
+interrupted where they can resume, the store is closed.
 """
 
 from __future__ import annotations
@@ -272,7 +273,8 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
 async def _serve(parts: Parts, held: Claim, settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    hangup = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)  # nohup
+    for number in (signal.SIGTERM, signal.SIGINT, *hangup):
         loop.add_signal_handler(number, stop.set)
     server = grpc.aio.server(
         interceptors=[TranslateErrors()],

@@ -245,6 +245,22 @@ def test_sigterm_says_not_serving_and_ends_calls_in_time(fresh, daemons, new_pro
     assert daemon.ended(job.name).state == "cancelled"
 
 
+@pytest.mark.parametrize("nohup", [False, True])
+def test_a_terminal_that_closes_ends_it_in_order_unless_told_otherwise(daemons, models_folder, nohup):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL)
+    try:
+        with daemons.Daemon(models_folder) as daemon:
+            daemon.process.send_signal(signal.SIGHUP)
+            if nohup:
+                assert daemon.client.server_info().pid == daemon.pid
+                assert daemon.stop() == 0
+            else:
+                assert daemon.process.wait(60) == 0
+            assert not daemon.location.socket.exists()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_a_start_during_a_shutdown_ends_in_another_daemon(fresh):
     old = fresh()
     told: list[bool] = []
