@@ -76,6 +76,7 @@ from reexd.steps.compare import Compare
 from reexd.steps.derive import Derive
 from reexd.steps.documents import Documents
 from reexd.steps.drift import Drift
+from reexd.steps.edit import Edit
 from reexd.steps.embed import Embed
 from reexd.steps.evaluate import Evaluate
 from reexd.steps.export import Export
@@ -219,7 +220,7 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
         (
             documents_pb2,
             documents_pb2_grpc.add_DocumentServiceServicer_to_server,
-            DocumentService(upload, Documents(catalogue)),
+            DocumentService(upload, Documents(catalogue), Edit(catalogue, settings)),
         ),
         (jobs_pb2, jobs_pb2_grpc.add_JobServiceServicer_to_server, JobService(jobs)),
         (training_pb2, training_pb2_grpc.add_TrainingServiceServicer_to_server, TrainingService(train)),
