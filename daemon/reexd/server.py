@@ -1,7 +1,8 @@
 """The composition root: builds store, engine, steps and services, and takes them down in order. Only builder.
 
-Start: claim the home, open the store, bind the socket, start engine and jobs, serve. Stop (SIGTERM, SIGINT): health
-says NOT_SERVING, running calls are given `drain_s`, jobs are interrupted where they can resume, the store is closed.
+Start: claim the home, open the store, bind the socket, start engine and jobs, serve. Stop (SIGTERM, SIGINT, or
+SIGHUP, as from a terminal that closes): health says NOT_SERVING, running calls are given `drain_s`, jobs are
+interrupted where they can resume, the store is closed.
 """
 
 from __future__ import annotations
@@ -19,10 +20,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 
-import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1._async import HealthServicer
-from grpc_reflection.v1alpha import reflection
 from reex.location import Location
 from reex.v1 import (
     classifiers_pb2,
@@ -58,6 +55,7 @@ from reexd.engine.client import Engine
 from reexd.engine.tasks import EngineSettings
 from reexd.errors import ReexError
 from reexd.jobs import JobQueue, Kind
+from reexd.listening import Listener
 from reexd.notify import notify
 from reexd.paths import Paths
 from reexd.registry import Registry
@@ -74,7 +72,6 @@ from reexd.rpc.predictions import PredictionService
 from reexd.rpc.projects import ProjectService
 from reexd.rpc.search import SearchService
 from reexd.rpc.server import ServerService
-from reexd.rpc.status import TranslateErrors
 from reexd.rpc.training import TrainingService
 from reexd.steps.add import Add
 from reexd.steps.classifiers import Classifiers
@@ -272,45 +269,30 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
 async def _serve(parts: Parts, held: Claim, settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    hangup = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)  # nohup
+    for number in (signal.SIGTERM, signal.SIGINT, *hangup):
         loop.add_signal_handler(number, stop.set)
-    server = grpc.aio.server(
-        interceptors=[TranslateErrors()],
-        options=[
-            ("grpc.max_receive_message_length", _message_max_bytes(settings)),
-            ("grpc.so_reuseport", 0),
-        ],
-    )
-    names = []
-    for module, stubs, servicer in parts.services:
-        for name in module.DESCRIPTOR.services_by_name:
-            getattr(stubs, f"add_{name}Servicer_to_server")(servicer, server)
-        names.extend(service.full_name for service in module.DESCRIPTOR.services_by_name.values())
-    health = HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    reflection.enable_server_reflection(
-        (*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name), server
-    )
-    with held.binding():
-        server.add_insecure_port(held.target)
+    listener = Listener(held, parts.services, _message_max_bytes(settings))
+    listener.bind()
     parts.jobs.start()
-    await server.start()
-    for name in ("", *names):
-        await health.set(name, health_pb2.HealthCheckResponse.SERVING)
+    await listener.start()
     _leave_to_the_collector_what_comes()
     notify("READY=1")
     logger.info("serving on %s, pid %d", held.target, os.getpid())
     housekeeping = asyncio.create_task(_hourly(Housekeeping(parts.catalogue)))
+    watching = asyncio.create_task(listener.watch())
+    watching.add_done_callback(lambda _: stop.set())
     await stop.wait()
     logger.info("stopping")
     notify("STOPPING=1")
-    await health.enter_graceful_shutdown()
+    watching.cancel()
+    await listener.say_not_serving()
     housekeeping.cancel()
     # Jobs first: a watcher's stream ends only when it is cut off, an interrupted job frees the engine for the rest.
     # In a thread of its own: those of the steps may all be waiting for what only the end of the engine gives them.
     with ThreadPoolExecutor(1, thread_name_prefix="stop") as own:
         await loop.run_in_executor(own, parts.jobs.stop, settings.drain_s)
-    await server.stop(settings.drain_s)
+    await listener.close(settings.drain_s)
     logger.info("stopped")
 
 

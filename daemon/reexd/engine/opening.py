@@ -15,7 +15,7 @@ from reexd.engine.models import known
 from reexd.engine.tasks import EngineSettings, EngineStatus
 from reexd.engine.tokens import TextReader, window_tokens
 from reexd.errors import InvalidSetting, ModelCorrupt
-from reexd.pooling import parse
+from reexd.pooling import Pooling, parse
 from reexd.records import ModelFacts, ModelFiles
 
 _READ_HERE = ("config.json", "tokenizer.json", "sentence_bert_config.json")
@@ -33,6 +33,7 @@ def read_model(
     pooling = parse(model.pooling)
     digests = _verified_digests(model)
     config = models.read_config(model.folder)
+    _check_layers(pooling, models.layers(config), model.name)
     decoder = known.is_decoder(config["model_type"])
     if decoder:
         digests |= _verified(model, prompting.FILES)
@@ -44,12 +45,6 @@ def read_model(
     if model.adapter is not None:
         spec["adapter"] = str(model.adapter.folder)
     told = call.ask({"op": "open", "model": spec}).header
-    if pooling.layers > told["layers"]:
-        raise InvalidSetting(
-            f"pooling {pooling} averages the last {pooling.layers} layers, and model {model.name} has"
-            f" {told['layers']}",
-            pooling=str(pooling),
-        )
     opened = OpenModel(
         spec=spec,
         reader=reader,
@@ -78,6 +73,15 @@ def read_model(
         layers=told["layers"],
     )
     return facts, opened
+
+
+def _check_layers(pooling: Pooling, layers: int, name: str) -> None:
+    """Before a worker reads weights that nobody would know of. Raises InvalidSetting."""
+    if 0 < layers < pooling.layers:
+        raise InvalidSetting(
+            f"pooling {pooling} averages the last {pooling.layers} layers, and model {name} has {layers}",
+            pooling=str(pooling),
+        )
 
 
 def unit_tokens(multiplied: int, settings: EngineSettings, engine: EngineStatus) -> int:

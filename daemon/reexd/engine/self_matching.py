@@ -21,9 +21,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from reexd.engine.support import ROUNDING, TILE_ELEMENTS, TILE_ROWS_MAX, Support, counted
+from reexd.engine.support import DIRECT_ROWS, ROUNDING, TILE_ELEMENTS, TILE_ROWS_MAX, Support, counted
 
-DIRECT_ROWS = 4096  # pairs whose differences are formed at a time
+PAIRS_MAX = 2**20  # kept before they are compared: rows that are all equal make half their square
 
 
 class SelfMatching:
@@ -60,7 +60,9 @@ class SelfMatching:
         self._nearest = np.full(count, np.inf, dtype=np.float32)
         self._sure = np.zeros(count, dtype=np.int64)
         self._possible = np.zeros(count, dtype=np.int64)
+        self._d0 = np.full(count, np.inf, dtype=np.float32)  # by place, of the pairs that were compared
         self._pairs: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        self._pair_count = 0
 
     def run(self) -> Iterator[float]:
         """Yields a share of one half between pieces of the size of a tile; returns q (N,) int32, d0 (N,) float32."""
@@ -73,7 +75,11 @@ class SelfMatching:
                 self._count(*piece, last)
                 yield 0.5
             self._count_for_bad(label)
-        d0 = self._direct()
+        self._compare()
+        if not np.isfinite(self._d0).all():
+            raise ValueError("squared-L2 matching produced a non-finite distance")
+        d0 = np.empty_like(self._d0)
+        d0[self._order] = self._d0
         yield 0.5
         q = yield from self._settled()
         return q, d0
@@ -178,24 +184,29 @@ class SelfMatching:
         open_columns = np.flatnonzero(columns <= limits[beyond]) + beyond.start - begin
         near[:, open_columns] |= block[:, open_columns] <= limits[begin + open_columns]
         row, column = np.divmod(np.flatnonzero(near), block.shape[1])
+        # Nothing is nearer than a row that is equal.
+        unsettled = (self._d0[row + first] > 0) | (self._d0[column + begin] > 0)
+        row, column = row[unsettled], column[unsettled]
         self._pairs.append((row + first, column + begin, block[row, column]))
+        self._pair_count += row.size
+        if self._pair_count > PAIRS_MAX:
+            self._compare()
 
-    def _direct(self) -> np.ndarray:
-        """Squared distance to the nearest row, (N,) in the order of the support."""
+    def _compare(self) -> None:
+        """Direct differences of the pairs that were kept, into the squared distance of each row to its nearest."""
+        if not self._pairs:
+            return
         row, column, values = (np.concatenate(parts) for parts in zip(*self._pairs, strict=True))
+        self._pairs, self._pair_count = [], 0
         limits = self._nearest + self._slack
         kept = (values <= limits[row]) | (values <= limits[column])
-        row, column = self._order[row[kept]], self._order[column[kept]]
-        d0 = np.full(len(self._order), np.inf, dtype=np.float32)
+        row, column = row[kept], column[kept]
         for start in range(0, row.size, DIRECT_ROWS):
             a, b = row[start : start + DIRECT_ROWS], column[start : start + DIRECT_ROWS]
-            differences = self._exemplars[a] - self._exemplars[b]
+            differences = self._exemplars[self._order[a]] - self._exemplars[self._order[b]]
             distances = np.square(differences, out=differences).sum(axis=1)
-            np.minimum.at(d0, a, distances)
-            np.minimum.at(d0, b, distances)
-        if not np.isfinite(d0).all():
-            raise ValueError("squared-L2 matching produced a non-finite distance")
-        return d0
+            np.minimum.at(self._d0, a, distances)
+            np.minimum.at(self._d0, b, distances)
 
     def _settled(self) -> Iterator[float]:
         """q in the order of the support; rows with a good one within rounding of the bad one are matched anew."""

@@ -26,6 +26,9 @@ from reexd.sdm import NEIGHBORS_MAX
 
 TILE_ELEMENTS = 2**23  # of one block of t: 32 MiB, 70 ms of one core's products
 TILE_ROWS_MAX = 384
+DIRECT_ROWS = (
+    4096  # pairs whose differences are formed at a time: equal rows are near one another in their thousands
+)
 FEW_ROWS = 4  # whose products NumPy takes, too: MLX would spend more on being started than on the work
 GROUPS = 32  # columns of a block are folded into N / GROUPS minima to bound the k-th neighbour
 
@@ -237,7 +240,7 @@ class Support:
         who, place = np.nonzero(
             (values >= (limits - margin)[:, None]) & (values <= (limits + margin)[:, None])
         )
-        distances = self._direct(queries[unsure[who]], place)
+        distances = self._direct(queries, unsure[who], place)
         label = predictions[unsure[who]]
         good = (place >= self._bounds[label]) & (place < self._bounds[label + 1])
         by_rank = np.lexsort((self._order[place], distances, who))
@@ -257,7 +260,7 @@ class Support:
         if exclude is not None:
             kept = index != exclude[who]  # an infinite reach takes in what stands at infinity
             who, place, index = who[kept], place[kept], index[kept]
-        distances = self._direct(queries[who], place)
+        distances = self._direct(queries, who, place)
         by_rank = np.lexsort((index, distances, who))
         who, index, distances = who[by_rank], index[by_rank], distances[by_rank]
         rank = np.arange(who.size) - np.searchsorted(who, np.arange(rows))[who]
@@ -268,10 +271,15 @@ class Support:
         squares[who[taken], rank[taken]] = distances[taken]
         return indices, squares
 
-    def _direct(self, queries: np.ndarray, place: np.ndarray) -> np.ndarray:
-        """Squared distances by differences, (p, R) queries to the rows at `place` (p,) -> (p,) float32."""
-        differences = queries - self._rows[place]
-        return np.square(differences, out=differences).sum(axis=1)
+    def _direct(self, queries: np.ndarray, who: np.ndarray, place: np.ndarray) -> np.ndarray:
+        """Squared distances by differences, of the queries (n, R) at `who` (p,) to the rows at `place` (p,) -> (p,)
+        float32."""
+        distances = np.empty(len(place), dtype=np.float32)
+        for start in range(0, len(place), DIRECT_ROWS):
+            part = slice(start, start + DIRECT_ROWS)
+            differences = queries[who[part]] - self._rows[place[part]]
+            distances[part] = np.square(differences, out=differences).sum(axis=1)
+        return distances
 
 
 def _runs(ascending: np.ndarray) -> list[int]:

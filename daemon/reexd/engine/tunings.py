@@ -196,15 +196,17 @@ def _fill(
     checkpoint_s: float,
     told: Callable[[float], None],
 ) -> None:
-    """The lower layers' outputs of every window, unit by unit; what is on disk is not computed again."""
+    """The lower layers' outputs of every window, longest first, unit by unit; what is on disk is not computed again."""
     given = corpus.windows(folder)
     lengths = np.diff(given["offsets"])
     corpus.create_states(folder, int(lengths.sum()), opened.hidden_size)
-    batches = _batches(lengths, opened.unit_tokens)
-    sums = np.concatenate([[0], np.cumsum([int(lengths[batch].sum()) for batch in batches])])
-    first = corpus.filled(folder)
+    order = np.argsort(-lengths, kind="stable")
+    sums = np.concatenate([[0], np.cumsum(lengths[order])])
+    done = corpus.filled(folder)
+    batches = _batches(order[done:], lengths, opened.unit_tokens)
     header = {"op": "lower", "model": opened.spec, "folder": str(folder), "layers": layers}
-    waiting = iter(range(first, len(batches)))
+    waiting = iter(range(len(batches)))
+    first = 0  # unit that is not finished
     finished: set[int] = set()
     saved_at = time.monotonic()
 
@@ -218,17 +220,17 @@ def _fill(
         call.submit([unit(number) for number in itertools.islice(waiting, 1)])
         while first in finished:
             finished.discard(first)
+            done += len(batches[first])
             first += 1
         if time.monotonic() - saved_at >= checkpoint_s:
-            corpus.mark_filled(folder, first)
+            corpus.mark_filled(folder, done)
             saved_at = time.monotonic()
-        told(float(sums[first] / sums[-1]))
-    corpus.mark_filled(folder, len(batches))
+        told(float(sums[done] / sums[-1]))
+    corpus.mark_filled(folder, len(order))
 
 
-def _batches(lengths: np.ndarray, budget: int) -> list[np.ndarray]:
-    """Windows, longest first, in runs whose padded tokens stay within the budget; at least one each."""
-    order = np.argsort(-lengths, kind="stable")
+def _batches(order: np.ndarray, lengths: np.ndarray, budget: int) -> list[np.ndarray]:
+    """Windows in `order`, longest first, in runs whose padded tokens stay within the budget; at least one each."""
     found, begin = [], 0
     while begin < len(order):
         count = max(1, budget // int(lengths[order[begin]]))

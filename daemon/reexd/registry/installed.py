@@ -72,10 +72,16 @@ class Installed:
 
         Raises ModelCorrupt, or InvalidInput for a folder without reex.json that is no model.
         """
+        folder = self.folder_of(name)
+        return None if folder is None else self._recorded(folder) or self._by_hand(folder)
+
+    def folder_of(self, name: str) -> Path | None:
+        """None when there is none. Raises ModelCorrupt where the folder of models is closed to us."""
         folder = self._folder / name
-        if not folder.is_dir():
-            return None
-        return self._recorded(folder) or self._by_hand(folder)
+        try:
+            return folder if folder.is_dir() else None
+        except OSError as error:
+            raise manifest.corrupt(name, str(folder), error.strerror or "cannot be read") from error
 
     def _recorded(self, folder: Path) -> manifest.Manifest | None:
         """The folder's reex.json, parsed again only when the file is another: every query asks for its model."""
@@ -138,14 +144,17 @@ class Installed:
 
     def describe(self, name: str) -> KnownModel:
         """One line of the list; a damaged model is described, not raised."""
-        folder, pins = self._folder / name, BUILTIN.get(name)
-        problem, written, facts = "", None, Facts()
+        pins = BUILTIN.get(name)
+        folder, problem, written, facts = None, "", None, Facts()
         try:
+            folder = self.folder_of(name)
             written = self.manifest(name)
-            if written is not None:
+            if folder is not None and written is not None:
                 facts = self._facts(folder)
         except (ModelCorrupt, InvalidInput) as error:
             problem = error.message
+        except OSError as error:  # it may be deleted at this moment
+            problem = f"{folder} cannot be read: {error.strerror or error}"
         if pins is not None and not facts.parameters:
             facts = Facts(
                 architecture=pins.architecture,
@@ -168,7 +177,7 @@ class Installed:
             sources=pins.sources if pins else (written.source,) if written else (),
             digest=weights[0][:12] if weights else "",
             installed=written is not None and not problem,
-            folder=folder if folder.is_dir() else None,
+            folder=folder,
             revision=written.revision if written else "",
             pulled_at=written.pulled_at if written else 0.0,
             pooling=said.pooling if said else "",
@@ -183,9 +192,7 @@ class Installed:
 
     def _facts(self, folder: Path) -> Facts:
         """Headers are read again only when a file of the folder has changed: a list asks for all of them."""
-        seen = tuple(
-            sorted((file.name, file.stat().st_mtime_ns, file.stat().st_size) for file in folder.iterdir())
-        )
+        seen = tuple(sorted(_stamp(file) for file in folder.iterdir()))
         if self._described.get(folder, (None,))[0] != seen:
             self._described[folder] = seen, read_facts(folder)
         return self._described[folder][1]
@@ -240,3 +247,11 @@ class Installed:
         except OSError as error:
             raise manifest.corrupt(file.parent.name, file.name, error.strerror or "cannot be read") from error
         return self._measured[file][1]
+
+
+def _stamp(file: Path) -> tuple[str, int, int]:
+    try:
+        found = file.stat()
+    except OSError:  # a link that leads nowhere, beside the model's own files
+        return file.name, 0, 0
+    return file.name, found.st_mtime_ns, found.st_size

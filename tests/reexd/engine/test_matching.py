@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from reexd import sdm
@@ -116,6 +118,7 @@ def test_the_support_against_itself_equals_the_definition(
 ) -> None:
     """Strips of bad rows, of parts of a class, of several classes; exact ties; duplicates at distance 0."""
     monkeypatch.setattr(self_matching, "TILE_ROWS_MAX", rows_of_a_strip)
+    monkeypatch.setattr(self_matching, "PAIRS_MAX", rows_of_a_strip)
     exemplars, labels, predictions = support_rows(count, count, width, classes, whole)
     exemplars[-count // 10 :] = exemplars[: len(exemplars[-count // 10 :])]
     itself = np.arange(count)
@@ -154,6 +157,48 @@ def test_near_ties_within_the_support_are_decided_by_direct_differences() -> Non
     q, d0 = matched_with_itself(Support(exemplars, labels, labels, 2), exemplars, labels, labels, 2)
     np.testing.assert_array_equal(q, expected.q)
     np.testing.assert_array_equal(d0, expected.d0)
+
+
+@pytest.fixture
+def mostly_equal() -> tuple[np.ndarray, np.ndarray]:
+    """Exemplars and labels: 2,500 rows of one class that are all equal, as those of empty texts are, and 100 others."""
+    exemplars, labels = rows(5, 2600, 256, 2, whole=False)
+    exemplars[100:], labels[100:] = exemplars[100], 0
+    return exemplars, labels
+
+
+def peak_bytes(work) -> tuple[int, tuple[np.ndarray, np.ndarray]]:
+    """What NumPy held at most meanwhile, and what `work` returns."""
+    tracemalloc.start()
+    try:
+        found = work()
+        return tracemalloc.get_traced_memory()[1], found
+    finally:
+        tracemalloc.stop()
+
+
+def test_equal_rows_do_not_fill_the_memory(mostly_equal: tuple[np.ndarray, np.ndarray]) -> None:
+    exemplars, labels = mostly_equal
+    support = Support(exemplars, labels, labels, 2)
+    itself = np.arange(200)
+    peak, (q, d0) = peak_bytes(lambda: support.match(exemplars[:200], labels[:200], exclude=itself))
+    assert peak < 200e6  # the differences of all pairs that are near would take 500 MB
+    assert (d0[100:] == 0).all()
+    assert (q[100:] >= 2047).all()
+
+
+def test_equal_rows_of_the_support_do_not_fill_the_memory(
+    mostly_equal: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(self_matching, "PAIRS_MAX", 10_000)
+    monkeypatch.setattr(self_matching, "TILE_ROWS_MAX", 50)
+    exemplars, labels = mostly_equal
+    support = Support(exemplars, labels, labels, 2)
+    peak, (q, d0) = peak_bytes(lambda: matched_with_itself(support, exemplars, labels, labels, 2))
+    assert peak < 100e6  # three million pairs would take 200 MB
+    expected = support.match(exemplars, labels, exclude=np.arange(2600))
+    np.testing.assert_array_equal(q, expected[0])
+    np.testing.assert_array_equal(d0, expected[1])
 
 
 def test_a_single_row_cannot_be_matched_without_itself() -> None:

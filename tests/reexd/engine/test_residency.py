@@ -11,7 +11,7 @@ import pytest
 from reexd.engine import memory
 from reexd.engine.client import EngineSettings
 from reexd.engine.residency import OpenModels
-from reexd.errors import ModelTooLarge
+from reexd.errors import InvalidSetting, ModelTooLarge
 from reexd.weights.measure import Measure, measure
 
 TEXTS = ["profit rose in the quarter"]
@@ -55,6 +55,21 @@ def test_load_fills_every_worker_and_unload_gives_the_memory_back(start_engine, 
     assert all(now - then < weights / 2 for now, then in zip(memories(engine), before, strict=True))
     assert not engine.unload("large")
     assert (engine.embed(large, TEXTS).vectors == vectors).all()  # opened again on demand
+
+
+def test_a_model_that_is_refused_is_in_no_memory(start_engine, large):
+    """Nobody would know of it: no `unload` and no idle time would take it out again."""
+    engine = start_engine(workers=1)
+    ready(engine)
+    before = memories(engine)
+    with pytest.raises(InvalidSetting, match="averages the last 9 layers, and model large has"):
+        engine.open(dataclasses.replace(large, pooling="mean@9"))
+    assert names(engine) == []
+    assert engine.open(dataclasses.replace(large, pooling="mean@1")).size_bytes > 2e6
+    assert engine.unload("large")
+    with pytest.raises(InvalidSetting):
+        engine.open(dataclasses.replace(large, pooling="mean@9"))
+    assert all(now - then < 1e6 for now, then in zip(memories(engine), before, strict=True))
 
 
 def test_a_model_that_nobody_uses_leaves(start_engine, tiny_bert):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import math
-import shutil
+import threading
 
 import mlx.core as mx
 import mlx.nn as nn
@@ -22,7 +22,7 @@ from reexd.engine.tuning.adamw import AdamW, Segment
 from reexd.engine.tuning.adapters import copied
 from reexd.engine.tuning.settings import TuneSettings, held_out, layers_tuned, row_weights, worse
 from reexd.engine.tuning.tune import Corpus, tune
-from reexd.errors import InvalidSetting, ModelCorrupt, ModelTooLarge, NotEnoughData, StorageFull
+from reexd.errors import InvalidSetting, JobCancelled, ModelCorrupt, ModelTooLarge, NotEnoughData, StorageFull
 from reexd.pooling import parse
 from reexd.records import AdapterFiles
 
@@ -255,7 +255,7 @@ def test_through_a_worker_into_a_fused_model(shared_engine, tiny_bert, tiny_mode
     done = [progress.done for progress in told]
     assert done == sorted(done)
     assert done[-1] == told[-1].total
-    shutil.rmtree(folder / "result")
+    (folder / "result" / "facts.json").unlink()  # killed while it was written
     again = tuned()  # from its last checkpoint, with the cache that is there
     assert all(np.array_equal(result.arrays[name], again.arrays[name]) for name in result.arrays)
 
@@ -280,6 +280,25 @@ def test_through_a_worker_into_a_fused_model(shared_engine, tiny_bert, tiny_mode
     model.load_weights(list(tuned_weights.items()))
     (window,) = TextReader.open(tiny_bert.folder, 64).read(texts[1:2])
     assert np.allclose(after[1], np.array(model(mx.array(window.ids)[None])[0].mean(axis=0)), atol=1e-5)
+
+
+def test_a_cache_is_filled_up_by_a_daemon_whose_units_are_others(start_engine, tiny_bert, tmp_path):
+    """As after a restart with a faster library: how far the first one came is no number of the second one's units."""
+    texts, folder = [" ".join(["loan"] * (1 + at % 30)) for at in range(60)], tmp_path / "job"
+    engine, filled = start_engine(unit_s=1e-9), threading.Event()  # a window in each unit
+
+    def stop_half_way(progress):
+        if progress.done >= progress.total * 0.05:
+            filled.set()
+
+    engine.tunings.read(tiny_bert, folder, texts, np.arange(60) % 3, State({}, {}))
+    with pytest.raises(JobCancelled):
+        engine.tunings.run(
+            tiny_bert, folder, SETTINGS, checkpoint_s=0.0, on_progress=stop_half_way, cancel=filled
+        )
+    assert 0 < corpus.filled(folder) < 60
+    start_engine().tunings.run(tiny_bert, folder, SETTINGS, checkpoint_s=0.0, on_progress=lambda _: None)
+    assert (np.abs(corpus.lower_states(folder)).max(axis=1) > 0).all()
 
 
 def test_what_is_pooled_is_tuned(shared_engine, tiny_bert, tmp_path):

@@ -1,6 +1,7 @@
 """How a model arrives: the sources in order, the checks, the one rename."""
 
 import dataclasses
+import errno
 import os
 import struct
 import subprocess
@@ -15,6 +16,7 @@ from reexd.errors import (
     ModelCorrupt,
     ModelNotFound,
     SourceUnreachable,
+    StorageFull,
     Unready,
 )
 from reexd.registry import Registry, arrival
@@ -261,6 +263,35 @@ def test_cancelling_before_and_during(cut_off, models, folder, tiny):
         cut_off.pull(str(folder), cancel=cancel)
     assert leftovers(models) == []
     assert cut_off.pull(str(folder)).name == "tiny"
+
+
+def test_cancelled_at_the_last_moment_nothing_comes_twice(models, hub, tiny):
+    def stop(done, total, phase):
+        if phase == "install":
+            raise JobCancelled("asked to stop")
+
+    registry = Registry(models, endpoint=hub.endpoint)
+    with pytest.raises(JobCancelled):
+        registry.pull("tiny", stop)
+    assert len(hub.ranges) == len(FILES)
+    assert registry.pull("tiny").digests == tiny.digests
+    assert len(hub.ranges) == len(FILES)
+
+
+@pytest.mark.parametrize("stopped", ["cancelled", "disk full"])
+def test_a_copy_that_is_stopped_takes_no_room(cut_off, models, folder, stopped):
+    """No later pull goes on with it; on a full disk it would be what fills it."""
+    error = (
+        JobCancelled("asked to stop") if stopped == "cancelled" else OSError(errno.ENOSPC, "No space left")
+    )
+
+    def stop(done, total, phase):
+        if phase == "copy":
+            raise error
+
+    with pytest.raises(JobCancelled if stopped == "cancelled" else StorageFull):
+        cut_off.pull(str(folder), stop)
+    assert [path for path in (models / ".incoming").rglob("*") if path.is_file()] == []
 
 
 def test_two_pulls_at_once_install_once(models, hub, tiny):

@@ -1,12 +1,13 @@
 """What is known, what is installed, whether it is whole."""
 
+import errno
 import json
 import re
 from pathlib import Path
 
 import pytest
 from reexd.errors import Conflict, InvalidName, ModelCorrupt, ModelMissing, ModelNotFound, Unready
-from reexd.registry import Registry, builtin, references
+from reexd.registry import Registry, builtin, installed, references
 from reexd.weights import safetensors
 
 from .conftest import FILES, sha256
@@ -184,6 +185,21 @@ def test_a_damaged_manifest_is_said_and_listed(cut_off, folder, models, tiny, da
     assert "reex.json" in listed.problem
 
 
+def test_a_folder_that_is_closed_to_us_is_said_and_listed(cut_off, folder, models, monkeypatch):
+    cut_off.pull(str(folder))
+    is_dir = Path.is_dir
+
+    def refused(path):
+        if path.parent == models:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return is_dir(path)
+
+    monkeypatch.setattr(Path, "is_dir", refused)
+    with pytest.raises(ModelCorrupt, match="Permission denied"):
+        cut_off.find("tiny")
+    assert all("Permission denied" in each.problem for each in cut_off.known())
+
+
 def test_a_folder_put_there_by_hand_is_a_model(models, folder, tiny):
     models.mkdir()
     for name in ("tiny", "other"):
@@ -194,6 +210,24 @@ def test_a_folder_put_there_by_hand_is_a_model(models, folder, tiny):
     assert registry.verify("tiny").digests == tiny.digests
     assert registry.verify("other").digests == {name: sha256(data) for name, data in FILES.items()}
     assert [model.name for model in registry.installed()] == ["tiny", "other"]
+
+
+def test_what_one_folder_holds_besides_does_not_take_away_the_list(models, monkeypatch):
+    """As a copy of a cache has it, whose links point to files that were not copied; or one that is deleted now."""
+    for name in ("other", "sound"):
+        (models / name).mkdir(parents=True)
+        for file, data in FILES.items():
+            (models / name / file).write_bytes(data)
+    (models / "other" / "README.md").symlink_to("../../blobs/0123")
+    registry = Registry(models)
+    assert [model.name for model in registry.installed()] == ["other", "sound"]
+
+    def read(folder):
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr(installed, "read_facts", read)
+    problems = {model.name: model.problem for model in Registry(models).known()}
+    assert "cannot be read: No such file" in problems["sound"]
 
 
 def test_a_folder_put_there_by_hand_is_held_to_the_pins(models, tiny):

@@ -138,3 +138,10 @@ def positions(config: dict) -> int:
     if config["model_type"] in known.UNWINDOWED and said.get("sliding_window"):
         return min(most, int(said["sliding_window"]))
     return most
+
+
+def layers(config: dict) -> int:
+    """How many a model's configuration says that it has; 0 where it does not, and then the model cannot be opened."""
+    said = {**config.get("text_config", {}), **config}
+    found = said.get("num_hidden_layers", said.get("n_layers"))
+    return found if type(found) is int else 0

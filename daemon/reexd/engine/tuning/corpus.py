@@ -94,15 +94,16 @@ def exact(folder: Path) -> bool:
 
 
 def filled(folder: Path) -> int:
-    """How many units of windows, in their order, are on disk."""
+    """How many windows, in the order in which they are filled, are on disk."""
     path = folder / _FILLED
-    return int(json.loads(path.read_text())["units"]) if path.exists() else 0
+    return int(json.loads(path.read_text()).get("windows", 0)) if path.exists() else 0
 
 
-def mark_filled(folder: Path, units: int) -> None:
-    """Say so, after what they wrote was synced."""
+def mark_filled(folder: Path, windows: int) -> None:
+    """Say so, after what they wrote was synced. Of windows, not of units: how many a unit holds depends on the daemon
+    that cuts them."""
     states.sync(folder / _STATES)
     path = folder / f"{_FILLED}.new"
-    path.write_text(json.dumps({"units": units}))
+    path.write_text(json.dumps({"windows": windows}))
     states.sync(path)
     path.rename(folder / _FILLED)

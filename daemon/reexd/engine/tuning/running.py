@@ -54,10 +54,12 @@ class Tuning:
             return None
         if kind == "progress":
             return Frame({"event": "progress", "facts": payload})
-        states.save(self._folder / corpus.RESULT, State(payload[1], payload[0]))
-        states.sync(self._folder / corpus.RESULT)
+        folder = self._folder / corpus.RESULT
+        shutil.rmtree(folder, ignore_errors=True)  # what an earlier attempt left incomplete
+        states.save(folder, State(payload[1], payload[0]))
+        states.sync(folder)
         self.close()
-        return Frame({"event": "result", "folder": str(self._folder / corpus.RESULT)})
+        return Frame({"event": "result", "folder": str(folder)})
 
     def close(self) -> None:
         """Stop where it stands, and give the cores back."""
