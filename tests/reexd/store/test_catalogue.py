@@ -119,7 +119,7 @@ def test_one_broken_project_leaves_the_others_alone(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(StoreCorrupt, match="other stores are not affected"):
             catalogue.open("bad")
-    assert catalogue.open("good").write(lambda txn: documents.upsert(txn, [Document("a", "text")]))
+    assert catalogue.open("good").write(lambda txn: documents.upsert(txn, [Document("a", "text")])).outcomes
     catalogue.delete("bad")
     assert [p.name for p in catalogue.listed()] == ["good"]
     catalogue.close()
@@ -172,6 +172,6 @@ def test_a_deletion_that_waits_for_a_reader_holds_up_no_other_project(tmp_path: 
             catalogue.create(project("slow"))
             assert not deleting.done()
         deleting.result()
-    assert catalogue.open("slow").write(lambda txn: documents.upsert(txn, [Document("a", "text")]))
+    assert catalogue.open("slow").write(lambda txn: documents.upsert(txn, [Document("a", "text")])).outcomes
     assert list((tmp_path / "trash").iterdir()) == []
     catalogue.close()

@@ -28,7 +28,7 @@ FULL = Document(
 
 
 def put(environment: Environment, *items: Document, **options: object) -> list[Outcome]:
-    return environment.write(lambda txn: documents.upsert(txn, items, **options))
+    return environment.write(lambda txn: documents.upsert(txn, items, **options)).outcomes
 
 
 def get(environment: Environment, document_id: str) -> Document:
