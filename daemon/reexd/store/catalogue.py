@@ -147,9 +147,8 @@ class Catalogue:
             environment.close(lambda: _missing(name))  # what a call that began before comes to hear
         shutil.rmtree(aside, ignore_errors=True)
         with self._lock:
-            if (
-                name in self._records and not (self._projects / name).exists()
-            ):  # neither forgotten nor made anew
+            remembered = name in self._records and not (self._projects / name).exists()
+            if remembered:  # it was not forgotten before, nor made anew meanwhile
                 self._forget(name)
 
     def reader_check(self) -> int:
