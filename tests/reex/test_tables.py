@@ -198,5 +198,5 @@ def test_a_stream_that_breaks_off_is_told_with_the_rows_before_it(daemon, client
         raise ValueError("the source is gone")
 
     reader = arrow.RecordBatchReader.from_batches(arrow.schema({"document": arrow.string()}), batches())
-    with pytest.raises(errors.InvalidArgument, match="ends after row 2: .*the source is gone"):
+    with pytest.raises(errors.InvalidArgument, match=r"ends after row 2: .*the source is gone"):
         client.upload("p", reader, "train")
