@@ -42,6 +42,14 @@ ALLOWED: dict[str, set[str]] = {
     "reexd.config": {"reexd.errors"},
     "reexd.paths": {"reexd.errors", "reex.location", "reex.folders"},
     "reexd.claim": {"reexd.errors", "reexd.paths", "reex.location", "reex.folders"},
+    "reexd.listening": {
+        "reexd.claim",
+        "reexd.errors",
+        "reexd.rpc.status",
+        "grpc",
+        "grpc_health",
+        "grpc_reflection",
+    },
     "reexd.logs": set(),
     "reexd.jobs": {*BASE, "reexd.store"},
     "reexd.steps": {

@@ -31,7 +31,7 @@ def tour() -> list[list[str]]:
 @pytest.mark.parametrize("command", tour(), ids=lambda command: "-".join(command[1:3]))
 def test_every_command_of_the_tour_exists_with_its_flags(command: list[str]) -> None:
     words = [word for word in command[1:3] if not word.startswith("-")]
-    groups = {"project", "classifiers", "discover"}
+    groups = {"project", "documents", "split", "classifiers", "discover"}
     path = words[:2] if words[0] in groups else words[:1]
     shown = subprocess.run(
         [sys.executable, "-m", "reex.cli", *path, "--help"],

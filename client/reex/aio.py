@@ -19,6 +19,7 @@ from reex.calls import Call, Page, TrainSettings
 from reex.checking import Checker
 from reex.classifier_calls import AsyncClassifierCalls
 from reex.dividing import divide, refuse_division
+from reex.edit_calls import AsyncEditCalls
 from reex.errors import ClientClosed, InvalidArgument
 from reex.exchange import AsyncExchange
 from reex.failures import from_rpc_error
@@ -32,7 +33,7 @@ from reex.upload import Progress, Target, Upload
 T = TypeVar("T")
 
 
-class AsyncClient(AsyncExchange, AsyncClassifierCalls, AsyncModelCalls):
+class AsyncClient(AsyncExchange, AsyncClassifierCalls, AsyncEditCalls, AsyncModelCalls):
     """A connection to one daemon, for the event loop of its first call. See `Client` for `target` and `timeout`."""
 
     def __init__(
@@ -109,21 +110,20 @@ class AsyncClient(AsyncExchange, AsyncClassifierCalls, AsyncModelCalls):
         form: str | None = None,
         seed: int = 0,
         validate_only: bool = False,
+        overwrite_labels: bool = False,
         on_progress: Progress | None = None,
     ) -> types.UploadResult:
         """See `Client.upload`. The source is read in a thread; `on_progress` is called in the event loop."""
+        target = Target(project, split, validate_only, overwrite_labels)
         if is_dataset(source):
             refuse_form(form)
             refuse_division(split)
-            return await self._import_documents(project, source, split, validate_only, on_progress)
+            return await self._import_documents(target, source, on_progress)
         limits = await self.server_info()
         with OpenSource(source, form, limits.document_size_max_bytes) as opened:
             cells = opened.cells
             classes = (await self.get_project(project)).classes if cells else ()
-            target, checker = (
-                Target(project, split, validate_only),
-                Checker(limits, cells=cells, classes=classes),
-            )
+            checker = Checker(limits, cells=cells, classes=classes)
             division = await asyncio.to_thread(divide, opened, checker, split, seed)
             upload = Upload(target, opened, checker, limits, on_progress, division)
             with upload.told_if_interrupted():

@@ -18,6 +18,7 @@ from reex.calls import Call, Page, TrainSettings
 from reex.checking import Checker
 from reex.classifier_calls import ClassifierCalls
 from reex.dividing import divide, refuse_division
+from reex.edit_calls import EditCalls
 from reex.errors import ClientClosed
 from reex.exchange import Exchange
 from reex.failures import from_rpc_error
@@ -31,7 +32,7 @@ from reex.upload import Progress, Target, Upload
 T = TypeVar("T")
 
 
-class Client(Exchange, ClassifierCalls, ModelCalls):
+class Client(Exchange, ClassifierCalls, EditCalls, ModelCalls):
     """A connection to one daemon.
 
     `target` is the path of its socket, a gRPC target, or None for this user's own daemon (REEX_HOME decides).
@@ -118,6 +119,7 @@ class Client(Exchange, ClassifierCalls, ModelCalls):
         form: str | None = None,
         seed: int = 0,
         validate_only: bool = False,
+        overwrite_labels: bool = False,
         on_progress: Progress | None = None,
     ) -> types.UploadResult:
         """Store documents; bad lines are reported in the result and cost no good one.
@@ -127,20 +129,19 @@ class Client(Exchange, ClassifierCalls, ModelCalls):
         or an iterable of dicts with the keys of a line. Returns once everything is on disk.
         `split` is the name of one, or `auto:80/10/10`: shares, in percent, of train, calibration and test, in which
         each class of the source, read twice, is divided by chance (`seed`); equal texts stay together.
-        Running it again after an interruption goes on where it stopped.
+        Running it again after an interruption goes on where it stopped. Labels that were set in the daemon since
+        (`add_to_support`, `edit_documents`) stay, and are counted, unless `overwrite_labels`.
         """
+        target = Target(project, split, validate_only, overwrite_labels)
         if is_dataset(source):
             refuse_form(form)
             refuse_division(split)
-            return self._import_documents(project, source, split, validate_only, on_progress)
+            return self._import_documents(target, source, on_progress)
         limits = self.server_info()
         with OpenSource(source, form, limits.document_size_max_bytes) as opened:
             cells = opened.cells
             classes = self.get_project(project).classes if cells else ()
-            target, checker = (
-                Target(project, split, validate_only),
-                Checker(limits, cells=cells, classes=classes),
-            )
+            checker = Checker(limits, cells=cells, classes=classes)
             division = divide(opened, checker, split, seed)
             upload = Upload(target, opened, checker, limits, on_progress, division)
             with upload.told_if_interrupted():

@@ -92,6 +92,16 @@ def document_deletion(message: documents_pb2.DeleteDocumentsResponse) -> types.D
     )
 
 
+def document_edit(message: documents_pb2.EditDocumentsResponse) -> types.DocumentEdit:
+    return types.DocumentEdit(
+        changed=message.changed,
+        unchanged=message.unchanged,
+        used_by_live=message.used_by_live,
+        classifier=message.classifier,
+        missing_ids=tuple(message.missing_ids),
+    )
+
+
 def split_summary(message: documents_pb2.SplitSummary) -> types.SplitSummary:
     labels = tuple(
         types.LabelCount(label=each.label, name=each.name, count=each.count) for each in message.labels

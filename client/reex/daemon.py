@@ -116,7 +116,7 @@ class _Spawned:
             if not self._lost:
                 raise DaemonDown(
                     f"the daemon ended at once (exit code {code}): "
-                    f"{self.last_words() or 'it printed nothing'}. Try it in the foreground: reexd serve",
+                    f"{self.last_words().rstrip('.') or 'it printed nothing'}. Try it in the foreground: reexd serve",
                 )
         self._lost = False
         self._printed_from, self._process = _spawn(self._location, self._environ)

@@ -19,6 +19,7 @@ from reex.errors import ReexError
 from reex.portable import DATASET, MODEL, NewFolder, Part, PortableFolder
 from reex.streaming import in_thread
 from reex.types import UploadProgress, UploadResult
+from reex.upload import Target
 from reex.v1 import interchange_pb2 as pb2
 from reex.v1 import interchange_pb2_grpc
 
@@ -66,6 +67,7 @@ def _upload_result(answer: pb2.ImportDocumentsResponse) -> UploadResult:
         rejections=tuple(map(convert.rejection, answer.rejections)),
         vectors=answer.vectors,
         moved=answer.moved,
+        kept_labels=answer.kept_labels,
     )
 
 
@@ -115,11 +117,9 @@ class Exchange:
         target = portable.free(path, DATASET)
         return portable.publish(target, self._results(export_documents(project, split, with_vectors)))
 
-    def _import_documents(
-        self, project: str, path: Any, split: str, validate_only: bool, on_progress: Progress | None
-    ) -> UploadResult:
+    def _import_documents(self, target: Target, path: Any, on_progress: Progress | None) -> UploadResult:
         with PortableFolder(path, DATASET) as folder:
-            make = _documents_request(project, split, validate_only)
+            make = _documents_request(target)
             return self._sent(import_documents(), _Sending(folder, make, on_progress))
 
     def _sent(self, call: Call[T], sending: _Sending) -> T:
@@ -165,10 +165,10 @@ class AsyncExchange:
         return await self._published(target, export_documents(project, split, with_vectors))
 
     async def _import_documents(
-        self, project: str, path: Any, split: str, validate_only: bool, on_progress: Progress | None
+        self, target: Target, path: Any, on_progress: Progress | None
     ) -> UploadResult:
         with PortableFolder(path, DATASET) as folder:
-            make = _documents_request(project, split, validate_only)
+            make = _documents_request(target)
             return await self._sent(import_documents(), _Sending(folder, make, on_progress))
 
     async def _published(self, target: Path, call: Call[Part]) -> Path:
@@ -239,7 +239,11 @@ class _Sending:
         return answer
 
 
-def _documents_request(project: str, split: str, validate_only: bool) -> Callable[..., Any]:
+def _documents_request(target: Target) -> Callable[..., Any]:
     return lambda **last: pb2.ImportDocumentsRequest(
-        project=project, split=split, validate_only=validate_only, **last
+        project=target.project,
+        split=target.split,
+        validate_only=target.validate_only,
+        overwrite_labels=target.overwrite_labels,
+        **last,
     )

@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from reex.errors import DeadlineExceeded
+from reex.errors import DeadlineExceeded, PermissionDenied
 from reex.location import Location
 
 
@@ -27,9 +27,17 @@ class Running:
 
 
 def running(location: Location) -> Running | None:
-    """The daemon of this home, healthy or not; None when there is none."""
+    """The daemon of this home, healthy or not; None when there is none.
+
+    Raises PermissionDenied where the home is closed to this user, who then cannot know.
+    """
     try:
         descriptor = os.open(location.lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except PermissionError as error:
+        raise PermissionDenied(
+            f"expected to read {location.lock}, got: {error.strerror}. The home of another user is closed to this one;"
+            " choose one of your own with REEX_HOME, or repair its permissions."
+        ) from error
     except OSError:
         return None
     try:

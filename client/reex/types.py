@@ -112,6 +112,9 @@ class UploadResult(Record):
     vectors: int = 0  # documents whose hidden states came with a .sdmdataset
     moved: int = 0  # of those replaced, out of another split
     splits: dict[str, int] = field(default_factory=dict)  # of a divided file, its documents by split
+    kept_labels: int = (
+        0  # documents that keep a label set in the daemon since, and were sent with another one
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,17 @@ class DocumentDeletion(Record):
 
     deleted: int
     used_by_live: int  # of them, those that the live version was trained or calibrated on
+    classifier: str  # the live version, like v3; empty: none
+    missing_ids: tuple[str, ...]  # of the ids, those that no document has
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentEdit(Record):
+    """What was changed, or would be."""
+
+    changed: int
+    unchanged: int  # are so already
+    used_by_live: int  # of those changed, those for which the live version is stale
     classifier: str  # the live version, like v3; empty: none
     missing_ids: tuple[str, ...]  # of the ids, those that no document has
 

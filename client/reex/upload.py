@@ -35,6 +35,7 @@ class Target:
     project: str
     split: str
     validate_only: bool = False
+    overwrite_labels: bool = False
 
     def __post_init__(self) -> None:
         """Raises InvalidName for no split: the daemon would say so of each line."""
@@ -78,7 +79,7 @@ class Upload:
         self._rejecting = threading.Lock()
         self._rejections: list[Rejection] = []
         self._rejected = self._total = self._merged = 0
-        self._added = self._replaced = self._unchanged = self._repeated = self._moved = 0
+        self._added = self._replaced = self._unchanged = self._repeated = self._moved = self._kept = 0
 
     def requests(self) -> Iterator[documents_pb2.UploadDocumentsRequest]:
         """Chunks within the daemon's limits; one larger document travels alone. At least one, be it empty."""
@@ -117,7 +118,10 @@ class Upload:
     def _new_request(self) -> documents_pb2.UploadDocumentsRequest:
         split = self._target.split if self._division is None else ""
         return documents_pb2.UploadDocumentsRequest(
-            project=self._target.project, split=split, validate_only=self._target.validate_only
+            project=self._target.project,
+            split=split,
+            validate_only=self._target.validate_only,
+            overwrite_labels=self._target.overwrite_labels,
         )
 
     def _sent(
@@ -148,6 +152,7 @@ class Upload:
         self._unchanged += response.unchanged
         self._repeated += response.repeated_ids
         self._moved += response.moved
+        self._kept += response.kept_labels
         for rejection in response.rejections:
             self._reject(convert.rejection(rejection))
         if not self._in_flight:
@@ -186,6 +191,7 @@ class Upload:
             total=self._total,
             rejections=tuple(rejections),
             moved=self._moved,
+            kept_labels=self._kept,
             splits={split: self._splits[split] for split in SPLITS if split in self._splits},
         )
 

@@ -65,19 +65,31 @@ class Claim:
         return self.location.target
 
     @contextlib.contextmanager
-    def binding(self) -> Iterator[Path]:
+    def binding(self, *, again: bool = False) -> Iterator[Path]:
         """Bind the socket inside. The umask belongs to the whole process: create nothing else here.
 
+        `again`: other threads do by now. The umask is left alone, and the folder alone keeps others out for an instant.
         Raises InvalidSetting when something else stands in the way, or nothing private was bound.
         """
         path = self.location.socket
+        if again and path.parent != self.location.data:
+            private_folder(path.parent)
         _remove_stale(path)
-        before = os.umask(0o177)
-        try:
+        if again:
             yield path
-        finally:
-            os.umask(before)
+            path.chmod(0o600)
+        else:
+            before = os.umask(0o177)
+            try:
+                yield path
+            finally:
+                os.umask(before)
         self._bound = _verify(path)
+
+    def has_home(self) -> bool:
+        """Whether the lock file is still the one that was locked; where it is another, so may the daemon be."""
+        found = os.fstat(self._descriptor)
+        return _identity(self.location.lock) == (found.st_dev, found.st_ino)
 
     def still_ours(self) -> bool:
         """Whether the socket's path still leads to the socket that was bound."""

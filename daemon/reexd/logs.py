@@ -54,6 +54,20 @@ class PrivateRotatingFile(logging.handlers.RotatingFileHandler):
         os.fchmod(descriptor, 0o600)
         return os.fdopen(descriptor, "a", encoding="utf-8")
 
+    def emit(self, record: logging.LogRecord) -> None:
+        """Into a file that is there: one that somebody moved or removed is begun anew."""
+        if self.stream is not None:
+            try:
+                there = os.path.samestat(os.fstat(self.stream.fileno()), os.lstat(self.baseFilename))
+            except FileNotFoundError:
+                there = False
+            except OSError:
+                there = True
+            if not there:
+                self.stream.close()
+                self.stream = None  # opened by the rotation, which looks at its size
+        super().emit(record)
+
 
 def configure(
     file: Path, *, level: str = "info", size_max_bytes: int, files_max: int, foreground: bool = False

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import errno
 import json
 import os
+import resource
 import sys
 from collections.abc import Sequence
 
 from reexd.errors import DaemonRunning, ReexError
 
 EXIT_FAILED, EXIT_CONFLICT = 1, 7
-# What a disk says that is full, or not ours to write to.
-_NO_DEFECT = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM)
+FILES_OPEN_MAX = 4096  # as in the launchd plist
+# What is said where a disk is full or not ours to write to, where a link, folder or file stands in another's place, and
+# where the process has all that it may have.
+_NO_DEFECT = (
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
+    *(errno.ELOOP, errno.EISDIR, errno.ENOTDIR, errno.EEXIST),
+    *(errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+)
 
 ENGINE_FLAGS = (
     ("cache_size_max_bytes", int, "BYTES", "freed buffers an engine process keeps; default: 256 MiB"),
@@ -45,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="reexd", description="The reex daemon. People use reexctl; a service manager uses `reexd serve`."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    serve = commands.add_parser("serve", help="run in the foreground until SIGTERM or SIGINT")
+    serve = commands.add_parser("serve", help="run in the foreground until SIGTERM, SIGINT or SIGHUP")
     serve.add_argument("--offline", action="store_const", const=True, help="refuse every download")
     serve.add_argument("--workers", type=int, metavar="N", help="engine processes; 0: one per core")
     for setting, kind, metavar, about in ENGINE_FLAGS:
@@ -66,8 +74,18 @@ def _serve(parsed: argparse.Namespace) -> None:
     # Imported here: `reexd paths` and usage errors must not pay for gRPC and NumPy.
     from reexd.server import serve
 
+    _raise_file_limit()
     flags = {"offline": parsed.offline, "workers": parsed.workers, "log_level": parsed.log_level}
     serve(flags=flags | {setting: getattr(parsed, setting) for setting, *_ in ENGINE_FLAGS})
+
+
+def _raise_file_limit() -> None:
+    """Each project and each client takes descriptors, and a login shell on macOS allows 256."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = FILES_OPEN_MAX if hard == resource.RLIM_INFINITY else min(hard, FILES_OPEN_MAX)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _check(_: argparse.Namespace) -> None:

@@ -1,7 +1,8 @@
 """The composition root: builds store, engine, steps and services, and takes them down in order. Only builder.
 
-Start: claim the home, open the store, bind the socket, start engine and jobs, serve. Stop (SIGTERM, SIGINT): health
-says NOT_SERVING, running calls are given `drain_s`, jobs are interrupted where they can resume, the store is closed.
+Start: claim the home, open the store, bind the socket, start engine and jobs, serve. Stop (SIGTERM, SIGINT, or
+SIGHUP, as from a terminal that closes): health says NOT_SERVING, running calls are given `drain_s`, jobs are
+interrupted where they can resume, the store is closed.
 """
 
 from __future__ import annotations
@@ -20,10 +21,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.metadata import version
 
-import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_health.v1._async import HealthServicer
-from grpc_reflection.v1alpha import reflection
 from reex.location import Location
 from reex.v1 import (
     classifiers_pb2,
@@ -57,6 +54,7 @@ from reexd.engine.client import Engine
 from reexd.engine.tasks import EngineSettings
 from reexd.errors import ReexError
 from reexd.jobs import JobQueue, Kind
+from reexd.listening import Listener
 from reexd.paths import Paths
 from reexd.registry import Registry
 from reexd.rpc.classifiers import ClassifierService
@@ -71,7 +69,6 @@ from reexd.rpc.predictions import PredictionService
 from reexd.rpc.projects import ProjectService
 from reexd.rpc.search import SearchService
 from reexd.rpc.server import ServerService
-from reexd.rpc.status import TranslateErrors
 from reexd.rpc.training import TrainingService
 from reexd.steps.add import Add
 from reexd.steps.classifiers import Classifiers
@@ -79,6 +76,7 @@ from reexd.steps.compare import Compare
 from reexd.steps.derive import Derive
 from reexd.steps.documents import Documents
 from reexd.steps.drift import Drift
+from reexd.steps.edit import Edit
 from reexd.steps.embed import Embed
 from reexd.steps.evaluate import Evaluate
 from reexd.steps.export import Export
@@ -222,7 +220,7 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
         (
             documents_pb2,
             documents_pb2_grpc.add_DocumentServiceServicer_to_server,
-            DocumentService(upload, Documents(catalogue)),
+            DocumentService(upload, Documents(catalogue), Edit(catalogue, settings)),
         ),
         (jobs_pb2, jobs_pb2_grpc.add_JobServiceServicer_to_server, JobService(jobs)),
         (training_pb2, training_pb2_grpc.add_TrainingServiceServicer_to_server, TrainingService(train)),
@@ -272,44 +270,30 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
 async def _serve(parts: Parts, held: Claim, settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    hangup = () if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else (signal.SIGHUP,)  # nohup
+    for number in (signal.SIGTERM, signal.SIGINT, *hangup):
         loop.add_signal_handler(number, stop.set)
-    server = grpc.aio.server(
-        interceptors=[TranslateErrors()],
-        options=[
-            ("grpc.max_receive_message_length", _message_max_bytes(settings)),
-            ("grpc.so_reuseport", 0),
-        ],
-    )
-    names = []
-    for module, register, servicer in parts.services:
-        register(servicer, server)
-        names.extend(service.full_name for service in module.DESCRIPTOR.services_by_name.values())
-    health = HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(health, server)
-    reflection.enable_server_reflection(
-        (*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name), server
-    )
-    with held.binding():
-        server.add_insecure_port(held.target)
+    listener = Listener(held, parts.services, _message_max_bytes(settings))
+    listener.bind()
     parts.jobs.start()
-    await server.start()
-    for name in ("", *names):
-        await health.set(name, health_pb2.HealthCheckResponse.SERVING)
+    await listener.start()
     _leave_to_the_collector_what_comes()
     _notify("READY=1")
     logger.info("serving on %s, pid %d", held.target, os.getpid())
     housekeeping = asyncio.create_task(_hourly(Housekeeping(parts.catalogue)))
+    watching = asyncio.create_task(listener.watch())
+    watching.add_done_callback(lambda _: stop.set())
     await stop.wait()
     logger.info("stopping")
     _notify("STOPPING=1")
-    await health.enter_graceful_shutdown()
+    watching.cancel()
+    await listener.say_not_serving()
     housekeeping.cancel()
     # Jobs first: a watcher's stream ends only when it is cut off, an interrupted job frees the engine for the rest.
     # In a thread of its own: those of the steps may all be waiting for what only the end of the engine gives them.
     with ThreadPoolExecutor(1, thread_name_prefix="stop") as own:
         await loop.run_in_executor(own, parts.jobs.stop, settings.drain_s)
-    await server.stop(settings.drain_s)
+    await listener.close(settings.drain_s)
     logger.info("stopped")
 
 

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 
@@ -20,7 +21,7 @@ from reexd.claim import claim
 from reexd.errors import DaemonRunning
 mode = sys.argv[1]
 if mode == "broken":
-    sys.exit("cannot open the store")
+    sys.exit("cannot open the store.")
 location = Location.from_environment()
 try:
     held = claim(location)
@@ -151,7 +152,7 @@ def test_a_start_that_lost_to_one_that_stops_tries_again(home, use, monkeypatch)
 
 def test_a_daemon_that_cannot_start_says_why_at_once(home, use):
     use("broken")
-    with pytest.raises(DaemonDown, match="cannot open the store"):
+    with pytest.raises(DaemonDown, match=r"cannot open the store\. Try"):
         daemon.start(home, 60, probe=lambda: False)
 
 
@@ -178,6 +179,33 @@ def test_one_that_does_not_end_is_said_with_its_pid(home, use):
     pid = daemon.start(home, probe=ready(home)).pid
     with pytest.raises(DeadlineExceeded, match=f"kill -9 {pid}"):
         daemon.stop(home, 0.3)
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="root reads everything but where its privilege is dropped"
+)
+def test_a_home_that_is_closed_to_us_is_not_one_without_a_daemon(home):
+    home.data.mkdir(mode=0o700)
+    home.lock.touch(mode=0)
+    program = textwrap.dedent("""
+        import ctypes, os
+        from reex import daemon
+        from reex.errors import PermissionDenied
+        from reex.location import Location
+        location = Location.from_environment()
+        os.environ["HOME"] = "/"  # where no service is looked for behind a closed folder
+        if os.getuid() == 0:
+            ctypes.CDLL(None).setfsuid(65534)
+        for ask in (daemon.status, daemon.stop):
+            try:
+                raise SystemExit(f"it was answered: {ask(location)}")
+            except PermissionDenied as error:
+                assert str(location.lock) in error.message
+    """)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_stale_pid_is_not_a_daemon(home):

@@ -1,6 +1,7 @@
 """Exactly one daemon per home, and a socket nobody else can open."""
 
 import os
+import shutil
 import signal
 import socket
 import stat
@@ -33,9 +34,9 @@ def location(tmp_path):
     return Location.from_environment({"REEX_HOME": str(tmp_path / "home")})
 
 
-def bind(held):
+def bind(held, **how):
     server = socket.socket(socket.AF_UNIX)
-    with held.binding() as path:
+    with held.binding(**how) as path:
         server.bind(str(path))
         server.listen()
     return server
@@ -157,3 +158,29 @@ def test_a_runtime_folder_of_our_own_goes_with_the_socket(tmp_path):
         assert location.socket.exists()
         assert location.lock.read_text().splitlines() == [str(os.getpid()), str(location.socket)]
     assert not location.socket.parent.exists()
+
+
+def test_a_runtime_folder_that_was_taken_away_is_made_again(tmp_path):
+    location = Location.from_environment({"HOME": str(tmp_path), "TMPDIR": str(tmp_path)}, platform="linux")
+    before = os.umask(0)
+    try:
+        with claim(location) as held, bind(held):
+            shutil.rmtree(location.socket.parent)
+            assert not held.still_ours()
+            with bind(held, again=True):
+                assert held.still_ours()
+                modes = [
+                    stat.S_IMODE(each.stat().st_mode) for each in (location.socket.parent, location.socket)
+                ]
+                assert modes == [0o700, 0o600]
+    finally:
+        os.umask(before)
+
+
+def test_a_lock_file_that_was_taken_away_is_noticed(location):
+    with claim(location) as held:
+        assert held.has_home()
+        location.lock.unlink()
+        assert not held.has_home()
+        location.lock.touch()  # another daemon's, by now
+        assert not held.has_home()

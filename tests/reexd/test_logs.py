@@ -4,6 +4,7 @@ import json
 import logging
 import os
 import stat
+from pathlib import Path
 
 import pytest
 from reexd.logs import configure
@@ -79,6 +80,17 @@ def test_rotation_keeps_a_bounded_number_of_private_files(log, tmp_path):
     assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in files)
     assert all(file.stat().st_size <= 2000 for file in files)
     assert lines(files[0])[-1]["message"] == "line 199"
+
+
+@pytest.mark.parametrize("away", [Path.unlink, lambda file: file.rename(file.with_name("kept"))])
+def test_a_log_that_was_taken_away_is_begun_anew(log, away):
+    logger, file = logging.getLogger("reexd.test"), log()
+    logger.info("before")
+    away(file)
+    logger.info("after")
+    logger.info("again")
+    assert [line["message"] for line in lines(file)] == ["after", "again"]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
 
 def test_a_linked_log_is_not_followed(tmp_path):

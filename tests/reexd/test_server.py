@@ -6,12 +6,9 @@ import asyncio
 import contextlib
 import json
 import os
-import shlex
 import signal
 import socket
 import stat
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
@@ -117,23 +114,6 @@ def test_a_home_that_others_may_write_to_is_refused(daemons, models_folder):
         daemon.__exit__()
 
 
-def test_a_start_on_a_full_disk_is_told_in_a_line(daemons, models_folder):
-    daemon = daemons.Daemon(models_folder)
-    command = shlex.join([sys.executable, "-m", "reexd", "serve"])
-    try:
-        done = subprocess.run(
-            ["sh", "-c", f"ulimit -f 0; exec {command}"],
-            env=dict(daemon.environ),
-            capture_output=True,
-            timeout=60,
-            check=False,
-        )
-    finally:
-        daemon.__exit__()
-    assert done.returncode == 1
-    assert b"could not write" in done.stderr and b"Traceback" not in done.stderr
-
-
 def test_starts_on_what_a_killed_daemon_left(fresh, new_project):
     daemon = fresh()
     project = new_project(daemon)
@@ -215,6 +195,22 @@ def test_sigterm_says_not_serving_and_ends_calls_in_time(fresh, daemons, new_pro
     assert daemon.client.get_job(job.name).attempts == 2
     daemon.client.cancel_job(job.name)
     assert daemon.ended(job.name).state == "cancelled"
+
+
+@pytest.mark.parametrize("nohup", [False, True])
+def test_a_terminal_that_closes_ends_it_in_order_unless_told_otherwise(daemons, models_folder, nohup):
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if nohup else signal.SIG_DFL)
+    try:
+        with daemons.Daemon(models_folder) as daemon:
+            daemon.process.send_signal(signal.SIGHUP)
+            if nohup:
+                assert daemon.client.server_info().pid == daemon.pid
+                assert daemon.stop() == 0
+            else:
+                assert daemon.process.wait(60) == 0
+            assert not daemon.location.socket.exists()
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_start_during_a_shutdown_ends_in_another_daemon(fresh):

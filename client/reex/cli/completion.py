@@ -22,7 +22,7 @@ def _names(incomplete: str, ask: Callable[[Client], Iterable[str]]) -> list[str]
     try:
         if running(Location.from_environment()) is None:
             return []
-    except LocationError:
+    except (LocationError, ReexError):
         return []
     from reex import Client
 

@@ -1,4 +1,4 @@
-"""`reexctl documents`: list, show and delete what is stored."""
+"""`reexctl documents`: list, show, edit and delete what is stored."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reex.cli import completion, exits, output, views
+from reex.cli import completion, edit, exits, output, views
 from reex.cli.confirm import confirm
 from reex.cli.options import AsJson, Name, example
 from reex.cli.session import connected, label_of
@@ -50,6 +50,9 @@ def show(
     with connected() as client:
         document = client.get_document(name, document_id)
         views.document(document, client.get_project(name).classes, as_json)
+
+
+app.command(epilog=edit.EXAMPLES)(edit.edit)
 
 
 @app.command(

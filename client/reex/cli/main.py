@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import threading
@@ -139,11 +140,16 @@ def _takes_for_options(error: Any, arguments: Sequence[str]) -> str:
 
 
 def _open_standard_streams() -> None:
-    """Those that whoever started this has closed read nothing and write to nowhere."""
+    """Those that whoever started this has closed read nothing and write to nowhere.
+
+    What the encoding of standard output cannot say (a Latin-1 terminal, and a document in Greek) is shown as escapes.
+    """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             stream = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115 (open until the end)
             setattr(sys, name, stream)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,6 +11,10 @@ from reex.cli import completion, output, views
 from reex.cli.confirm import confirm
 from reex.cli.options import AsJson, Name, example
 from reex.cli.session import connected
+from reex.errors import DataLoss
+
+if TYPE_CHECKING:
+    from reex import Client
 
 app = typer.Typer(no_args_is_help=True, help="Projects: documents, classes, and what was trained on them.")
 
@@ -167,6 +171,15 @@ def change(
         views.project(client.update_project(name, **changes), as_json)
 
 
+def _held(client: Client, name: str) -> str:
+    """What would go with a project; nobody can count it in a damaged store, which is deleted all the same."""
+    try:
+        return f"its {client.get_project(name).document_count:,} documents"
+    except DataLoss as error:
+        output.note(f"warning: {output.safe(error.message)}")
+        return "all that its damaged store holds"
+
+
 @app.command(epilog=example("reexctl project delete old-experiment --yes"))
 def delete(
     name: Name,
@@ -175,8 +188,7 @@ def delete(
 ) -> None:
     """Delete a project with its documents, classifiers and predictions."""
     with connected() as client:
-        project = client.get_project(name)
         if not yes:
-            confirm(f"delete {name} and its {project.document_count:,} documents?")
+            confirm(f"delete {name} and {_held(client, name)}?")
         client.delete_project(name)
     views.done({"deleted": name}, f"deleted {name}", as_json)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Run the daemon from login on, under the system's supervision.")
 
+_NO_SETTINGS = ("REEX_HOME", "REEX_NO_START")  # the one goes into the definition, the other is the client's
+
 Print = Annotated[bool, typer.Option("--print", help="Print what would be done, and do nothing.")]
 
 
@@ -25,10 +28,22 @@ def _service() -> Service:
     return service_for(here())
 
 
+def _tell_of_settings() -> None:
+    """A supervisor knows no variable of this shell; what they set would be otherwise without a word."""
+    left = sorted(name for name, value in os.environ.items() if value and name.startswith("REEX_"))
+    left = [name for name in left if name not in _NO_SETTINGS]
+    if left:
+        output.note(
+            f"note: the service does not know {', '.join(left)}, set in this shell alone;"
+            f" write what it shall read into {output.safe(str(here().config))}"
+        )
+
+
 @app.command(epilog=example("reexctl service install", "reexctl service install --print"))
 def install(show: Print = False, as_json: AsJson = False) -> None:
     """Install the service and start it. `daemon start` and `stop` go through it from then on."""
     service = _service()
+    _tell_of_settings()
     if show:
         definition = service.render()
         if as_json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any
 
@@ -57,6 +58,12 @@ def upload(
     strict: Annotated[
         bool, typer.Option("--strict", help="Check everything first; store nothing when any line is bad.")
     ] = False,
+    overwrite_labels: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite-labels", help="Take the labels of the file also where others were set here."
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Store documents. A bad line is reported and costs no good one; exit code 1 when there was any.
@@ -67,6 +74,9 @@ def upload(
 
     `--split auto:80/10/10` divides a file, class by class, in these percentages over train, calibration and test. Equal
     texts stay together. The same file and seed are divided the same way again.
+
+    A label that was set here since, by `add` or `documents edit`, is kept where the file says another one, and counted;
+    --overwrite-labels takes the file's.
     """
     from reex.dividing import shares_of
 
@@ -76,13 +86,16 @@ def upload(
         if source is not file and str(file) != "-":
             form = form or form_of(file)
         client = stack.enter_context(connected())
+        run = partial(
+            _run, client, name, source, split, form=form, seed=seed, overwrite_labels=overwrite_labels
+        )
         result = None
         if strict or dry_run:
-            result = _run(client, name, source, split, form, seed, check_only=True)
+            result = run(validate_only=True)
         if not dry_run and (result is None or not result.rejected):
             if hasattr(source, "seek") and strict:
                 source.seek(0)
-            result = _run(client, name, source, split, form, seed, check_only=False)
+            result = run(validate_only=False)
             stored = True
         else:
             stored = False
@@ -109,12 +122,12 @@ def _source(file: Path, stack: ExitStack, *, spool: bool) -> Path | IO[bytes]:
 
 
 def _run(
-    client: Client, name: str, source: Any, split: str, form: str | None, seed: int, *, check_only: bool
+    client: Client, name: str, source: Any, split: str, *, validate_only: bool, **options: Any
 ) -> UploadResult:
     from reex.upload import resume_hint
 
     last: UploadProgress | None = None
-    verb = "checking" if check_only else "uploading"
+    verb = "checking" if validate_only else "uploading"
     try:
         with Progress() as progress:
 
@@ -127,10 +140,10 @@ def _run(
                     progress.show(verb, now.documents, 0, unit="documents")
 
             return client.upload(
-                name, source, split, form=form, seed=seed, validate_only=check_only, on_progress=show
+                name, source, split, validate_only=validate_only, on_progress=show, **options
             )
     except KeyboardInterrupt:
-        if check_only or last is None:
+        if validate_only or last is None:
             output.note("interrupted; nothing was stored")
         else:
             output.note(f"interrupted; {resume_hint(last)}")

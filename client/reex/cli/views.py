@@ -221,5 +221,10 @@ def upload(result: UploadResult, file: str, stored: bool, as_json: bool) -> None
     listed = ", ".join(f"{count:,} {what}" for what, count in counts if count) or "nothing"
     prefix = "" if stored else "nothing was stored; it would be: "
     output.line(f"{prefix}{result.total:,} line{'s' * (result.total != 1)}: {listed}")
+    if result.kept_labels:
+        kept = f"{result.kept_labels:,} document{'s keep labels' if result.kept_labels != 1 else ' keeps a label'}"
+        output.note(
+            f"{kept} set here since, where {file} says another one; --overwrite-labels takes the file's"
+        )
     if result.splits:
         output.line("divided: " + ", ".join(f"{split} {count:,}" for split, count in result.splits.items()))

@@ -1,5 +1,6 @@
 import datetime
 
+from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -46,16 +47,18 @@ class DocumentLine(_message.Message):
     def __init__(self, line: _Optional[int] = ..., document: _Optional[_Union[Document, _Mapping]] = ...) -> None: ...
 
 class UploadDocumentsRequest(_message.Message):
-    __slots__ = ("project", "split", "lines", "validate_only")
+    __slots__ = ("project", "split", "lines", "validate_only", "overwrite_labels")
     PROJECT_FIELD_NUMBER: _ClassVar[int]
     SPLIT_FIELD_NUMBER: _ClassVar[int]
     LINES_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    OVERWRITE_LABELS_FIELD_NUMBER: _ClassVar[int]
     project: str
     split: str
     lines: _containers.RepeatedCompositeFieldContainer[DocumentLine]
     validate_only: bool
-    def __init__(self, project: _Optional[str] = ..., split: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[DocumentLine, _Mapping]]] = ..., validate_only: bool = ...) -> None: ...
+    overwrite_labels: bool
+    def __init__(self, project: _Optional[str] = ..., split: _Optional[str] = ..., lines: _Optional[_Iterable[_Union[DocumentLine, _Mapping]]] = ..., validate_only: bool = ..., overwrite_labels: bool = ...) -> None: ...
 
 class Rejection(_message.Message):
     __slots__ = ("line", "field", "reason", "id")
@@ -70,20 +73,22 @@ class Rejection(_message.Message):
     def __init__(self, line: _Optional[int] = ..., field: _Optional[str] = ..., reason: _Optional[str] = ..., id: _Optional[str] = ...) -> None: ...
 
 class UploadDocumentsResponse(_message.Message):
-    __slots__ = ("added", "replaced", "unchanged", "rejections", "repeated_ids", "moved")
+    __slots__ = ("added", "replaced", "unchanged", "rejections", "repeated_ids", "moved", "kept_labels")
     ADDED_FIELD_NUMBER: _ClassVar[int]
     REPLACED_FIELD_NUMBER: _ClassVar[int]
     UNCHANGED_FIELD_NUMBER: _ClassVar[int]
     REJECTIONS_FIELD_NUMBER: _ClassVar[int]
     REPEATED_IDS_FIELD_NUMBER: _ClassVar[int]
     MOVED_FIELD_NUMBER: _ClassVar[int]
+    KEPT_LABELS_FIELD_NUMBER: _ClassVar[int]
     added: int
     replaced: int
     unchanged: int
     rejections: _containers.RepeatedCompositeFieldContainer[Rejection]
     repeated_ids: int
     moved: int
-    def __init__(self, added: _Optional[int] = ..., replaced: _Optional[int] = ..., unchanged: _Optional[int] = ..., rejections: _Optional[_Iterable[_Union[Rejection, _Mapping]]] = ..., repeated_ids: _Optional[int] = ..., moved: _Optional[int] = ...) -> None: ...
+    kept_labels: int
+    def __init__(self, added: _Optional[int] = ..., replaced: _Optional[int] = ..., unchanged: _Optional[int] = ..., rejections: _Optional[_Iterable[_Union[Rejection, _Mapping]]] = ..., repeated_ids: _Optional[int] = ..., moved: _Optional[int] = ..., kept_labels: _Optional[int] = ...) -> None: ...
 
 class GetDocumentRequest(_message.Message):
     __slots__ = ("project", "id")
@@ -144,6 +149,52 @@ class DeleteDocumentsResponse(_message.Message):
     classifier: str
     missing_ids: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, deleted: _Optional[int] = ..., used_by_live: _Optional[int] = ..., classifier: _Optional[str] = ..., missing_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class EditDocumentsRequest(_message.Message):
+    __slots__ = ("project", "ids", "split", "label", "changes", "update_mask", "validate_only")
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    SPLIT_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    CHANGES_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    project: str
+    ids: _containers.RepeatedScalarFieldContainer[str]
+    split: str
+    label: int
+    changes: Document
+    update_mask: _field_mask_pb2.FieldMask
+    validate_only: bool
+    def __init__(self, project: _Optional[str] = ..., ids: _Optional[_Iterable[str]] = ..., split: _Optional[str] = ..., label: _Optional[int] = ..., changes: _Optional[_Union[Document, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., validate_only: bool = ...) -> None: ...
+
+class EditDocumentsResponse(_message.Message):
+    __slots__ = ("changed", "unchanged", "used_by_live", "classifier", "missing_ids")
+    CHANGED_FIELD_NUMBER: _ClassVar[int]
+    UNCHANGED_FIELD_NUMBER: _ClassVar[int]
+    USED_BY_LIVE_FIELD_NUMBER: _ClassVar[int]
+    CLASSIFIER_FIELD_NUMBER: _ClassVar[int]
+    MISSING_IDS_FIELD_NUMBER: _ClassVar[int]
+    changed: int
+    unchanged: int
+    used_by_live: int
+    classifier: str
+    missing_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, changed: _Optional[int] = ..., unchanged: _Optional[int] = ..., used_by_live: _Optional[int] = ..., classifier: _Optional[str] = ..., missing_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class RenameSplitRequest(_message.Message):
+    __slots__ = ("project", "split", "new_name")
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    SPLIT_FIELD_NUMBER: _ClassVar[int]
+    NEW_NAME_FIELD_NUMBER: _ClassVar[int]
+    project: str
+    split: str
+    new_name: str
+    def __init__(self, project: _Optional[str] = ..., split: _Optional[str] = ..., new_name: _Optional[str] = ...) -> None: ...
+
+class RenameSplitResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class SummarizeSplitsRequest(_message.Message):
     __slots__ = ("project",)

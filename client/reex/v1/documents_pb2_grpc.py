@@ -54,6 +54,16 @@ class DocumentServiceStub(object):
                 request_serializer=reex_dot_v1_dot_documents__pb2.DeleteDocumentsRequest.SerializeToString,
                 response_deserializer=reex_dot_v1_dot_documents__pb2.DeleteDocumentsResponse.FromString,
                 _registered_method=True)
+        self.EditDocuments = channel.unary_unary(
+                '/reex.v1.DocumentService/EditDocuments',
+                request_serializer=reex_dot_v1_dot_documents__pb2.EditDocumentsRequest.SerializeToString,
+                response_deserializer=reex_dot_v1_dot_documents__pb2.EditDocumentsResponse.FromString,
+                _registered_method=True)
+        self.RenameSplit = channel.unary_unary(
+                '/reex.v1.DocumentService/RenameSplit',
+                request_serializer=reex_dot_v1_dot_documents__pb2.RenameSplitRequest.SerializeToString,
+                response_deserializer=reex_dot_v1_dot_documents__pb2.RenameSplitResponse.FromString,
+                _registered_method=True)
         self.SummarizeSplits = channel.unary_unary(
                 '/reex.v1.DocumentService/SummarizeSplits',
                 request_serializer=reex_dot_v1_dot_documents__pb2.SummarizeSplitsRequest.SerializeToString,
@@ -95,6 +105,24 @@ class DocumentServiceServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EditDocuments(self, request, context):
+        """Sets labels, splits, info or groups of stored documents, by id or of a whole split. Labels that are set so are kept by
+        uploads that do not say otherwise. Versions made from documents that get another label, or leave train and
+        calibration, answer on and are stale. Editing again changes nothing. NOT_FOUND when there is no such project or split;
+        INVALID_ARGUMENT unless exactly one of ids and split is given, and for a label or field that cannot be set.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RenameSplit(self, request, context):
+        """train, calibration and test keep their names. INVALID_ARGUMENT for them; NOT_FOUND when there is no such project or
+        split; ALREADY_EXISTS when another split has the new name.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SummarizeSplits(self, request, context):
         """Documents and labels per split.
         """
@@ -124,6 +152,16 @@ def add_DocumentServiceServicer_to_server(servicer, server):
                     servicer.DeleteDocuments,
                     request_deserializer=reex_dot_v1_dot_documents__pb2.DeleteDocumentsRequest.FromString,
                     response_serializer=reex_dot_v1_dot_documents__pb2.DeleteDocumentsResponse.SerializeToString,
+            ),
+            'EditDocuments': grpc.unary_unary_rpc_method_handler(
+                    servicer.EditDocuments,
+                    request_deserializer=reex_dot_v1_dot_documents__pb2.EditDocumentsRequest.FromString,
+                    response_serializer=reex_dot_v1_dot_documents__pb2.EditDocumentsResponse.SerializeToString,
+            ),
+            'RenameSplit': grpc.unary_unary_rpc_method_handler(
+                    servicer.RenameSplit,
+                    request_deserializer=reex_dot_v1_dot_documents__pb2.RenameSplitRequest.FromString,
+                    response_serializer=reex_dot_v1_dot_documents__pb2.RenameSplitResponse.SerializeToString,
             ),
             'SummarizeSplits': grpc.unary_unary_rpc_method_handler(
                     servicer.SummarizeSplits,
@@ -239,6 +277,60 @@ class DocumentService(object):
             '/reex.v1.DocumentService/DeleteDocuments',
             reex_dot_v1_dot_documents__pb2.DeleteDocumentsRequest.SerializeToString,
             reex_dot_v1_dot_documents__pb2.DeleteDocumentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EditDocuments(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reex.v1.DocumentService/EditDocuments',
+            reex_dot_v1_dot_documents__pb2.EditDocumentsRequest.SerializeToString,
+            reex_dot_v1_dot_documents__pb2.EditDocumentsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RenameSplit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/reex.v1.DocumentService/RenameSplit',
+            reex_dot_v1_dot_documents__pb2.RenameSplitRequest.SerializeToString,
+            reex_dot_v1_dot_documents__pb2.RenameSplitResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -67,21 +67,23 @@ class ExportDocumentsResponse(_message.Message):
     def __init__(self, part: _Optional[_Union[FilePart, _Mapping]] = ...) -> None: ...
 
 class ImportDocumentsRequest(_message.Message):
-    __slots__ = ("project", "split", "validate_only", "part", "complete")
+    __slots__ = ("project", "split", "validate_only", "part", "complete", "overwrite_labels")
     PROJECT_FIELD_NUMBER: _ClassVar[int]
     SPLIT_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     PART_FIELD_NUMBER: _ClassVar[int]
     COMPLETE_FIELD_NUMBER: _ClassVar[int]
+    OVERWRITE_LABELS_FIELD_NUMBER: _ClassVar[int]
     project: str
     split: str
     validate_only: bool
     part: FilePart
     complete: bool
-    def __init__(self, project: _Optional[str] = ..., split: _Optional[str] = ..., validate_only: bool = ..., part: _Optional[_Union[FilePart, _Mapping]] = ..., complete: bool = ...) -> None: ...
+    overwrite_labels: bool
+    def __init__(self, project: _Optional[str] = ..., split: _Optional[str] = ..., validate_only: bool = ..., part: _Optional[_Union[FilePart, _Mapping]] = ..., complete: bool = ..., overwrite_labels: bool = ...) -> None: ...
 
 class ImportDocumentsResponse(_message.Message):
-    __slots__ = ("added", "replaced", "unchanged", "total", "rejected", "rejections", "vectors", "moved")
+    __slots__ = ("added", "replaced", "unchanged", "total", "rejected", "rejections", "vectors", "moved", "kept_labels")
     ADDED_FIELD_NUMBER: _ClassVar[int]
     REPLACED_FIELD_NUMBER: _ClassVar[int]
     UNCHANGED_FIELD_NUMBER: _ClassVar[int]
@@ -90,6 +92,7 @@ class ImportDocumentsResponse(_message.Message):
     REJECTIONS_FIELD_NUMBER: _ClassVar[int]
     VECTORS_FIELD_NUMBER: _ClassVar[int]
     MOVED_FIELD_NUMBER: _ClassVar[int]
+    KEPT_LABELS_FIELD_NUMBER: _ClassVar[int]
     added: int
     replaced: int
     unchanged: int
@@ -98,4 +101,5 @@ class ImportDocumentsResponse(_message.Message):
     rejections: _containers.RepeatedCompositeFieldContainer[_documents_pb2.Rejection]
     vectors: int
     moved: int
-    def __init__(self, added: _Optional[int] = ..., replaced: _Optional[int] = ..., unchanged: _Optional[int] = ..., total: _Optional[int] = ..., rejected: _Optional[int] = ..., rejections: _Optional[_Iterable[_Union[_documents_pb2.Rejection, _Mapping]]] = ..., vectors: _Optional[int] = ..., moved: _Optional[int] = ...) -> None: ...
+    kept_labels: int
+    def __init__(self, added: _Optional[int] = ..., replaced: _Optional[int] = ..., unchanged: _Optional[int] = ..., total: _Optional[int] = ..., rejected: _Optional[int] = ..., rejections: _Optional[_Iterable[_Union[_documents_pb2.Rejection, _Mapping]]] = ..., vectors: _Optional[int] = ..., moved: _Optional[int] = ..., kept_labels: _Optional[int] = ...) -> None: ...

@@ -72,10 +72,16 @@ class Installed:
 
         Raises ModelCorrupt, or InvalidInput for a folder without reex.json that is no model.
         """
+        folder = self.folder_of(name)
+        return None if folder is None else self._recorded(folder) or self._by_hand(folder)
+
+    def folder_of(self, name: str) -> Path | None:
+        """None when there is none. Raises ModelCorrupt where the folder of models is closed to us."""
         folder = self._folder / name
-        if not folder.is_dir():
-            return None
-        return self._recorded(folder) or self._by_hand(folder)
+        try:
+            return folder if folder.is_dir() else None
+        except OSError as error:
+            raise manifest.corrupt(name, str(folder), error.strerror or "cannot be read") from error
 
     def _recorded(self, folder: Path) -> manifest.Manifest | None:
         """The folder's reex.json, parsed again only when the file is another: every query asks for its model."""
@@ -138,11 +144,12 @@ class Installed:
 
     def describe(self, name: str) -> KnownModel:
         """One line of the list; a damaged model is described, not raised."""
-        folder, pins = self._folder / name, BUILTIN.get(name)
-        problem, written, facts = "", None, Facts()
+        pins = BUILTIN.get(name)
+        folder, problem, written, facts = None, "", None, Facts()
         try:
+            folder = self.folder_of(name)
             written = self.manifest(name)
-            if written is not None:
+            if folder is not None and written is not None:
                 facts = self._facts(folder)
         except (ModelCorrupt, InvalidInput) as error:
             problem = error.message
@@ -170,7 +177,7 @@ class Installed:
             sources=pins.sources if pins else (written.source,) if written else (),
             digest=weights[0][:12] if weights else "",
             installed=written is not None and not problem,
-            folder=folder if folder.is_dir() else None,
+            folder=folder,
             revision=written.revision if written else "",
             pulled_at=written.pulled_at if written else 0.0,
             pooling=said.pooling if said else "",

@@ -61,7 +61,7 @@ class Registry:
 
     def describe(self, name: str) -> KnownModel:
         """One model, installed or not. Raises ModelNotFound, InvalidName."""
-        if references.check_name(name) not in BUILTIN and not (self._folder / name).is_dir():
+        if references.check_name(name) not in BUILTIN and self._installed.folder_of(name) is None:
             raise self._installed.not_found(name)
         return self._installed.describe(name)
 
@@ -110,8 +110,8 @@ class Registry:
 
     def delete(self, name: str) -> None:
         """Remove an installed model. Raises ModelNotFound, and Conflict while one is pulled."""
-        folder = self._folder / references.check_name(name)
-        if not folder.is_dir():
+        folder = self._installed.folder_of(references.check_name(name))
+        if folder is None:
             raise self._installed.not_found(name)
         with self._exclusive(name, None, _refuse_to_wait):
             grave = self._folder / ".incoming" / f"deleted-{name}-{os.getpid()}"
@@ -200,10 +200,10 @@ class Registry:
         return dict(written.digests) if written is not None and written.pulled_at else {}
 
     def _intact(self, name: str, progress: Progress) -> ModelFiles | None:
-        if not (self._folder / name).is_dir():
-            return None
-        progress(0, 0, "verify")
         try:
+            if self._installed.folder_of(name) is None:
+                return None
+            progress(0, 0, "verify")
             return self.verify(name)
         except ModelCorrupt as error:
             logger.warning("model %s is damaged", name, extra={"cause": error.message})

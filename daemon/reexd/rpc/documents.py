@@ -1,9 +1,10 @@
-"""DocumentService over steps.upload and steps.documents."""
+"""DocumentService over steps.upload, steps.documents and steps.edit."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import grpc
 from reex.v1 import documents_pb2, documents_pb2_grpc
@@ -11,13 +12,15 @@ from reex.v1 import documents_pb2, documents_pb2_grpc
 from reexd.records import UNLABELLED
 from reexd.rpc import convert, pages
 from reexd.steps.documents import Documents
+from reexd.steps.edit import Edit, Selection
 from reexd.steps.upload import ChunkOutcome, Line, Upload
 
 
 class DocumentService(documents_pb2_grpc.DocumentServiceServicer):
-    def __init__(self, upload: Upload, documents: Documents) -> None:
+    def __init__(self, upload: Upload, documents: Documents, edit: Edit) -> None:
         self._upload = upload
         self._documents = documents
+        self._edit = edit
 
     async def UploadDocuments(
         self,
@@ -28,7 +31,11 @@ class DocumentService(documents_pb2_grpc.DocumentServiceServicer):
         async for request in requests:
             if session is None:
                 session = await asyncio.to_thread(
-                    self._upload.open, request.project, request.split, request.validate_only
+                    self._upload.open,
+                    request.project,
+                    request.split,
+                    request.validate_only,
+                    overwrite_labels=request.overwrite_labels,
                 )
             lines = [_line(line) for line in request.lines]
             outcome = await asyncio.to_thread(session.store, lines)
@@ -72,6 +79,31 @@ class DocumentService(documents_pb2_grpc.DocumentServiceServicer):
             missing_ids=deletion.missing,
         )
 
+    async def EditDocuments(
+        self, request: documents_pb2.EditDocumentsRequest, context: grpc.aio.ServicerContext
+    ) -> documents_pb2.EditDocumentsResponse:
+        label = request.label if request.HasField("label") else None
+        edited = await asyncio.to_thread(
+            self._edit.documents,
+            request.project,
+            Selection(tuple(request.ids), request.split, label),
+            _changes(request),
+            validate_only=request.validate_only,
+        )
+        return documents_pb2.EditDocumentsResponse(
+            changed=edited.changed_count,
+            unchanged=edited.unchanged_count,
+            used_by_live=edited.stale_count,
+            classifier=edited.classifier,
+            missing_ids=edited.missing,
+        )
+
+    async def RenameSplit(
+        self, request: documents_pb2.RenameSplitRequest, context: grpc.aio.ServicerContext
+    ) -> documents_pb2.RenameSplitResponse:
+        await asyncio.to_thread(self._edit.rename_split, request.project, request.split, request.new_name)
+        return documents_pb2.RenameSplitResponse()
+
     async def SummarizeSplits(
         self, request: documents_pb2.SummarizeSplitsRequest, context: grpc.aio.ServicerContext
     ) -> documents_pb2.SummarizeSplitsResponse:
@@ -94,6 +126,18 @@ def split_summaries(
         )
         for split, counts in summary.items()
     ]
+
+
+def _changes(request: documents_pb2.EditDocumentsRequest) -> dict[str, Any]:
+    """The fields that the mask names; a name of no field is passed on, for the step to refuse."""
+    changes: dict[str, Any] = {}
+    for name in request.update_mask.paths:
+        if name == "label":
+            form = request.changes.WhichOneof("label_form")
+            changes[name] = getattr(request.changes, form) if form else UNLABELLED
+        else:
+            changes[name] = getattr(request.changes, name, "")
+    return changes
 
 
 def _line(message: documents_pb2.DocumentLine) -> Line:
@@ -121,5 +165,6 @@ def _acknowledgement(outcome: ChunkOutcome) -> documents_pb2.UploadDocumentsResp
         unchanged=outcome.unchanged,
         repeated_ids=outcome.repeated_ids,
         moved=outcome.moved,
+        kept_labels=outcome.kept_labels,
         rejections=[convert.rejection(each) for each in outcome.rejections],
     )

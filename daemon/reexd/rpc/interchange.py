@@ -81,7 +81,12 @@ class InterchangeService(interchange_pb2_grpc.InterchangeServiceServicer):
         first, arrived = await _received(requests, step.open)
         try:
             result = await asyncio.to_thread(
-                step.run, first.project, first.split, arrived, validate_only=first.validate_only
+                step.run,
+                first.project,
+                first.split,
+                arrived,
+                validate_only=first.validate_only,
+                overwrite_labels=first.overwrite_labels,
             )
         finally:
             arrived.close()
@@ -94,6 +99,7 @@ class InterchangeService(interchange_pb2_grpc.InterchangeServiceServicer):
             rejections=[convert.rejection(each) for each in result.rejections],
             vectors=result.vectors,
             moved=result.moved,
+            kept_labels=result.kept_labels,
         )
 
 

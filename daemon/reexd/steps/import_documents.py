@@ -41,6 +41,7 @@ class Imported:
     rejected: int = 0
     rejections: list[Rejection] = field(default_factory=list)  # the first ones; `line` is the row, from 1
     moved: int = 0  # of those replaced, out of another split
+    kept_labels: int = 0
     vectors: int = 0  # documents whose vectors were taken over
 
 
@@ -56,14 +57,22 @@ class ImportDocuments:
         self._catalogue.get(project)
         return Arriving(self._room, sdmdataset.SUFFIX, sdmdataset.FILES)
 
-    def run(self, project: str, split: str, arrived: Arriving, *, validate_only: bool) -> Imported:
+    def run(
+        self,
+        project: str,
+        split: str,
+        arrived: Arriving,
+        *,
+        validate_only: bool,
+        overwrite_labels: bool = False,
+    ) -> Imported:
         """Stored batch by batch; to send it again after an interruption goes on where it stopped.
 
         Raises InvalidName, InvalidInput for a folder that is damaged or vectors of another width than those of their
         representation, StorageFull.
         """
         dataset = sdmdataset.read_dataset(arrived.path)
-        session = self._upload.open(project, split, validate_only)
+        session = self._upload.open(project, split, validate_only, overwrite_labels=overwrite_labels)
         vectors = _Vectors(self._catalogue, self._embed, project, dataset)
         result = Imported(total=len(dataset.rows))
         for start, lines in _batches(dataset):
@@ -71,6 +80,7 @@ class ImportDocuments:
             result.added += outcome.added
             result.replaced += outcome.replaced
             result.moved += outcome.moved
+            result.kept_labels += outcome.kept_labels
             result.unchanged += outcome.unchanged
             result.rejected += len(outcome.rejections)
             result.rejections += outcome.rejections[: REJECTIONS_KEPT - len(result.rejections)]

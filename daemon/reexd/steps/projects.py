@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from reexd.errors import (
+    Exhausted,
     InvalidLabel,
     InvalidName,
     InvalidSetting,
@@ -67,7 +68,7 @@ class Projects:
                 summaries.append(self._summary(project))
             except ProjectNotFound:
                 continue  # deleted meanwhile
-            except (StoreCorrupt, StoreTooNew):
+            except (StoreCorrupt, StoreTooNew, Exhausted):
                 summaries.append(ProjectSummary(project, 0, 0))
         return summaries
 

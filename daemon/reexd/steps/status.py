@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reexd.config import Settings
 from reexd.engine.client import Engine, EngineStatus
-from reexd.errors import ProjectNotFound, StoreCorrupt, StoreTooNew
+from reexd.errors import Exhausted, ProjectNotFound, StoreCorrupt, StoreTooNew
 from reexd.jobs import JobQueue
 from reexd.records import Job, Project
 from reexd.steps.classifiers import Classifiers, ClassifierStatus
@@ -66,7 +66,7 @@ class Status:
         return self._server
 
     def overview(self, name: str = "") -> Overview:
-        """Everything, or one project. A project that cannot be opened is shown with the reason."""
+        """Everything, or one project. A project that cannot be opened or read is shown with the reason."""
         statuses = [self._project(self._catalogue.get(name))] if name else self._projects()
         engine = self._engine.status()
         warnings = [f"{status.project.name}: {status.problem}" for status in statuses if status.problem]
@@ -83,9 +83,12 @@ class Status:
 
     def _project(self, project: Project) -> ProjectStatus:
         try:
-            environment = self._catalogue.open(project.name)
-        except (StoreCorrupt, StoreTooNew) as error:
+            return self._read(project)
+        except (StoreCorrupt, StoreTooNew, Exhausted) as error:
             return ProjectStatus(project, {}, None, 0, 0, 0, problem=error.message)
+
+    def _read(self, project: Project) -> ProjectStatus:
+        environment = self._catalogue.open(project.name)
         with environment.read() as txn:
             summary = splits.summary(txn)
             project = replace(project, attribute_count=attributes.count(txn))

@@ -18,7 +18,7 @@ import numpy as np
 from reexd.engine.adaptor.settings import ROWS_PER_CLASS_MIN, FitSettings, choose, official
 from reexd.engine.client import Engine
 from reexd.engine.tuning.settings import TRAINING_SHARE
-from reexd.errors import InvalidSetting, NotEnoughData
+from reexd.errors import InvalidSetting, NotEnoughData, StoreCorrupt
 from reexd.jobs import JobQueue, RunningJob
 from reexd.records import CALIBRATION, TRAIN, Classifier, Job, Project
 from reexd.registry import Registry
@@ -35,6 +35,7 @@ from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Environment, Txn
 from reexd.store.spaces import Space
 
+ROUNDS_ALIKE_MAX = 3
 PARENT = "continue_from"  # of a job's request: the name of the version it goes on from
 
 BOUNDS = {
@@ -198,9 +199,14 @@ class Train:
         parent: int | None,
         tuned: Tuned | None,
     ) -> Pool:
-        """Rounds until nothing in the pool lacks a hidden state: documents may change while others are read."""
+        """Rounds until nothing in the pool lacks a hidden state: documents may change while others are read.
+
+        Raises StoreCorrupt where none has changed for some rounds, and there is still one without.
+        """
+        seen: list[int] = []  # the documents' generation at the beginning of each round
         while True:
             with environment.read() as txn:
+                seen.append(documents.generation(txn))
                 numbers = pool_record.numbers(txn, len(project.classes))
                 total = len(documents.numbers(txn))
             self._embed.documents(
@@ -222,6 +228,12 @@ class Train:
             pool = environment.write(work)
             if pool is not None:
                 return pool
+            if len(seen) > ROUNDS_ALIKE_MAX and len(set(seen[-ROUNDS_ALIKE_MAX:])) == 1:
+                raise StoreCorrupt(
+                    f"a split of project {project.name!r} lists a document that is not stored; the store is damaged."
+                    " Restore the project from a backup",
+                    project=project.name,
+                )
 
 
 def _bias_of(parent: Classifier, requested: Mapping[str, object]) -> dict[str, object]:

@@ -47,6 +47,7 @@ class ChunkOutcome:
     moved: int = 0  # of those replaced, out of another split
     unchanged: int = 0
     repeated_ids: int = 0
+    kept_labels: int = 0  # set by a person since, where another one was sent
     rejections: list[Rejection] = field(default_factory=list)
 
 
@@ -58,9 +59,9 @@ class _Rejected(Exception):
 
 
 class _Rehearsed(Exception):
-    def __init__(self, outcomes: list[Outcome]) -> None:
+    def __init__(self, found: tuple[list[Outcome], int]) -> None:
         super().__init__("rolled back on purpose")
-        self.outcomes = outcomes
+        self.found = found
 
 
 class Upload:
@@ -68,7 +69,9 @@ class Upload:
         self._catalogue = catalogue
         self._limits = limits
 
-    def open(self, project: str, split: str, validate_only: bool) -> UploadSession:
+    def open(
+        self, project: str, split: str, validate_only: bool, *, overwrite_labels: bool = False
+    ) -> UploadSession:
         """A session for one stream. Raises ProjectNotFound, InvalidName."""
         record = self._catalogue.get(project)
         if split:
@@ -76,7 +79,7 @@ class Upload:
         environment = self._catalogue.open(project)
         with environment.read() as txn:
             record = replace(record, attribute_count=attributes.count(txn))
-        return UploadSession(environment, record, split, validate_only, self._limits)
+        return UploadSession(environment, record, split, validate_only, overwrite_labels, self._limits)
 
 
 class UploadSession:
@@ -88,6 +91,7 @@ class UploadSession:
         project: Project,
         split: str,
         validate_only: bool,
+        overwrite_labels: bool,
         limits: Settings,
     ) -> None:
         self._environment = environment
@@ -95,6 +99,7 @@ class UploadSession:
         self._class_numbers = {name: number for number, name in enumerate(project.classes)}
         self._split = split
         self._validate_only = validate_only
+        self._overwrite_labels = overwrite_labels
         self._limits = limits
         self._attribute_count = project.attribute_count
         self._seen: set[bytes] = set()
@@ -127,7 +132,8 @@ class UploadSession:
                 outcome.rejections.append(
                     Rejection(line.line, rejected.field, rejected.reason, line.id[:ID_SIZE_MAX_BYTES])
                 )
-        for result in self._upsert(accepted):
+        results, outcome.kept_labels = self._upsert(accepted)
+        for result in results:
             outcome.added += result is Outcome.ADDED
             outcome.replaced += result in (Outcome.REPLACED, Outcome.MOVED)
             outcome.moved += result is Outcome.MOVED
@@ -139,21 +145,22 @@ class UploadSession:
             self._seen.add(mark)
         return outcome
 
-    def _upsert(self, accepted: list[Document]) -> list[Outcome]:
-        """What the store did with each, or under `validate_only` would have done."""
+    def _upsert(self, accepted: list[Document]) -> tuple[list[Outcome], int]:
+        """What the store did with each, or under `validate_only` would have done, and how many labels it kept."""
         if not accepted:
-            return []
+            return [], 0
 
-        def work(txn: Txn) -> list[Outcome]:
-            outcomes = documents.upsert(txn, accepted)
+        def work(txn: Txn) -> tuple[list[Outcome], int]:
+            kept = 0 if self._overwrite_labels else documents.kept_labels(txn, accepted)
+            found = documents.upsert(txn, accepted, overwrite_labels=self._overwrite_labels), kept
             if self._validate_only:
-                raise _Rehearsed(outcomes)  # what a closure raises undoes the closure
-            return outcomes
+                raise _Rehearsed(found)  # what a closure raises undoes the closure
+            return found
 
         try:
             return self._environment.write(work)
         except _Rehearsed as rehearsed:
-            return rehearsed.outcomes
+            return rehearsed.found
 
     def _document(self, line: Line, now: float) -> Document:
         limits = self._limits

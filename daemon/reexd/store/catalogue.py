@@ -11,6 +11,7 @@ opens.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import secrets
 import shutil
@@ -19,12 +20,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from reexd.errors import InvalidName, ProjectExists, ProjectNotFound, ReexError, StoreCorrupt
+from reexd.errors import InvalidName, ProjectExists, ProjectNotFound, ReexError, StorageFull, StoreCorrupt
 from reexd.records import Project
 from reexd.store import keys, ranges
 from reexd.store.codecs.project import decode_project, encode_project
 from reexd.store.environment import MAP_SIZE_BYTES, Environment, Txn
-from reexd.store.soundness import check_present
+from reexd.store.soundness import check_catalogue_present, check_present
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 
@@ -38,12 +39,16 @@ class Catalogue:
     def __init__(
         self, root: Path, map_size_bytes: int = MAP_SIZE_BYTES, own_map_size_bytes: int = MAP_SIZE_BYTES
     ) -> None:
-        """`map_size_bytes` bounds each project, `own_map_size_bytes` the records of projects and jobs."""
+        """`map_size_bytes` bounds each project, `own_map_size_bytes` the records of projects and jobs.
+
+        Raises StoreTooNew, StorageFull, and StoreCorrupt, also where projects are there and their records are not.
+        """
         self._map_size_bytes = map_size_bytes
         self._projects = root / "projects"
         self._trash = root / "trash"
         for folder in (root, self._projects, self._trash):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_catalogue_present(root / "catalogue", self._projects)
         self.environment = Environment(root / "catalogue", own_map_size_bytes)
         self._open: dict[str, Environment] = {}
         self._opening: dict[str, threading.RLock] = {}
@@ -107,7 +112,7 @@ class Catalogue:
             return changed
 
     def open(self, name: str) -> Environment:
-        """The project's environment. Raises ProjectNotFound, StoreCorrupt, StoreTooNew."""
+        """The project's environment. Raises ProjectNotFound, StoreCorrupt, StoreTooNew, StorageFull, QueueFull."""
         if (found := self.at_hand(name)) is not None:
             return found
         with self._lock:
@@ -131,19 +136,25 @@ class Catalogue:
         return self._open.get(name)
 
     def delete(self, name: str) -> None:
-        """Deletes a project and everything in it, once its readers are done. Raises ProjectNotFound.
+        """Deletes a project and everything in it, once its readers are done. Raises ProjectNotFound, StorageFull.
 
-        The record goes first, in a synced commit; from there on a crash only leaves a folder to sweep.
+        The record goes first, in a synced commit; from there on a crash only leaves a folder to sweep. On a disk that
+        is too full for that commit the folder goes first: this is how one makes room.
         """
         with self._lock:
             self.get(name)
-            self.environment.write(lambda txn: txn.delete(keys.project(name)))
-            del self._records[name]
+            with contextlib.suppress(StorageFull):
+                self._forget(name)
             environment = self._open.pop(name, None)
             aside = self._aside(name)
         if environment is not None:
             environment.close(lambda: _missing(name))  # what a call that began before comes to hear
         shutil.rmtree(aside, ignore_errors=True)
+        with self._lock:
+            if (
+                name in self._records and not (self._projects / name).exists()
+            ):  # neither forgotten nor made anew
+                self._forget(name)
 
     def reader_check(self) -> int:
         """Frees reader slots of dead processes in every open environment; how many. To be called hourly."""
@@ -161,6 +172,10 @@ class Catalogue:
         with self.environment.read() as txn:
             projects = [decode_project(value) for _, value in ranges.walk(txn, keys.kind(keys.Kind.PROJECT))]
         return {project.name: project for project in projects}
+
+    def _forget(self, name: str) -> None:
+        self.environment.write(lambda txn: txn.delete(keys.project(name)))
+        del self._records[name]
 
     def _opened(self, name: str, environment: Environment) -> Environment:
         """Keeps a fresh environment, unless its project was deleted, or deleted and made anew, meanwhile."""

@@ -8,15 +8,15 @@ to hidden states and its predictions. A label, split, info, group or unknown key
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import lmdb
 import numpy as np
 
 from reexd.errors import DocumentNotFound
-from reexd.records import Document, Outcome
+from reexd.records import UNLABELLED, Document, Outcome
 from reexd.store import attributes, keys, meta, predictions, ranges, references, splits
 from reexd.store.codecs import document as codec
 from reexd.store.codecs.fields import decode_u64, encode_u64, text, utf8
@@ -47,9 +47,10 @@ def upsert(
     """Stores documents by id: added, replaced, moved to another split, or left as they are when nothing differs.
 
     Of several with one id the last stands, at the first's place, and the others change nothing: a batch that is sent
-    again must not go through what they said. A label set by `relabel` stays unless `overwrite_labels`. `number`,
-    `revision`, `updated_at` and `labelled_by_person` of what is passed are ignored. Raises InvalidDocument when the
-    count of attributes differs from the project's, InvalidInput for text that is not Unicode.
+    again must not go through what they said. A label set by `relabel` or `edit` stays unless `overwrite_labels` and the
+    document brings one. `number`, `revision`, `updated_at` and `labelled_by_person` of what is passed are ignored.
+    Raises InvalidDocument when the count of attributes differs from the project's, InvalidInput for text that is not
+    Unicode.
     """
     written_at = time.time() if now is None else now
     split_numbers = {name: splits.find_or_create(txn, name) for name in {d.split for d in documents}}
@@ -60,6 +61,12 @@ def upsert(
     if any(outcome is not Outcome.UNCHANGED for outcome in outcomes):
         meta.take(txn, keys.Meta.GENERATION)
     return outcomes
+
+
+def kept_labels(txn: lmdb.Transaction, documents: Sequence[Document]) -> int:
+    """How many of these `upsert` would leave with a label that a person set, though they bring another one."""
+    found = {document.id: document for document in documents}  # the last of several with one id
+    return sum(_differs_from_person(txn, document) for document in found.values())
 
 
 def find(txn: lmdb.Transaction, document_id: str) -> int | None:
@@ -195,6 +202,25 @@ def relabel(
     meta.take(txn, keys.Meta.GENERATION)
 
 
+def edit(txn: lmdb.Transaction, number: int, changes: Mapping[str, Any], now: float | None = None) -> bool:
+    """Sets some of label (by a person's hand, see `relabel`), split (by its name), info and group; whether that changed
+    anything. Raises DocumentNotFound.
+    """
+    value = txn.get(keys.document(number))
+    if value is None:
+        raise DocumentNotFound(f"document number {number} was deleted", number=number)
+    old = codec.decode_document(value)
+    wanted = dict(changes)
+    if "split" in wanted:
+        wanted["split"] = splits.find_or_create(txn, wanted["split"])
+    changed = replace(old, **wanted)
+    new = replace(changed, labelled_by_person=old.labelled_by_person or "label" in wanted)
+    if new != old:
+        _put_record(txn, number, old, replace(new, updated_at=time.time() if now is None else now))
+        meta.take(txn, keys.Meta.GENERATION)
+    return changed != old
+
+
 def delete(txn: lmdb.Transaction, numbers: Sequence[int] | np.ndarray) -> int:
     """Deletes documents with their texts, links and predictions; how many there were.
 
@@ -231,7 +257,7 @@ def _upsert(
         _put_record(txn, number, None, _record(document, split, document.label, False, 1, now))
         return Outcome.ADDED
     old = codec.decode_document(txn.get(keys.document(number)))
-    keeps_label = old.labelled_by_person and not overwrite_labels
+    keeps_label = old.labelled_by_person and (not overwrite_labels or document.label == UNLABELLED)
     label = old.label if keeps_label else document.label
     content_changed = old.prompt != document.prompt or not _same_content(txn, number, document)
     revision = old.revision + 1 if content_changed else old.revision
@@ -246,6 +272,14 @@ def _upsert(
         predictions.delete_document(txn, number)
     _put_record(txn, number, old, new)
     return Outcome.REPLACED if new.split == old.split else Outcome.MOVED
+
+
+def _differs_from_person(txn: lmdb.Transaction, document: Document) -> bool:
+    number = find(txn, document.id)
+    if number is None or document.label == UNLABELLED:
+        return False
+    header = codec.decode_document(txn.get(keys.document(number)))
+    return header.labelled_by_person and header.label != document.label
 
 
 def _same_content(txn: lmdb.Transaction, number: int, document: Document) -> bool:

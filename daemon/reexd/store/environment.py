@@ -38,7 +38,7 @@ _Item = tuple[Callable[[Txn], Any], "Future[Any]"]
 class Environment:
     """An open store in the folder `path`, created when absent (directory 0700, files 0600).
 
-    Raises StoreTooNew, StoreCorrupt or StorageFull.
+    Raises StoreTooNew, StoreCorrupt or StorageFull, and QueueFull where the process may open or map no more.
     """
 
     def __init__(self, path: Path, map_size_bytes: int = MAP_SIZE_BYTES) -> None:
@@ -190,7 +190,7 @@ def _open(path: Path, map_size_bytes: int) -> lmdb.Environment:
         environment.reader_check()
         migrations.bring_up_to_date(environment, path)
         _sync_folders(path)
-    except lmdb.Error as error:
+    except (lmdb.Error, OSError) as error:
         environment.close()
         raise translate(error, path) from error
     except BaseException:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -10,6 +12,7 @@ import lmdb
 from reexd.errors import QueueFull, ReexError, StorageFull, StoreCorrupt
 
 # A full disk reaches us as the text of errno, not as a class: EIO from a short write, ENOSPC, EDQUOT, EFBIG.
+_LIMITED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # what this process may have, not what the file is
 _FULL = ("Input/output error", "No space left", "quota exceeded", "File too large")
 
 
@@ -28,6 +31,13 @@ def translate(error: Exception, path: Path) -> ReexError:
     if isinstance(error, lmdb.ReadersFullError):
         return QueueFull(f"too many readers of the store in {path} at once; try again", path=path)
     said = str(error)
+    if any(os.strerror(number) in said for number in _LIMITED):
+        return QueueFull(
+            f"the store in {path} could not be opened now ({said}); it is not damaged. The daemon needs a file "
+            "descriptor or two and address space (the setting for the store's map size) for each project: raise "
+            "`ulimit -n` or `ulimit -v`, and restart it",
+            path=path,
+        )
     if isinstance(error, lmdb.DiskError) or any(sign in said for sign in _FULL):
         return StorageFull(
             f"writing to the store in {path} failed ({said}) with {_free(path)} free; nothing of this "
@@ -35,7 +45,7 @@ def translate(error: Exception, path: Path) -> ReexError:
             path=path,
         )
     return StoreCorrupt(
-        f"the store in {path} cannot be used ({said}); other projects are not affected. "
+        f"the store in {path} cannot be used ({said}); other stores are not affected. "
         "Restore this one from a backup, or check the disk and its permissions",
         path=path,
     )

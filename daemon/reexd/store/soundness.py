@@ -41,6 +41,24 @@ def check_present(path: Path) -> None:
         )
 
 
+def check_catalogue_present(path: Path, projects: Path) -> None:
+    """Raises StoreCorrupt when the catalogue's file is gone or empty, and projects are there that it had records of.
+
+    LMDB would begin anew, and every folder of a project, being without a record, would be taken for a leftover.
+    """
+    data = path / "data.mdb"
+    if data.is_file() and data.stat().st_size > 0:
+        return
+    orphans = sorted(each.parent.name for each in projects.glob("*/data.mdb") if each.stat().st_size > 0)
+    if orphans:
+        raise StoreCorrupt(
+            f"{data} must hold the records of {len(orphans):,} projects ({', '.join(orphans[:3])}"
+            f"{', ...' if len(orphans) > 3 else ''}) but is {'empty' if data.is_file() else 'missing'}. Nothing of"
+            f" theirs was touched. Restore it from a backup; to begin anew, move {projects} away",
+            path=path,
+        )
+
+
 def check_length(environment: lmdb.Environment, path: Path) -> None:
     """Raises StoreCorrupt for a file that was cut short; lengthens one that is short and sound."""
     info = environment.info()
@@ -57,8 +75,8 @@ def check_length(environment: lmdb.Environment, path: Path) -> None:
     )
     if reading.returncode != 0:
         raise StoreCorrupt(
-            f"{data} must have {expected} bytes but has {found}: it was cut short. Restore the project from a "
-            "backup; other projects are not affected",
+            f"{data} must have {expected} bytes but has {found}: it was cut short. Restore it from a "
+            "backup; other stores are not affected",
             path=path,
         )
     os.truncate(data, expected)

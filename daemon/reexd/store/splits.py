@@ -11,7 +11,7 @@ from typing import NamedTuple
 import lmdb
 import numpy as np
 
-from reexd.errors import SplitNotFound, StoreCorrupt
+from reexd.errors import Conflict, InvalidInput, SplitNotFound, StoreCorrupt
 from reexd.records import CALIBRATION, TEST, TRAIN
 from reexd.store import keys, ranges
 from reexd.store.codecs.document import decode_members, encode_member
@@ -62,6 +62,19 @@ def find_or_create(txn: lmdb.Transaction, name: str) -> int:
     return number
 
 
+def rename(txn: lmdb.Transaction, name: str, new: str) -> None:
+    """Raises SplitNotFound, InvalidInput for one that every project has, Conflict where another one has the name."""
+    number = find(txn, name)
+    if name in _STANDING:
+        raise InvalidInput(f"train, calibration and test keep their names; received {name!r}")
+    other = next((each for each, known in names(txn).items() if known == new and each != number), None)
+    if other is not None and other >= len(_STANDING) and not counts(txn, other):
+        txn.delete(keys.split(other))  # what was in it is gone, and with it the name
+    elif other is not None:
+        raise Conflict(f"there is a split {new!r} already; move the documents of {name!r} into it", split=new)
+    txn.put(keys.split(number), utf8(new))
+
+
 def place(txn: lmdb.Transaction, split: int, document: int, label: int, revision: int) -> None:
     """Writes the member entry; counts are the caller's, who knows what was there before."""
     txn.put(keys.split_member(split, document), encode_member(label, revision))
@@ -97,8 +110,12 @@ def counts(txn: lmdb.Transaction, split: int) -> dict[int, int]:
 
 
 def summary(txn: lmdb.Transaction) -> dict[str, dict[int, int]]:
-    """Split name -> label -> documents, for every split; costs the number of counters, not of documents."""
-    return {name: counts(txn, number) for number, name in names(txn).items()}
+    """Split name -> label -> documents, for the standing splits and those that hold any; costs the number of counters,
+    not of documents."""
+    found = {number: counts(txn, number) for number in names(txn)}
+    return {
+        name: found[number] for number, name in names(txn).items() if found[number] or number < len(_STANDING)
+    }
 
 
 def members(txn: lmdb.Transaction, name: str) -> Members:

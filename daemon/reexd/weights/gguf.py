@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from reexd.errors import InvalidInput
-from reexd.weights.tensor import Tensor, corrupt
+from reexd.weights.tensor import Tensor, corrupt, opened
 
 Value = bool | int | float | str | list
 
@@ -65,7 +65,7 @@ def read(path: Path) -> Header:
     """
     if not path.stat().st_size:
         raise corrupt(path, "expected a GGUF file, it is empty")
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+    with opened(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         return _Reader(path, data).header()
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 
-from reexd.weights.tensor import Tensor, corrupt
+from reexd.weights.tensor import Tensor, corrupt, opened
 
 _HEADER_MAX_BYTES = 100 << 20  # the format's own limit
 ITEM_BYTES = {
@@ -24,8 +25,8 @@ def tensors(path: Path) -> list[Tensor]:
 
     Raises ModelCorrupt unless every tensor lies inside the file, and all of them fill it without overlap.
     """
-    size = path.stat().st_size
-    with path.open("rb") as file:
+    with opened(path) as file:
+        size = os.fstat(file.fileno()).st_size
         length = int.from_bytes(file.read(8), "little")
         if size < 8 or length > min(_HEADER_MAX_BYTES, size - 8):
             raise corrupt(path, f"a header of {length} bytes is declared in a file of {size}")

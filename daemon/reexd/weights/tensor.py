@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from reexd.errors import ModelCorrupt
 
@@ -23,6 +24,14 @@ class Tensor:
     def size(self) -> int:
         """Elements."""
         return math.prod(self.shape)
+
+
+def opened(path: Path) -> BinaryIO:
+    """For reading. Raises ModelCorrupt, also where it is there and closed to us."""
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise corrupt(path, error.strerror or "cannot be read") from error
 
 
 def corrupt(path: Path, what: str) -> ModelCorrupt:

@@ -253,6 +253,17 @@ def test_delete_asks_and_without_a_terminal_wants_yes(held, reexctl):
     assert reexctl("project", "delete", "s", "--yes", "--json").lines == [{"deleted": "s"}]
 
 
+def test_a_damaged_project_is_deleted_all_the_same(held, reexctl):
+    held.answers["GetProject"] = lambda request, context: held.abort(
+        context, grpc.StatusCode.DATA_LOSS, "it was cut short", "STORE_CORRUPT"
+    )
+    held.answers["DeleteProject"] = lambda request, context: projects_pb2.DeleteProjectResponse()
+    assert reexctl("project", "delete", "s", "--yes", "--json").lines == [{"deleted": "s"}]
+    asked = reexctl("project", "delete", "s")
+    assert asked.code == 2
+    assert "it was cut short" in asked.err and "all that its damaged store holds" in asked.err
+
+
 def test_prepare_needs_no_daemon(home, capsys, tmp_path):
     from reex.cli.main import run
 

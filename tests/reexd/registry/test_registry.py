@@ -1,5 +1,6 @@
 """What is known, what is installed, whether it is whole."""
 
+import errno
 import json
 import re
 from pathlib import Path
@@ -182,6 +183,21 @@ def test_a_damaged_manifest_is_said_and_listed(cut_off, folder, models, tiny, da
     (listed,) = cut_off.known()
     assert not listed.installed
     assert "reex.json" in listed.problem
+
+
+def test_a_folder_that_is_closed_to_us_is_said_and_listed(cut_off, folder, models, monkeypatch):
+    cut_off.pull(str(folder))
+    is_dir = Path.is_dir
+
+    def refused(path):
+        if path.parent == models:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return is_dir(path)
+
+    monkeypatch.setattr(Path, "is_dir", refused)
+    with pytest.raises(ModelCorrupt, match="Permission denied"):
+        cut_off.find("tiny")
+    assert all("Permission denied" in each.problem for each in cut_off.known())
 
 
 def test_a_folder_put_there_by_hand_is_a_model(models, folder, tiny):

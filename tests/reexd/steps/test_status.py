@@ -52,6 +52,25 @@ def test_an_empty_project_has_its_standing_splits(served, project):
         served.client.status("absent")
 
 
+def test_a_damaged_record_is_shown_and_blocks_no_other(fresh, new_project, corpus, fast):
+    daemon = fresh()
+    sound, broken = new_project(daemon), new_project(daemon)
+    for project in (sound, broken):
+        daemon.upload(project, corpus(30), "train")
+    daemon.train(broken, **fast)
+    assert daemon.stop() == 0
+    file = daemon.home / "store" / "projects" / broken / "data.mdb"
+    stored = file.read_bytes()
+    assert b'"settings": {' in stored
+    file.write_bytes(stored.replace(b'"settings": {', b'"settings"; {'))
+    daemon.start()
+    found = {status.project.name: status for status in daemon.client.status().projects}
+    assert found[sound].problem == ""
+    assert "no JSON" in found[broken].problem
+    with pytest.raises(errors.DataLoss):
+        daemon.client.query(broken, "profit rose")
+
+
 @pytest.mark.parametrize("damage", ["garbage", "empty", "cut", "absent"])
 def test_a_damaged_project_is_shown_and_blocks_no_other(fresh, new_project, corpus, damage):
     daemon = fresh()

@@ -11,7 +11,7 @@ import threading
 import pytest
 from reex import errors
 from reexd.records import JobState
-from reexd.store import checkpoints, references, spaces
+from reexd.store import checkpoints, keys, references, spaces
 from reexd.store import jobs as store_jobs
 from reexd.store.environment import Environment
 
@@ -33,6 +33,20 @@ def weights(job) -> str:
 
 def status(daemon, project: str):
     return daemon.client.status(project).projects[0]
+
+
+def test_a_document_that_is_listed_and_not_stored_ends_the_training(fresh, new_project, corpus, fast):
+    daemon = fresh()
+    project = new_project(daemon)
+    daemon.upload(project, corpus(30), "train")
+    assert daemon.stop() == 0
+    store = Environment(daemon.home / "store" / "projects" / project)
+    store.write(lambda txn: txn.delete(keys.document(7)))
+    store.close()
+    daemon.start()
+    job = daemon.ended(daemon.client.train(project, **fast).name)
+    assert job.state == "failed"
+    assert "the store is damaged" in job.error
 
 
 def test_a_retraining_never_runs_the_language_model(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from reexd.errors import InvalidName, ProjectExists, ProjectNotFound, StoreCorrupt
+from reexd.errors import InvalidName, ProjectExists, ProjectNotFound, StorageFull, StoreCorrupt
 from reexd.records import Document, Project
 from reexd.store import documents
 from reexd.store.catalogue import Catalogue
@@ -91,6 +91,24 @@ def test_what_a_crash_left_is_swept_when_the_catalogue_opens(tmp_path: Path) -> 
     catalogue.close()
 
 
+@pytest.mark.parametrize("lost", [Path.unlink, lambda file: file.write_bytes(b"")], ids=["missing", "empty"])
+def test_projects_without_their_catalogue_are_no_leftovers(tmp_path: Path, lost) -> None:
+    catalogue = opened(tmp_path)
+    catalogue.create(project("p"))
+    catalogue.open("p").write(lambda txn: documents.upsert(txn, [Document("a", "text")]))
+    catalogue.close()
+    file = tmp_path / "catalogue" / "data.mdb"
+    kept = file.read_bytes()
+    lost(file)
+    with pytest.raises(StoreCorrupt, match=r"records of 1 projects \(p\)"):
+        opened(tmp_path)
+    file.write_bytes(kept)
+    catalogue = opened(tmp_path)
+    with catalogue.open("p").read() as txn:
+        assert documents.get(txn, "a").text == "text"
+    catalogue.close()
+
+
 def test_one_broken_project_leaves_the_others_alone(tmp_path: Path) -> None:
     catalogue = opened(tmp_path)
     catalogue.create(project("good"))
@@ -99,7 +117,7 @@ def test_one_broken_project_leaves_the_others_alone(tmp_path: Path) -> None:
     (tmp_path / "projects" / "bad" / "data.mdb").write_bytes(bytes(8192))
     catalogue = opened(tmp_path)
     for _ in range(2):
-        with pytest.raises(StoreCorrupt, match="other projects are not affected"):
+        with pytest.raises(StoreCorrupt, match="other stores are not affected"):
             catalogue.open("bad")
     assert catalogue.open("good").write(lambda txn: documents.upsert(txn, [Document("a", "text")]))
     catalogue.delete("bad")
@@ -116,6 +134,28 @@ def test_a_call_under_which_its_project_is_deleted_hears_so(tmp_path: Path) -> N
         pass
     with pytest.raises(ProjectNotFound, match="no project 'p'"):
         environment.write(lambda txn: documents.upsert(txn, [Document("a", "text")]))
+    catalogue.close()
+
+
+def test_a_project_is_deleted_where_only_that_makes_room(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue = opened(tmp_path)
+    catalogue.create(project("large"))
+    catalogue.create(project("other"))
+    write = catalogue.environment.write
+
+    def full_until_it_is_gone(work):
+        if (tmp_path / "projects" / "large").exists() or list((tmp_path / "trash").iterdir()):
+            raise StorageFull("no room")
+        return write(work)
+
+    monkeypatch.setattr(catalogue.environment, "write", full_until_it_is_gone)
+    catalogue.delete("large")
+    assert [p.name for p in catalogue.listed()] == ["other"]
+    catalogue.close()
+    catalogue = opened(tmp_path)
+    assert [p.name for p in catalogue.listed()] == ["other"]
     catalogue.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -76,7 +77,7 @@ CLASSIFIERS = st.builds(
     standard_deviation=REAL,
     neighbors_max=U32,
     regions=tuples(st.builds(Region, REAL, REAL, tuples(REAL))),
-    training_json=TEXT,
+    training_json=st.dictionaries(TEXT, I32).map(json.dumps) | st.just(""),
     created_at=REAL,
     pooling=TEXT,
     document_prefix=TEXT,
@@ -291,6 +292,13 @@ def test_garbage_is_read_or_is_store_corrupt(decode: Callable[[bytes], object], 
         decode(raw)
     except StoreCorrupt as error:
         assert "damaged" in error.message
+
+
+@given(CLASSIFIERS)
+def test_a_training_record_that_is_no_json_is_store_corrupt(record: Classifier) -> None:
+    raw = classifier.encode_classifier(replace(record, training_json='{"seed" 1}'))
+    with pytest.raises(StoreCorrupt, match="no JSON"):
+        classifier.decode_classifier(raw)
 
 
 @given(DOCUMENTS, st.data())

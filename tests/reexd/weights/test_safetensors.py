@@ -15,6 +15,12 @@ def test_what_a_sound_file_declares(tiny_bert):
     assert found[-1].end == (tiny_bert.folder / "model.safetensors").stat().st_size
 
 
+def test_a_file_that_cannot_be_read_is_named(tmp_path):
+    (tmp_path / "model.safetensors").mkdir()  # root may read everything else
+    with pytest.raises(ModelCorrupt, match=r"model.safetensors: Is a directory"):
+        safetensors.tensors(tmp_path / "model.safetensors")
+
+
 def broken(tiny_models, tmp_path, change):
     """A tiny model with `change(header, data)` applied to its safetensors file."""
     files = tiny_models.write_tiny_bert(tmp_path / "broken")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import struct
 
+from reexd.errors import StoreCorrupt
 from reexd.records import Classifier, Region
 from reexd.store.codecs.fields import U32, Buffer, Reader, Writer
 
@@ -40,6 +42,16 @@ def encode_classifier(classifier: Classifier) -> bytes:
     return writer.string(classifier.pooling).string(classifier.document_prefix).finish()
 
 
+def _check_json(text: str) -> None:
+    """Whoever reads the training record goes on from here, and knows nothing of stores. A member has none."""
+    try:
+        json.loads(text or "{}")
+    except ValueError as error:
+        raise StoreCorrupt(
+            f"classifier: the training record is no JSON ({error}); the store is damaged"
+        ) from error
+
+
 def decode_classifier(buffer: Buffer) -> Classifier:
     reader = Reader(buffer, "classifier")
     numbers = reader.unpack(_NUMBERS)
@@ -55,6 +67,7 @@ def decode_classifier(buffer: Buffer) -> Classifier:
     pooling = "" if reader.ended else reader.string()
     document_prefix = "" if reader.ended else reader.string()
     reader.end()
+    _check_json(training_json)
     return Classifier(
         version=version,
         classes=classes,

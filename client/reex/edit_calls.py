@@ -1,0 +1,108 @@
+"""Edits of stored documents and splits over the wire: what both clients ask.
+
+`EditCalls` and `AsyncEditCalls` are the parts of `Client` and `AsyncClient` that edit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from reex import convert, types
+from reex.calls import Call, build
+from reex.v1 import documents_pb2, documents_pb2_grpc
+
+
+def edit_documents(
+    project: str,
+    ids: str | Sequence[str],
+    split: str | None,
+    label: int | None,
+    changes: dict[str, Any],
+    validate_only: bool,
+) -> Call[types.DocumentEdit]:
+    given = {name: value for name, value in changes.items() if value is not None}
+    fields = {
+        "label_name" if name == "label" and isinstance(value, str) else name: value
+        for name, value in given.items()
+    }
+    request = build(
+        documents_pb2.EditDocumentsRequest,
+        project=project,
+        ids=[ids] if isinstance(ids, str) else ids,
+        split=split or "",
+        label=label,
+        changes=build(documents_pb2.Document, **fields),
+        validate_only=validate_only,
+    )
+    request.update_mask.paths.extend(given)
+    return Call(documents_pb2_grpc.DocumentServiceStub, "EditDocuments", convert.document_edit, request)
+
+
+def rename_split(project: str, split: str, new_name: str) -> Call[None]:
+    request = build(documents_pb2.RenameSplitRequest, project=project, split=split, new_name=new_name)
+    return Call(documents_pb2_grpc.DocumentServiceStub, "RenameSplit", lambda _: None, request)
+
+
+class EditCalls:
+    """The part of `Client` that edits documents and splits."""
+
+    _call: Any
+
+    def edit_documents(
+        self,
+        project: str,
+        ids: str | Sequence[str] = (),
+        *,
+        split: str | None = None,
+        label: int | None = None,
+        set_label: int | str | None = None,
+        set_split: str | None = None,
+        set_info: str | None = None,
+        set_group: str | None = None,
+        validate_only: bool = False,
+        timeout: float = float("inf"),
+    ) -> types.DocumentEdit:
+        """Set labels, splits, info or groups of documents by id, at most 1,000, or of all of a split, or of those of it
+        that have `label` now; `validate_only` counts them.
+
+        `set_label`: a class, its name, -1 or -99. Uploads keep it unless told otherwise. A version that used documents
+        whose label changes, or that leave train and calibration, answers on and is stale. Ids that no document has are
+        in the result, and no error. Raises NotFound, InvalidLabel, InvalidName, and InvalidArgument unless exactly one
+        of `ids` and `split` is given and something is set.
+        """
+        changes = {"label": set_label, "split": set_split, "info": set_info, "group": set_group}
+        return self._call(edit_documents(project, ids, split, label, changes, validate_only), timeout)
+
+    def rename_split(self, project: str, split: str, new_name: str, *, timeout: float | None = None) -> None:
+        """Raises NotFound, InvalidName, Conflict where there is a split of that name, and InvalidArgument for train,
+        calibration and test."""
+        self._call(rename_split(project, split, new_name), timeout)
+
+
+class AsyncEditCalls:
+    """The part of `AsyncClient` that edits documents and splits; see `EditCalls`."""
+
+    _call: Any
+
+    async def edit_documents(
+        self,
+        project: str,
+        ids: str | Sequence[str] = (),
+        *,
+        split: str | None = None,
+        label: int | None = None,
+        set_label: int | str | None = None,
+        set_split: str | None = None,
+        set_info: str | None = None,
+        set_group: str | None = None,
+        validate_only: bool = False,
+        timeout: float = float("inf"),
+    ) -> types.DocumentEdit:
+        changes = {"label": set_label, "split": set_split, "info": set_info, "group": set_group}
+        return await self._call(edit_documents(project, ids, split, label, changes, validate_only), timeout)
+
+    async def rename_split(
+        self, project: str, split: str, new_name: str, *, timeout: float | None = None
+    ) -> None:
+        await self._call(rename_split(project, split, new_name), timeout)
