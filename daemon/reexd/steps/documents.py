@@ -36,7 +36,7 @@ class Documents:
         with self._catalogue.open(project).read() as txn:
             return documents.get(txn, id)
 
-    def list(self, project: str, split: str, label: int | None, after: int, limit: int) -> list[Document]:
+    def list(self, project: str, split: str, label: int | None, after: int, limit: int) -> documents.Page:
         """In upload order, numbers above `after`; of one split and one label when given. Raises SplitNotFound."""
         with self._catalogue.open(project).read() as txn:
             return documents.page(txn, split or None, label=label, after=after, limit=limit, with_text=True)

@@ -21,6 +21,8 @@ from reexd.store import attributes, keys, meta, predictions, ranges, references,
 from reexd.store.codecs import document as codec
 from reexd.store.codecs.fields import decode_u64, encode_u64, text, utf8
 
+PAGE_CHARACTERS_MAX = 4 << 20  # beyond them a page ends with the document that brought them
+
 
 class States(NamedTuple):
     """What staleness asks of many documents; a deleted one has revision -1, label and split 0."""
@@ -33,6 +35,11 @@ class States(NamedTuple):
 class Upserted(NamedTuple):
     outcomes: list[Outcome]
     kept_labels: int  # documents that keep a label which a person set, though they were sent with another one
+
+
+class Page(NamedTuple):
+    documents: list[Document]
+    more: bool  # others follow the last one
 
 
 def upsert(
@@ -92,8 +99,8 @@ def page(
     after: int = -1,
     limit: int = 100,
     with_text: bool = False,
-) -> list[Document]:
-    """Up to `limit` documents in the order of their numbers, from the one after number `after`.
+) -> Page:
+    """Up to `limit` documents in the order of their numbers, from the one after number `after`; fewer long ones.
 
     Costs the page, whatever the size of the project; with a label, the records passed over too. Raises
     SplitNotFound.
@@ -105,16 +112,17 @@ def page(
         prefix, start = keys.split_members(split_number), keys.split_member(split_number, after + 1)
     split_names = splits.names(txn)
     found: list[Document] = []
+    characters = 0
     for key in ranges.keys(txn, prefix, start=start):
-        if len(found) >= limit:
-            break
         number = keys.number_of(key)
         value = txn.get(keys.document(number))
         if label is not None and codec.decode_document_header(value).label != label:
             continue
-        record = codec.decode_document(value)
-        found.append(_document(txn, number, record, split_names, with_text))
-    return found
+        if len(found) >= limit or characters >= PAGE_CHARACTERS_MAX:
+            return Page(found, more=True)
+        found.append(_document(txn, number, codec.decode_document(value), split_names, with_text))
+        characters += len(found[-1].text) + len(found[-1].extra_json)
+    return Page(found, more=False)
 
 
 def read_many(txn: lmdb.Transaction, numbers: Sequence[int] | np.ndarray) -> list[Document]:

@@ -175,3 +175,20 @@ def test_a_deletion_that_waits_for_a_reader_holds_up_no_other_project(tmp_path: 
     assert catalogue.open("slow").write(lambda txn: documents.upsert(txn, [Document("a", "text")])).outcomes
     assert list((tmp_path / "trash").iterdir()) == []
     catalogue.close()
+
+
+def test_an_open_project_is_had_while_another_is_created(tmp_path: Path) -> None:
+    """Questions ask for theirs on the event loop: none waits for a disk."""
+    catalogue = opened(tmp_path)
+    catalogue.create(project("a"))
+    catalogue.close()
+    catalogue = opened(tmp_path)
+    assert catalogue.at_hand("a") is None
+    environment = catalogue.open("a")
+    with ThreadPoolExecutor(1) as threads, catalogue._lock:  # as who creates, changes or deletes one has it
+        assert threads.submit(catalogue.open, "a").result(timeout=30) is environment
+        assert threads.submit(catalogue.at_hand, "a").result(timeout=30) is environment
+    catalogue.delete("a")
+    with pytest.raises(ProjectNotFound):
+        catalogue.at_hand("a")
+    catalogue.close()
