@@ -17,9 +17,8 @@ from itertools import accumulate, groupby
 from reex.checking import Checker
 from reex.errors import InvalidArgument, InvalidSetting
 from reex.reading import OpenSource
-from reex.types import Rejection
+from reex.types import SPLITS, Rejection
 
-SPLITS = ("train", "calibration", "test")
 PREFIX = "auto:"
 EXAMPLE = "auto:80/10/10"
 _BELOW_ONE = math.nextafter(1.0, 0.0)

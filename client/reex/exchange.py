@@ -176,8 +176,8 @@ class AsyncExchange:
         try:
             async with aclosing(self._results(call)) as parts:
                 async for part in parts:
-                    await asyncio.to_thread(writing.write, part)
-            return await asyncio.to_thread(writing.publish)
+                    await _to_its_end(writing.write, part)
+            return await _to_its_end(writing.publish)
         finally:
             writing.discard()
 
@@ -189,6 +189,16 @@ class AsyncExchange:
         except ReexError as error:
             raise sending.failure or error from None
         return call.convert(sending.complete(answer))
+
+
+async def _to_its_end(work: Callable[..., T], *args: Any) -> T:
+    """In a thread. Cancelled, it is waited for all the same: what it writes is removed next, or has its name."""
+    running = asyncio.ensure_future(asyncio.to_thread(work, *args))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
 
 
 class _Sending:

@@ -153,7 +153,7 @@ class NewFolder:
             _sync(file)
         _sync(self._building)
         free(self._path, self._path.suffix)
-        self._building.chmod(0o777 & ~umask())
+        self._building.chmod(_mode_below(self._building))
         self._building.rename(self._path)
         _sync(self._path.parent)
         return self._path
@@ -171,7 +171,10 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def umask() -> int:
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+def _mode_below(folder: Path) -> int:
+    """What a new folder may be used for. The umask cannot be read but by setting it, for all threads of the process."""
+    probe = folder / "mode"
+    probe.mkdir()
+    mode = stat.S_IMODE(probe.stat().st_mode) & 0o777
+    probe.rmdir()
+    return mode

@@ -25,8 +25,10 @@ Source: TypeAlias = str | os.PathLike[str] | BinaryIO | DataFrame | Iterable[Map
 
 JSON_LINES, CSV, TSV, PARQUET = "jsonl", "csv", "tsv", "parquet"
 FORMATS = (JSON_LINES, CSV, TSV, PARQUET)
-_SUFFIXES = {".jsonl": JSON_LINES, ".ndjson": JSON_LINES, ".json": JSON_LINES, ".csv": CSV, ".tsv": TSV}
-_SUFFIXES |= {".parquet": PARQUET}
+_SUFFIXES = {
+    **dict.fromkeys((".jsonl", ".ndjson", ".json"), JSON_LINES),
+    **{f".{form}": form for form in (CSV, TSV, PARQUET)},
+}
 _DELIMITERS = {CSV: ",", TSV: "\t"}
 
 # In JSON one byte of text may be written as six (\u001f), and a line holds a few small fields beside its

@@ -71,18 +71,21 @@ class DataFrame(Protocol):
 
 def rows_of_frame(frame: DataFrame) -> Iterator[Row]:
     """Every row of a data frame, in order. Raises InvalidArgument without the library, for columns that Arrow has no
-    type for, and without a `document` among them."""
+    type for, without a `document` among them, and where a stream of one breaks off."""
     arrow = _arrow("data frames")
     try:
         reader = arrow.RecordBatchReader.from_stream(frame)
     except (arrow.ArrowException, ValueError, TypeError) as error:
         raise InvalidArgument(f"a data frame that Arrow cannot carry: {_first_line(error)}") from None
     plain, number = _plain(arrow, reader.schema), 0
-    for batch in reader:
-        for start in range(0, batch.num_rows, _BATCH_ROWS):
-            for line in _lines(batch.slice(start, _BATCH_ROWS), plain):
-                number += 1
-                yield Row(number, line)
+    try:
+        for batch in reader:
+            for start in range(0, batch.num_rows, _BATCH_ROWS):
+                for line in _lines(batch.slice(start, _BATCH_ROWS), plain):
+                    number += 1
+                    yield Row(number, line)
+    except (arrow.ArrowException, OSError, ValueError) as error:
+        raise InvalidArgument(f"the data frame ends after row {number:,}: {_first_line(error)}") from None
 
 
 def write_parquet(stream: Any, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:

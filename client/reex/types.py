@@ -14,6 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+SPLITS = ("train", "calibration", "test")  # that every project has
 UNLABELLED = -1
 OUT_OF_DISTRIBUTION = -99
 
@@ -112,9 +113,7 @@ class UploadResult(Record):
     vectors: int = 0  # documents whose hidden states came with a .sdmdataset
     moved: int = 0  # of those replaced, out of another split
     splits: dict[str, int] = field(default_factory=dict)  # of a divided file, its documents by split
-    kept_labels: int = (
-        0  # documents that keep a label set in the daemon since, and were sent with another one
-    )
+    kept_labels: int = 0  # documents that keep a label set in the daemon since, and were sent with another
 
 
 @dataclass(frozen=True, slots=True)

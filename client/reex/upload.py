@@ -15,11 +15,11 @@ from dataclasses import dataclass
 
 from reex import convert
 from reex.checking import Checker
-from reex.dividing import SPLITS, Division
+from reex.dividing import Division
 from reex.errors import Internal, InvalidArgument, InvalidName, NotFound, ReexError
 from reex.reading import OpenSource
 from reex.status import ServerInfo
-from reex.types import Rejection, UploadProgress, UploadResult
+from reex.types import SPLITS, Rejection, UploadProgress, UploadResult
 from reex.v1 import documents_pb2
 
 REJECTIONS_KEPT = 1000

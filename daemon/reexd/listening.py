@@ -47,9 +47,7 @@ class Listener:
         self._held = held
         self._services = tuple(services)
         self._options = [("grpc.max_receive_message_length", message_max_bytes), ("grpc.so_reuseport", 0)]
-        self._bound: list[
-            _Bound
-        ] = []  # the last one can be found; those before still serve who had found them
+        self._bound: list[_Bound] = []  # the last can be found; those before serve on whoever had found them
 
     def bind(self) -> None:
         """Raises InvalidSetting when something else stands in the way."""

@@ -313,4 +313,6 @@ async def _hourly(housekeeping: Housekeeping) -> None:
             await asyncio.to_thread(housekeeping.run)
         except ReexError as error:  # a full disk, say
             logger.warning("housekeeping was left unfinished: %s", error.message)
+        except Exception:  # a defect must not be the end of it
+            logger.exception("housekeeping was left unfinished")
         await asyncio.sleep(HOUSEKEEPING_INTERVAL_S)

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from reex import AsyncClient, errors
 from reex.checking import Checker
-from reex.dividing import SPLITS, divide, shares_of
+from reex.dividing import divide, shares_of
 from reex.reading import OpenSource
+from reex.types import SPLITS
 
 from tests.reex.conftest import LIMITS
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,56 @@ def test_an_export_that_breaks_off_leaves_nothing(client: Client, daemon: Any, t
     with pytest.raises(errors.NotFound):
         client.export_classifier("p", tmp_path / "out.sdmkitmodel")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_cancelled_export_is_not_removed_while_it_is_given_its_name(
+    daemon: Any, socket: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In its thread: between the two half of a folder could stand under the name of the whole."""
+    begun, go_on, told = threading.Event(), threading.Event(), []
+    publish, discard = portable.NewFolder.publish, portable.NewFolder.discard
+
+    def published(self: portable.NewFolder) -> Path:
+        begun.set()
+        go_on.wait(60)
+        found = publish(self)
+        told.append("published")
+        return found
+
+    def discarded(self: portable.NewFolder) -> None:
+        told.append("discarded")
+        discard(self)
+
+    monkeypatch.setattr(portable.NewFolder, "publish", published)
+    monkeypatch.setattr(portable.NewFolder, "discard", discarded)
+    daemon.answers["ExportClassifier"] = lambda request, context: parts_of(CONTENT)
+    target = tmp_path / "out.sdmkitmodel"
+
+    async def cancelled() -> None:
+        async with AsyncClient(socket) as client:
+            export = asyncio.create_task(client.export_classifier("p", target))
+            await asyncio.to_thread(begun.wait, 60)
+            export.cancel()
+            asyncio.get_running_loop().call_later(0.2, go_on.set)
+            with pytest.raises(asyncio.CancelledError):
+                await export
+
+    asyncio.run(cancelled())
+    assert told == ["published", "discarded"]
+    assert content_of(target) == CONTENT
+
+
+def test_the_umask_of_the_process_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It belongs to all threads, and two that set it at a time could leave the wrong one."""
+    before = os.umask(0o027)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "umask", lambda _: pytest.fail("the umask was set"))
+            target = portable.publish(tmp_path / "out.sdmkitmodel", iter([("manifest.json", b"{}")]))
+    finally:
+        os.umask(before)
+    assert target.stat().st_mode & 0o777 == 0o750
+    assert content_of(target) == {"manifest.json": b"{}"}
 
 
 def test_nothing_is_overwritten_not_even_what_came_meanwhile(tmp_path: Path) -> None:

@@ -190,3 +190,13 @@ def test_a_data_frame_that_arrow_cannot_carry_is_refused(client):
         client.upload("p", pandas.DataFrame({"document": ["a"], "thing": [object()]}), "train")
     with pytest.raises(errors.InvalidArgument, match="column named document"):
         client.upload("p", pandas.DataFrame({"text": ["a"]}), "train")
+
+
+def test_a_stream_that_breaks_off_is_told_with_the_rows_before_it(daemon, client):
+    def batches():
+        yield arrow.record_batch({"document": ["first", "second"]})
+        raise ValueError("the source is gone")
+
+    reader = arrow.RecordBatchReader.from_batches(arrow.schema({"document": arrow.string()}), batches())
+    with pytest.raises(errors.InvalidArgument, match=r"ends after row 2: .*the source is gone"):
+        client.upload("p", reader, "train")

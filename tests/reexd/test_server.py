@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -11,6 +12,7 @@ import stat
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import grpc
 import pytest
@@ -20,6 +22,7 @@ from reex import daemon as starting
 from reex import errors, health
 from reex.running import running
 from reex.v1 import jobs_pb2, jobs_pb2_grpc
+from reexd import server
 
 SERVICES = {
     f"reex.v1.{name}Service"
@@ -318,3 +321,22 @@ def test_full_collections_pass_over_what_the_daemon_began_with(fresh, monkeypatc
     assert daemon.stop() == 0
     frozen, walked = map(int, said.read_text().split())
     assert frozen > 10 * walked
+
+
+def test_housekeeping_outlives_a_defect(monkeypatch):
+    monkeypatch.setattr(server, "HOUSEKEEPING_INTERVAL_S", 0.001)
+    ran, again = [], threading.Event()
+
+    def run():
+        ran.append(1)
+        if len(ran) > 1:
+            again.set()
+        raise OSError("not an error that is declared")
+
+    async def hourly():
+        task = asyncio.create_task(server._hourly(SimpleNamespace(run=run)))
+        await asyncio.to_thread(again.wait, 30)
+        task.cancel()
+
+    asyncio.run(hourly())
+    assert again.is_set()

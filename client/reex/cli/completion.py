@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from reex.errors import ReexError
+from reex.types import SPLITS
 
 if TYPE_CHECKING:
     from reex import Client
@@ -41,7 +42,7 @@ def splits(ctx: typer.Context, incomplete: str) -> list[str]:
     """Of the project already on the command line, and the three that always stand."""
     project = ctx.params.get("name") or ""
     known = _names(incomplete, lambda client: [each.split for each in client.split_summary(project)])
-    standing = [name for name in ("train", "calibration", "test") if name.startswith(incomplete)]
+    standing = [name for name in SPLITS if name.startswith(incomplete)]
     return list(dict.fromkeys(standing + known))
 
 

@@ -1,4 +1,4 @@
-"""What is asked before something is deleted."""
+"""What is asked before something is deleted, or changed at large."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ def confirm(question: str) -> None:
     if not sys.stdin.isatty():
         raise typer.BadParameter(f"{question} Nobody is there to ask: say --yes")
     if not typer.confirm(question, err=True):
-        output.note("nothing was deleted")
+        output.note("nothing was changed")
         raise typer.Exit(exits.CANCELLED)

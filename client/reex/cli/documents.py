@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reex.cli import completion, edit, exits, output, views
+from reex.cli import completion, edit, views
 from reex.cli.confirm import confirm
-from reex.cli.options import AsJson, Name, example
+from reex.cli.options import AsJson, Ids, Name, WholeSplit, Yes, example
 from reex.cli.session import connected, label_of
 
 if TYPE_CHECKING:
-    from reex.types import DocumentDeletion
+    pass
 
 app = typer.Typer(no_args_is_help=True, help="Documents as they are stored.")
 
@@ -63,17 +63,12 @@ app.command(epilog=edit.EXAMPLES)(edit.edit)
 )
 def delete(
     name: Name,
-    ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="Documents by their ids.")
-    ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option("--split", help="Every document of this split.", autocompletion=completion.splits),
-    ] = None,
+    ids: Ids = None,
+    split: WholeSplit = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be deleted, delete nothing.")
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Delete documents with their predictions. Versions that were trained on them answer on, and are stale."""
@@ -83,23 +78,9 @@ def delete(
         found = client.delete_documents(name, ids or (), split=split, validate_only=True)
         if found.deleted and not dry_run:
             if not yes:
-                confirm(f"delete {_count(found)} of {name}?{_used(found, 'would be stale')}")
+                confirm(
+                    f"delete {edit.counted(found.deleted)} of {name}?{edit.used(found, 'would be stale')}"
+                )
             found = client.delete_documents(name, ids or (), split=split)
-    for each in found.missing_ids:
-        output.note(f"there is no document with the id {output.safe(repr(each))}")
-    done = f"would delete {_count(found)}." if dry_run else f"deleted {_count(found)}."
-    views.done(found.to_dict(), done + _used(found, "would be stale" if dry_run else "is stale"), as_json)
-    if found.missing_ids:
-        raise typer.Exit(exits.NOT_FOUND)
-
-
-def _count(found: DocumentDeletion) -> str:
-    return f"{found.deleted:,} document{'' if found.deleted == 1 else 's'}"
-
-
-def _used(found: DocumentDeletion, becomes: str) -> str:
-    if not found.used_by_live:
-        return ""
-    return (
-        f" {found.classifier}, the live version, was made from {found.used_by_live:,} of them and {becomes}."
-    )
+    done = f"{'would delete' if dry_run else 'deleted'} {edit.counted(found.deleted)}."
+    edit.end(found, done + edit.used(found, "would be stale" if dry_run else "is stale"), as_json)

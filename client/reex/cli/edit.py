@@ -8,12 +8,12 @@ import typer
 
 from reex.cli import completion, exits, output, views
 from reex.cli.confirm import confirm
-from reex.cli.options import AsJson, Name, example
+from reex.cli.options import AsJson, Ids, Name, WholeSplit, WouldChange, Yes, example
 from reex.cli.session import connected, label_of
 
 if TYPE_CHECKING:
     from reex import Client
-    from reex.types import DocumentEdit
+    from reex.types import DocumentDeletion, DocumentEdit
 
 EXAMPLES = example(
     "reexctl documents edit sentiment review-17 review-18 --set-label positive",
@@ -23,13 +23,8 @@ EXAMPLES = example(
 
 def edit(
     name: Name,
-    ids: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID]...", help="Documents by their ids.")
-    ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option("--split", help="Every document of this split.", autocompletion=completion.splits),
-    ] = None,
+    ids: Ids = None,
+    split: WholeSplit = None,
     label: Annotated[
         str | None,
         typer.Option(
@@ -52,10 +47,8 @@ def edit(
     set_group: Annotated[
         str | None, typer.Option("--set-group", metavar="TEXT", help="The new group.")
     ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be changed, change nothing.")
-    ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    dry_run: WouldChange = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Set the label, split, info or group of documents, by id or all of a split.
@@ -86,24 +79,29 @@ def run(
     found = client.edit_documents(name, ids, validate_only=rehearse, **options)
     if rehearse and not dry_run:
         if found.changed:
-            confirm(f"change {_count(found.changed)} of {name}?{_used(found, 'would be stale')}")
+            confirm(f"change {counted(found.changed)} of {name}?{used(found, 'would be stale')}")
         found = client.edit_documents(name, ids, **options)
-    for each in found.missing_ids:
-        output.note(f"there is no document with the id {output.safe(repr(each))}")
-    said = f"{'would change' if dry_run else 'changed'} {_count(found.changed)}"
+    said = f"{'would change' if dry_run else 'changed'} {counted(found.changed)}"
     if found.unchanged:
         said += f"; {found.unchanged:,} {'is' if found.unchanged == 1 else 'are'} so already"
-    said += "." + _used(found, "would be stale" if dry_run else "is stale")
+    end(found, f"{said}.{used(found, 'would be stale' if dry_run else 'is stale')}", as_json)
+
+
+def end(found: DocumentEdit | DocumentDeletion, said: str, as_json: bool) -> None:
+    """What was done, and the ids that no document has; exit code 3 where there are such."""
+    for each in found.missing_ids:
+        output.note(f"there is no document with the id {output.safe(repr(each))}")
     views.done(found.to_dict(), said, as_json)
     if found.missing_ids:
         raise typer.Exit(exits.NOT_FOUND)
 
 
-def _count(documents: int) -> str:
+def counted(documents: int) -> str:
     return f"{documents:,} document{'' if documents == 1 else 's'}"
 
 
-def _used(found: DocumentEdit, becomes: str) -> str:
+def used(found: DocumentEdit | DocumentDeletion, becomes: str) -> str:
+    """That the live version is concerned, as a sentence to follow; empty where it is not."""
     if not found.used_by_live:
         return ""
     return (

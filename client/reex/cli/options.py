@@ -16,6 +16,13 @@ Name = Annotated[
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print JSON: an object, or one a line where results are many.")
 ]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="Documents by their ids.")]
+WholeSplit = Annotated[
+    str | None,
+    typer.Option("--split", help="Every document of this split.", autocompletion=completion.splits),
+]
+WouldChange = Annotated[bool, typer.Option("--dry-run", help="Say what would be changed, change nothing.")]
 Neighbors = Annotated[
     int,
     typer.Option(

@@ -9,7 +9,7 @@ import typer
 
 from reex.cli import completion, output, views
 from reex.cli.confirm import confirm
-from reex.cli.options import AsJson, Name, example
+from reex.cli.options import AsJson, Name, Yes, example
 from reex.cli.session import connected
 from reex.errors import DataLoss
 
@@ -183,7 +183,7 @@ def _held(client: Client, name: str) -> str:
 @app.command(epilog=example("reexctl project delete old-experiment --yes"))
 def delete(
     name: Name,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Delete a project with its documents, classifiers and predictions."""

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from reex.cli import completion, documents, edit, views
-from reex.cli.options import AsJson, Name, example
+from reex.cli.options import AsJson, Name, WouldChange, Yes, example
 from reex.cli.session import connected, label_of
 
 app = typer.Typer(no_args_is_help=True, help="Splits: train, calibration, test, and any other.")
@@ -15,8 +15,6 @@ app = typer.Typer(no_args_is_help=True, help="Splits: train, calibration, test, 
 Split = Annotated[
     str, typer.Argument(metavar="SPLIT", help="Name of a split.", autocompletion=completion.splits)
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be changed, change nothing.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @app.callback()
@@ -63,7 +61,7 @@ def transfer(
         str | None,
         typer.Option("--label", help="Only this class: its name or index; -1 unlabelled, -99 none."),
     ] = None,
-    dry_run: DryRun = False,
+    dry_run: WouldChange = False,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
@@ -76,7 +74,7 @@ def transfer(
 
 @app.command(epilog=example("reexctl split delete sentiment incoming"))
 def delete(
-    name: Name, split: Split, dry_run: DryRun = False, yes: Yes = False, as_json: AsJson = False
+    name: Name, split: Split, dry_run: WouldChange = False, yes: Yes = False, as_json: AsJson = False
 ) -> None:
     """Delete the documents of a split, like `documents delete --split`."""
     documents.delete(name, split=split, dry_run=dry_run, yes=yes, as_json=as_json)

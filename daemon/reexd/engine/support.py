@@ -27,7 +27,7 @@ from reexd.sdm import NEIGHBORS_MAX
 TILE_ELEMENTS = 2**23  # of one block of t: 32 MiB, 70 ms of one core's products
 TILE_ROWS_MAX = 384
 DIRECT_ROWS = (
-    4096  # pairs whose differences are formed at a time: equal rows are near one another in their thousands
+    4096  # pairs whose differences are formed at a time: equal rows are near one another by thousands
 )
 FEW_ROWS = 4  # whose products NumPy takes, too: MLX would spend more on being started than on the work
 GROUPS = 32  # columns of a block are folded into N / GROUPS minima to bound the k-th neighbour

@@ -207,7 +207,7 @@ def published(path: Path, suffix: str) -> Iterator[NewFolder]:
     try:
         yield NewFolder(building)
         _sync(building)
-        building.chmod(0o755 & ~_umask())
+        building.chmod(0o755 & _mode_below(building))
         building.rename(path)
         _sync(path.parent)
     finally:
@@ -234,8 +234,13 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _umask() -> int:
-    """Of this process; mkdtemp ignores it, a published folder should not."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
+def _mode_below(folder: Path) -> int:
+    """What a new folder may be used for; mkdtemp lets nobody else in, a published folder should not stay so.
+
+    The umask cannot be read but by setting it, for every thread of the process.
+    """
+    probe = folder / "mode"
+    probe.mkdir()
+    mode = stat.S_IMODE(probe.stat().st_mode)
+    probe.rmdir()
+    return mode

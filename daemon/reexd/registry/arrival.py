@@ -170,9 +170,8 @@ class Arrival:
             done += sizes[name]
         self._judge(digests, fetched.digests)
         self._check_weights(fetched.folder, names)
-        self._report(
-            total, total, "install"
-        )  # the last moment to cancel: what has moved would have to come again
+        # The last moment to cancel: what has moved would have to come again.
+        self._report(total, total, "install")
         for name in names:
             target = staged / name
             target.parent.mkdir(exist_ok=True)

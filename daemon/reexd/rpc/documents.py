@@ -54,12 +54,12 @@ class DocumentService(documents_pb2_grpc.DocumentServiceServicer):
         label = request.label if request.HasField("label") else None
         listing = (request.project, request.split, label)
         after = pages.number(request.page_token, *listing, default=-1)
-        documents = await asyncio.to_thread(
-            self._documents.list, request.project, request.split, label, after, size + 1
+        page = await asyncio.to_thread(
+            self._documents.list, request.project, request.split, label, after, size
         )
-        token = pages.token(str(documents[size - 1].number), *listing) if len(documents) > size else ""
+        token = pages.token(str(page.documents[-1].number), *listing) if page.more else ""
         return documents_pb2.ListDocumentsResponse(
-            documents=[convert.document(document) for document in documents[:size]], next_page_token=token
+            documents=[convert.document(document) for document in page.documents], next_page_token=token
         )
 
     async def DeleteDocuments(

@@ -17,6 +17,7 @@ from reexd.steps.predict import Predict
 from reexd.steps.query import Query
 
 NEIGHBORS_DEFAULT = 5
+MESSAGE_SIZE_MAX_BYTES = 1 << 20  # of a split's answers
 
 _Request = predictions_pb2.QueryRequest | predictions_pb2.PredictSplitRequest | predictions_pb2.PredictRequest
 
@@ -45,7 +46,8 @@ class PredictionService(predictions_pb2_grpc.PredictionServiceServicer):
             coverage=_coverage(request),
         )
         while (answers := await asyncio.to_thread(_next, batches)) is not None:
-            yield predictions_pb2.PredictSplitResponse(predictions=_messages(answers))
+            for part in _parts(_messages(answers)):
+                yield predictions_pb2.PredictSplitResponse(predictions=part)
 
     async def Predict(
         self, requests: AsyncIterator[predictions_pb2.PredictRequest], context: grpc.aio.ServicerContext
@@ -70,6 +72,20 @@ class PredictionService(predictions_pb2_grpc.PredictionServiceServicer):
 
 def _next(batches: Iterator[Answers]) -> Answers | None:
     return next(batches, None)
+
+
+def _parts(messages: Sequence[predictions_pb2.Prediction]) -> Iterator[list[predictions_pb2.Prediction]]:
+    """Each as large as a message should be, or one larger prediction: those of long documents hold many long texts."""
+    part: list[predictions_pb2.Prediction] = []
+    size = 0
+    for message in messages:
+        if part and size + message.ByteSize() > MESSAGE_SIZE_MAX_BYTES:
+            yield part
+            part, size = [], 0
+        part.append(message)
+        size += message.ByteSize()
+    if part:
+        yield part
 
 
 def _neighbors(request: _Request) -> int:

@@ -216,5 +216,5 @@ def _settle(txn: Txn, numbers: np.ndarray, labels: np.ndarray) -> list[dict]:
         if was.label != label:
             documents.relabel(txn, number, label)
         if was.split not in (TRAIN, CALIBRATION):
-            documents.upsert(txn, [replace(was, label=label, split=TRAIN)])
+            documents.edit(txn, number, {"split": TRAIN})
     return before

@@ -36,7 +36,7 @@ class Documents:
         with self._catalogue.open(project).read() as txn:
             return documents.get(txn, id)
 
-    def list(self, project: str, split: str, label: int | None, after: int, limit: int) -> list[Document]:
+    def list(self, project: str, split: str, label: int | None, after: int, limit: int) -> documents.Page:
         """In upload order, numbers above `after`; of one split and one label when given. Raises SplitNotFound."""
         with self._catalogue.open(project).read() as txn:
             return documents.page(txn, split or None, label=label, after=after, limit=limit, with_text=True)
@@ -52,24 +52,39 @@ class Documents:
 
         Raises ProjectNotFound, SplitNotFound, and InvalidInput unless exactly one of both is given.
         """
-        if bool(ids) == bool(split) or len(ids) > IDS_MAX:
-            raise InvalidInput(
-                f"expected 1 to {IDS_MAX:,} ids, or a split; received {len(ids):,} ids and the split {split!r}"
-            )
+        check_selection(ids, split)
         environment = self._catalogue.open(project)
         with environment.read() as txn:
-            found = {each: documents.find(txn, each) for each in ids if each}
-            missing = tuple(each for each in dict.fromkeys(ids) if found.get(each) is None)
-            known = [number for number in found.values() if number is not None]
-            numbers = documents.numbers(txn, split) if split else np.array(known, np.int64)
-            version = classifiers.live(txn)
-            live = None if version is None else classifiers.get(txn, version)
-            used = np.zeros(0) if live is None else classifiers.array(txn, live.version, "pool_documents")
-        name = "" if live is None else live.name
+            missing, known = by_id(txn, ids)
+            numbers = documents.numbers(txn, split) if split else known
+            name, used = used_by_live(txn)
         if validate_only:
             return Deletion(len(numbers), int(np.isin(numbers, used).sum()), name, missing)
         deleted = _delete(environment, numbers, split)
         return Deletion(len(deleted), int(np.isin(deleted, used).sum()), name, missing)
+
+
+def check_selection(ids: Sequence[str], split: str) -> None:
+    """Raises InvalidInput unless there are some ids, not too many, or a split."""
+    if bool(ids) == bool(split) or len(ids) > IDS_MAX:
+        raise InvalidInput(
+            f"expected 1 to {IDS_MAX:,} ids, or a split; received {len(ids):,} ids and the split {split!r}"
+        )
+
+
+def by_id(txn: Txn, ids: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
+    """The ids that no document has, and the numbers of the documents, (n,) int64."""
+    found = {each: documents.find(txn, each) if each else None for each in ids}
+    known = [number for number in found.values() if number is not None]
+    return tuple(each for each, number in found.items() if number is None), np.array(known, np.int64)
+
+
+def used_by_live(txn: Txn) -> tuple[str, np.ndarray]:
+    """The live version, empty when there is none, and the documents that it was trained or calibrated on."""
+    version = classifiers.live(txn)
+    if version is None:
+        return "", np.zeros(0, np.int64)
+    return classifiers.get(txn, version).name, classifiers.array(txn, version, "pool_documents")
 
 
 def _delete(environment: Environment, numbers: np.ndarray, split: str) -> list[int]:

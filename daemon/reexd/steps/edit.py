@@ -11,9 +11,9 @@ import numpy as np
 from reexd.config import Settings
 from reexd.errors import DocumentNotFound, InvalidDocument, InvalidInput, InvalidLabel
 from reexd.records import CALIBRATION, OUT_OF_DISTRIBUTION, TRAIN, UNLABELLED
-from reexd.steps.documents import BATCH, IDS_MAX
+from reexd.steps.documents import BATCH, by_id, check_selection, used_by_live
 from reexd.steps.projects import check_name
-from reexd.store import classifiers, documents, splits
+from reexd.store import documents, splits
 from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Txn
 
@@ -62,18 +62,12 @@ class Edit:
         Raises ProjectNotFound, SplitNotFound, InvalidInput, InvalidLabel, InvalidName, InvalidDocument.
         """
         changes = self._checked(project, changes)
-        if bool(selection.ids) == bool(selection.split) or len(selection.ids) > IDS_MAX:
-            raise InvalidInput(
-                f"expected 1 to {IDS_MAX:,} ids, or a split;"
-                f" received {len(selection.ids):,} ids and the split {selection.split!r}"
-            )
+        check_selection(selection.ids, selection.split)
         environment = self._catalogue.open(project)
         with environment.read() as txn:
             missing, numbers = _numbers(txn, selection)
-            version = classifiers.live(txn)
-            live = None if version is None else classifiers.get(txn, version)
-            used = np.zeros(0) if live is None else classifiers.array(txn, live.version, "pool_documents")
-        edited = Edited("" if live is None else live.name, missing)
+            classifier, used = used_by_live(txn)
+        edited = Edited(classifier, missing)
         for start in range(0, len(numbers), BATCH):
 
             def work(txn: Txn, batch: np.ndarray = numbers[start : start + BATCH]) -> _Found:
@@ -132,13 +126,12 @@ def _label(given: int | str, classes: Sequence[str]) -> int:
 
 def _numbers(txn: Txn, selection: Selection) -> tuple[tuple[str, ...], np.ndarray]:
     """Ids that no document has, and the numbers of the documents."""
-    if selection.split:
-        members = splits.members(txn, selection.split)
-        every = selection.label is None
-        return (), members.numbers if every else members.numbers[members.labels == selection.label]
-    found = {each: documents.find(txn, each) if each else None for each in selection.ids}
-    known = [number for number in found.values() if number is not None]
-    return tuple(each for each, number in found.items() if number is None), np.array(known, np.int64)
+    if not selection.split:
+        return by_id(txn, selection.ids)
+    members = splits.members(txn, selection.split)
+    return (), members.numbers if selection.label is None else members.numbers[
+        members.labels == selection.label
+    ]
 
 
 def _edit(txn: Txn, numbers: np.ndarray, selection: Selection, changes: Mapping[str, Any]) -> _Found:
@@ -160,10 +153,9 @@ def _edit(txn: Txn, numbers: np.ndarray, selection: Selection, changes: Mapping[
             same += 1
             continue
         changed.append(number)
-        left = before.split in (TRAIN, CALIBRATION) and changes.get("split", TRAIN) not in (
-            TRAIN,
-            CALIBRATION,
-        )
-        if left or changes.get("label", before.label) != before.label:
+        inside = [
+            split in (TRAIN, CALIBRATION) for split in (before.split, changes.get("split", before.split))
+        ]
+        if inside == [True, False] or changes.get("label", before.label) != before.label:
             aged.append(number)
     return changed, same, aged

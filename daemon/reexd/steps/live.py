@@ -121,8 +121,10 @@ class Live:
 
     def at_hand(self, project: str) -> Loaded | None:
         """The live version, if it is loaded: a look into memory, safe on an event loop. Raises ProjectNotFound."""
-        record = self._catalogue.get(project)
-        with self._catalogue.open(project).read() as txn:
+        record, environment = self._catalogue.get(project), self._catalogue.at_hand(project)
+        if environment is None:  # opening it reads the disk, and all of it where its file is short
+            return None
+        with environment.read() as txn:
             version = classifiers.live(txn)
         return None if version is None else self._find((project, record.created_at, version))
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -106,4 +106,4 @@ def _added(txn: Txn, made: Classifier, report: Mapping) -> list[tuple[int, int, 
 def _restore(txn: Txn, document: Document, before: _State) -> None:
     documents.relabel(txn, document.number, before.label, by_person=before.by_person)
     if document.split != before.split:
-        documents.upsert(txn, [replace(document, label=before.label, split=before.split)])
+        documents.edit(txn, document.number, {"split": before.split})

@@ -59,7 +59,7 @@ class _Rejected(Exception):
 
 
 class _Rehearsed(Exception):
-    def __init__(self, found: tuple[list[Outcome], int]) -> None:
+    def __init__(self, found: documents.Upserted) -> None:
         super().__init__("rolled back on purpose")
         self.found = found
 
@@ -132,8 +132,9 @@ class UploadSession:
                 outcome.rejections.append(
                     Rejection(line.line, rejected.field, rejected.reason, line.id[:ID_SIZE_MAX_BYTES])
                 )
-        results, outcome.kept_labels = self._upsert(accepted)
-        for result in results:
+        found = self._upsert(accepted)
+        outcome.kept_labels = found.kept_labels
+        for result in found.outcomes:
             outcome.added += result is Outcome.ADDED
             outcome.replaced += result in (Outcome.REPLACED, Outcome.MOVED)
             outcome.moved += result is Outcome.MOVED
@@ -145,14 +146,13 @@ class UploadSession:
             self._seen.add(mark)
         return outcome
 
-    def _upsert(self, accepted: list[Document]) -> tuple[list[Outcome], int]:
-        """What the store did with each, or under `validate_only` would have done, and how many labels it kept."""
+    def _upsert(self, accepted: list[Document]) -> documents.Upserted:
+        """What the store did with each, or under `validate_only` would have done."""
         if not accepted:
-            return [], 0
+            return documents.Upserted([], 0)
 
-        def work(txn: Txn) -> tuple[list[Outcome], int]:
-            kept = 0 if self._overwrite_labels else documents.kept_labels(txn, accepted)
-            found = documents.upsert(txn, accepted, overwrite_labels=self._overwrite_labels), kept
+        def work(txn: Txn) -> documents.Upserted:
+            found = documents.upsert(txn, accepted, overwrite_labels=self._overwrite_labels)
             if self._validate_only:
                 raise _Rehearsed(found)  # what a closure raises undoes the closure
             return found

@@ -113,12 +113,11 @@ class Catalogue:
 
     def open(self, name: str) -> Environment:
         """The project's environment. Raises ProjectNotFound, StoreCorrupt, StoreTooNew, StorageFull, QueueFull."""
+        if (found := self.at_hand(name)) is not None:
+            return found
         with self._lock:
             self.get(name)
-            found = self._open.get(name)
             opening = self._opening.setdefault(name, threading.RLock())
-        if found is not None:
-            return found
         with opening:  # a project that opens slowly holds up only those who want it
             with self._lock:
                 found = self._open.get(name)
@@ -130,6 +129,11 @@ class Catalogue:
                 self.get(name)  # it may have been deleted meanwhile
                 raise
             return self._opened(name, Environment(self._projects / name, self._map_size_bytes))
+
+    def at_hand(self, name: str) -> Environment | None:
+        """The same if it is open: waits for nobody, not even who creates a project. Raises ProjectNotFound."""
+        self.get(name)
+        return self._open.get(name)
 
     def delete(self, name: str) -> None:
         """Deletes a project and everything in it, once its readers are done. Raises ProjectNotFound, StorageFull.
@@ -147,9 +151,8 @@ class Catalogue:
             environment.close(lambda: _missing(name))  # what a call that began before comes to hear
         shutil.rmtree(aside, ignore_errors=True)
         with self._lock:
-            if (
-                name in self._records and not (self._projects / name).exists()
-            ):  # neither forgotten nor made anew
+            remembered = name in self._records and not (self._projects / name).exists()
+            if remembered:  # it was not forgotten before, nor made anew meanwhile
                 self._forget(name)
 
     def reader_check(self) -> int:

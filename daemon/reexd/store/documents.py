@@ -21,6 +21,8 @@ from reexd.store import attributes, keys, meta, predictions, ranges, references,
 from reexd.store.codecs import document as codec
 from reexd.store.codecs.fields import decode_u64, encode_u64, text, utf8
 
+PAGE_CHARACTERS_MAX = 4 << 20  # beyond them a page ends with the document that brought them
+
 
 class States(NamedTuple):
     """What staleness asks of many documents; a deleted one has revision -1, label and split 0."""
@@ -30,13 +32,23 @@ class States(NamedTuple):
     splits: np.ndarray  # (n,) int32, split numbers
 
 
+class Upserted(NamedTuple):
+    outcomes: list[Outcome]
+    kept_labels: int  # documents that keep a label which a person set, though they were sent with another one
+
+
+class Page(NamedTuple):
+    documents: list[Document]
+    more: bool  # others follow the last one
+
+
 def upsert(
     txn: lmdb.Transaction,
     documents: Sequence[Document],
     *,
     overwrite_labels: bool = False,
     now: float | None = None,
-) -> list[Outcome]:
+) -> Upserted:
     """Stores documents by id: added, replaced, moved to another split, or left as they are when nothing differs.
 
     Of several with one id the last stands, at the first's place, and the others change nothing: a batch that is sent
@@ -47,19 +59,14 @@ def upsert(
     """
     written_at = time.time() if now is None else now
     split_numbers = {name: splits.find_or_create(txn, name) for name in {d.split for d in documents}}
-    outcomes = [Outcome.UNCHANGED] * len(documents)
+    outcomes, kept_labels = [Outcome.UNCHANGED] * len(documents), 0
     for place in {document.id: place for place, document in enumerate(documents)}.values():
         split = split_numbers[documents[place].split]
-        outcomes[place] = _upsert(txn, documents[place], split, overwrite_labels, written_at)
+        outcomes[place], kept = _upsert(txn, documents[place], split, overwrite_labels, written_at)
+        kept_labels += kept
     if any(outcome is not Outcome.UNCHANGED for outcome in outcomes):
         meta.take(txn, keys.Meta.GENERATION)
-    return outcomes
-
-
-def kept_labels(txn: lmdb.Transaction, documents: Sequence[Document]) -> int:
-    """How many of these `upsert` would leave with a label that a person set, though they bring another one."""
-    found = {document.id: document for document in documents}  # the last of several with one id
-    return sum(_differs_from_person(txn, document) for document in found.values())
+    return Upserted(outcomes, kept_labels)
 
 
 def find(txn: lmdb.Transaction, document_id: str) -> int | None:
@@ -92,8 +99,8 @@ def page(
     after: int = -1,
     limit: int = 100,
     with_text: bool = False,
-) -> list[Document]:
-    """Up to `limit` documents in the order of their numbers, from the one after number `after`.
+) -> Page:
+    """Up to `limit` documents in the order of their numbers, from the one after number `after`; fewer long ones.
 
     Costs the page, whatever the size of the project; with a label, the records passed over too. Raises
     SplitNotFound.
@@ -105,16 +112,17 @@ def page(
         prefix, start = keys.split_members(split_number), keys.split_member(split_number, after + 1)
     split_names = splits.names(txn)
     found: list[Document] = []
+    characters = 0
     for key in ranges.keys(txn, prefix, start=start):
-        if len(found) >= limit:
-            break
         number = keys.number_of(key)
         value = txn.get(keys.document(number))
         if label is not None and codec.decode_document_header(value).label != label:
             continue
-        record = codec.decode_document(value)
-        found.append(_document(txn, number, record, split_names, with_text))
-    return found
+        if len(found) >= limit or characters >= PAGE_CHARACTERS_MAX:
+            return Page(found, more=True)
+        found.append(_document(txn, number, codec.decode_document(value), split_names, with_text))
+        characters += len(found[-1].text) + len(found[-1].extra_json)
+    return Page(found, more=False)
 
 
 def read_many(txn: lmdb.Transaction, numbers: Sequence[int] | np.ndarray) -> list[Document]:
@@ -239,7 +247,8 @@ def delete(txn: lmdb.Transaction, numbers: Sequence[int] | np.ndarray) -> int:
 
 def _upsert(
     txn: lmdb.Transaction, document: Document, split: int, overwrite_labels: bool, now: float
-) -> Outcome:
+) -> tuple[Outcome, bool]:
+    """What became of it, and whether it keeps a label that is not the one it brought."""
     attributes.check(txn, document)
     number = find(txn, document.id)
     if number is None:
@@ -247,31 +256,24 @@ def _upsert(
         txn.put(keys.document_id(document.id), encode_u64(number))
         _put_content(txn, number, document)
         _put_record(txn, number, None, _record(document, split, document.label, False, 1, now))
-        return Outcome.ADDED
+        return Outcome.ADDED, False
     old = codec.decode_document(txn.get(keys.document(number)))
     keeps_label = old.labelled_by_person and (not overwrite_labels or document.label == UNLABELLED)
     label = old.label if keeps_label else document.label
+    kept = keeps_label and document.label not in (UNLABELLED, label)
     content_changed = old.prompt != document.prompt or not _same_content(txn, number, document)
     revision = old.revision + 1 if content_changed else old.revision
     new = _record(
         document, split, label, keeps_label or (old.labelled_by_person and label == old.label), revision, now
     )
     if replace(new, updated_at=old.updated_at) == old:
-        return Outcome.UNCHANGED
+        return Outcome.UNCHANGED, kept
     if content_changed:
         _put_content(txn, number, document)
         references.unlink(txn, number)
         predictions.delete_document(txn, number)
     _put_record(txn, number, old, new)
-    return Outcome.REPLACED if new.split == old.split else Outcome.MOVED
-
-
-def _differs_from_person(txn: lmdb.Transaction, document: Document) -> bool:
-    number = find(txn, document.id)
-    if number is None or document.label == UNLABELLED:
-        return False
-    header = codec.decode_document(txn.get(keys.document(number)))
-    return header.labelled_by_person and header.label != document.label
+    return Outcome.REPLACED if new.split == old.split else Outcome.MOVED, kept
 
 
 def _same_content(txn: lmdb.Transaction, number: int, document: Document) -> bool:

@@ -11,8 +11,8 @@ import lmdb
 
 from reexd.errors import QueueFull, ReexError, StorageFull, StoreCorrupt
 
-# A full disk reaches us as the text of errno, not as a class: EIO from a short write, ENOSPC, EDQUOT, EFBIG.
 _LIMITED = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # what this process may have, not what the file is
+# A full disk reaches us as the text of errno, not as a class: EIO from a short write, ENOSPC, EDQUOT, EFBIG.
 _FULL = ("Input/output error", "No space left", "quota exceeded", "File too large")
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import mmap
+import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,10 +64,11 @@ def read(path: Path) -> Header:
     Raises ModelCorrupt for one whose declarations do not fit its size, InvalidInput for a tensor type that MLX
     does not read, naming the tensor and its type.
     """
-    if not path.stat().st_size:
-        raise corrupt(path, "expected a GGUF file, it is empty")
-    with opened(path) as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        return _Reader(path, data).header()
+    with opened(path) as file:
+        if not os.fstat(file.fileno()).st_size:
+            raise corrupt(path, "expected a GGUF file, it is empty")
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return _Reader(path, data).header()
 
 
 class _Reader:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+import typer
+from reex.cli import exits
+from reex.cli.confirm import confirm
 from reex.v1 import documents_pb2
 
 
@@ -55,6 +59,15 @@ def test_a_whole_split_is_asked_for_first(held, reexctl):
         False,
         "train",
     )
+
+
+def test_who_declines_is_told_that_nothing_was_changed(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("typer.confirm", lambda question, err: False)
+    with pytest.raises(typer.Exit) as ended:
+        confirm("change 2 documents of s?")
+    assert ended.value.exit_code == exits.CANCELLED
+    assert capsys.readouterr().err == "nothing was changed\n"
 
 
 def test_what_says_nothing_or_two_things_is_a_usage_error(held, reexctl):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -147,3 +148,18 @@ def test_a_damaged_folder_is_refused(name: str, written: Path) -> None:
     damage(written)
     with pytest.raises(InvalidInput, match=words):
         read_dataset(written)
+
+
+def test_a_published_folder_is_as_open_as_the_umask_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Which is left alone meanwhile: it belongs to all threads."""
+    before = os.umask(0o027)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "umask", lambda _: pytest.fail("the umask was set"))
+            path = write_dataset(tmp_path / "d.sdmdataset", PortableDataset((DatasetRow("a", 0, "text"),)))
+    finally:
+        os.umask(before)
+    assert path.stat().st_mode & 0o777 == 0o750
+    assert [row.id for row in read_dataset(path).rows] == ["a"]

@@ -119,7 +119,7 @@ def test_one_broken_project_leaves_the_others_alone(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(StoreCorrupt, match="other stores are not affected"):
             catalogue.open("bad")
-    assert catalogue.open("good").write(lambda txn: documents.upsert(txn, [Document("a", "text")]))
+    assert catalogue.open("good").write(lambda txn: documents.upsert(txn, [Document("a", "text")])).outcomes
     catalogue.delete("bad")
     assert [p.name for p in catalogue.listed()] == ["good"]
     catalogue.close()
@@ -172,6 +172,23 @@ def test_a_deletion_that_waits_for_a_reader_holds_up_no_other_project(tmp_path: 
             catalogue.create(project("slow"))
             assert not deleting.done()
         deleting.result()
-    assert catalogue.open("slow").write(lambda txn: documents.upsert(txn, [Document("a", "text")]))
+    assert catalogue.open("slow").write(lambda txn: documents.upsert(txn, [Document("a", "text")])).outcomes
     assert list((tmp_path / "trash").iterdir()) == []
+    catalogue.close()
+
+
+def test_an_open_project_is_had_while_another_is_created(tmp_path: Path) -> None:
+    """Questions ask for theirs on the event loop: none waits for a disk."""
+    catalogue = opened(tmp_path)
+    catalogue.create(project("a"))
+    catalogue.close()
+    catalogue = opened(tmp_path)
+    assert catalogue.at_hand("a") is None
+    environment = catalogue.open("a")
+    with ThreadPoolExecutor(1) as threads, catalogue._lock:  # as who creates, changes or deletes one has it
+        assert threads.submit(catalogue.open, "a").result(timeout=30) is environment
+        assert threads.submit(catalogue.at_hand, "a").result(timeout=30) is environment
+    catalogue.delete("a")
+    with pytest.raises(ProjectNotFound):
+        catalogue.at_hand("a")
     catalogue.close()

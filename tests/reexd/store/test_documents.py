@@ -28,7 +28,7 @@ FULL = Document(
 
 
 def put(environment: Environment, *items: Document, **options: object) -> list[Outcome]:
-    return environment.write(lambda txn: documents.upsert(txn, items, **options))
+    return environment.write(lambda txn: documents.upsert(txn, items, **options)).outcomes
 
 
 def get(environment: Environment, document_id: str) -> Document:
@@ -129,16 +129,32 @@ def test_pages_follow_each_other_without_texts(environment: Environment) -> None
         ),
     )
     with environment.read() as txn:
-        first = documents.page(txn, "train", limit=3)
-        second = documents.page(txn, "train", after=first[-1].number, limit=3)
-        everything = documents.page(txn, limit=100, with_text=True)
-        labelled = documents.page(txn, "train", label=1, after=1)
+        first = documents.page(txn, "train", limit=3).documents
+        second = documents.page(txn, "train", after=first[-1].number, limit=3).documents
+        everything = documents.page(txn, limit=100, with_text=True).documents
+        labelled = documents.page(txn, "train", label=1, after=1).documents
         with pytest.raises(SplitNotFound, match=r"'absent'.*train, calibration, test"):
             documents.page(txn, "absent")
     assert [d.id for d in first + second] == ["d1", "d3", "d5", "d7", "d9"]
     assert {d.text for d in first} == {""} and {d.text for d in everything} == {"text"}
     assert len(everything) == 10
     assert [d.id for d in labelled] == ["d5"]
+
+
+def test_a_page_of_long_documents_ends_early(
+    environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one answer holds is bounded by more than their number, and each comes once all the same."""
+    monkeypatch.setattr(documents, "PAGE_CHARACTERS_MAX", 100)
+    put(environment, *(Document(f"d{n}", "x" * (250 if n == 3 else 40), label=n % 2) for n in range(9)))
+    for label, expected in ((None, [[0, 1, 2], [3], [4, 5, 6], [7, 8]]), (1, [[1, 3], [5, 7]])):
+        pages, after, more = [], -1, True
+        with environment.read() as txn:
+            while more:
+                found, more = documents.page(txn, label=label, after=after, limit=5, with_text=True)
+                pages.append([int(each.id[1:]) for each in found])
+                after = found[-1].number
+        assert pages == expected
 
 
 def test_many_are_read_at_once_and_the_deleted_are_told_apart(environment: Environment) -> None:

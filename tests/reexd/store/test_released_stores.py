@@ -84,7 +84,7 @@ def test_documents_are_read_and_replaced(project: Environment) -> None:
         updated_at=1.0,
     )
     batch = [plain, documents_with_person_label(project), Document("new", "text")]
-    outcomes = project.write(lambda txn: documents.upsert(txn, batch))
+    outcomes = project.write(lambda txn: documents.upsert(txn, batch)).outcomes
     assert outcomes == [Outcome.UNCHANGED, Outcome.UNCHANGED, Outcome.ADDED]
     with project.read() as txn:
         assert documents.get(txn, "new").number == 8
