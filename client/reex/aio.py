@@ -9,6 +9,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import aclosing, contextmanager
+from datetime import datetime
 from typing import Any, TypeVar, Unpack
 
 import grpc
@@ -239,9 +240,10 @@ class AsyncClient(
         *,
         neighbors: int | None = None,
         coverage: float | None = None,
+        since: datetime | None = None,
     ) -> AsyncIterator[types.Prediction]:
         async with aclosing(
-            self._results(calls.predict_split(project, split, neighbors, coverage))
+            self._results(calls.predict_split(project, split, neighbors, coverage, since))
         ) as batches:
             async for batch in batches:
                 for prediction in batch:
@@ -260,15 +262,16 @@ class AsyncClient(
     async def search(
         self,
         project: str,
-        text: str,
+        text: str = "",
         *,
+        like: str = "",
         limit: int = 10,
         splits: str | Sequence[str] = (),
         labels: Sequence[int] = (),
         mode: str = "semantic",
         timeout: float | None = None,
     ) -> types.SearchResults:
-        return await self._call(calls.search(project, text, limit, splits, labels, mode), timeout)
+        return await self._call(calls.search(project, text, like, limit, splits, labels, mode), timeout)
 
     # How a call is made
 

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Generic, TypedDict, TypeVar
 
 from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from reex import convert, convert_figures, figures, status, types
 from reex.errors import InvalidArgument
@@ -287,7 +289,7 @@ def predict() -> Call[predictions_pb2.PredictResponse]:
 
 
 def predict_split(
-    project: str, split: str, neighbors: int | None, coverage: float | None
+    project: str, split: str, neighbors: int | None, coverage: float | None, since: datetime | None
 ) -> Call[tuple[types.Prediction, ...]]:
     request = build(
         predictions_pb2.PredictSplitRequest,
@@ -295,8 +297,17 @@ def predict_split(
         split=split,
         neighbors=neighbors,
         coverage=coverage,
+        since=None if since is None else _stamp(since),
     )
     return Call(predictions_pb2_grpc.PredictionServiceStub, "PredictSplit", _predictions, request)
+
+
+def _stamp(moment: datetime) -> Timestamp:
+    if moment.tzinfo is None:
+        raise InvalidArgument(f"expected a time with its zone, as datetime.now(UTC) is; received {moment!r}")
+    stamp = Timestamp()
+    stamp.FromDatetime(moment)
+    return stamp
 
 
 def evaluate(project: str, split: str) -> Call[figures.Evaluation]:
@@ -310,7 +321,13 @@ def drift(project: str, split: str, last: int) -> Call[figures.DriftReport]:
 
 
 def search(
-    project: str, text: str, limit: int, splits: str | Sequence[str], labels: Sequence[int], mode: str
+    project: str,
+    text: str,
+    like: str,
+    limit: int,
+    splits: str | Sequence[str],
+    labels: Sequence[int],
+    mode: str,
 ) -> Call[types.SearchResults]:
     if mode not in SEARCH_MODES:
         raise InvalidArgument(f"expected the mode {', '.join(SEARCH_MODES)}; received {mode!r:.60}")
@@ -319,6 +336,7 @@ def search(
         search_pb2.SearchRequest,
         project=project,
         text=text,
+        like=like,
         limit=limit,
         splits=wanted,
         labels=labels,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, TypeVar, Unpack
 
 import grpc
@@ -256,9 +257,11 @@ class Client(Exchange, ClassifierCalls, DiscoveryCalls, EditCalls, ExportCalls, 
         *,
         neighbors: int | None = None,
         coverage: float | None = None,
+        since: datetime | None = None,
     ) -> Iterator[types.Prediction]:
-        """Every document of the split, in upload order. The daemon keeps answers while they are current."""
-        for batch in self._results(calls.predict_split(project, split, neighbors, coverage)):
+        """Every document of the split, in upload order, or those stored or changed `since` then (a time with its zone).
+        The daemon keeps answers while they are current."""
+        for batch in self._results(calls.predict_split(project, split, neighbors, coverage, since)):
             yield from batch
 
     def evaluate(self, project: str, split: str, *, timeout: float = float("inf")) -> figures.Evaluation:
@@ -274,8 +277,9 @@ class Client(Exchange, ClassifierCalls, DiscoveryCalls, EditCalls, ExportCalls, 
     def search(
         self,
         project: str,
-        text: str,
+        text: str = "",
         *,
+        like: str = "",
         limit: int = 10,
         splits: str | Sequence[str] = (),
         labels: Sequence[int] = (),
@@ -283,8 +287,9 @@ class Client(Exchange, ClassifierCalls, DiscoveryCalls, EditCalls, ExportCalls, 
         timeout: float | None = None,
     ) -> types.SearchResults:
         """Documents nearest in meaning by the frozen model, with `mode` keyword those that have its words (BM25), with
-        hybrid by both; `limit` is 1 to 1,000."""
-        return self._call(calls.search(project, text, limit, splits, labels, mode), timeout)
+        hybrid by both; `limit` is 1 to 1,000. `like`, the id of a document, in place of the text: itself is left out.
+        """
+        return self._call(calls.search(project, text, like, limit, splits, labels, mode), timeout)
 
     # How a call is made
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -186,9 +185,9 @@ def search_results(message: search_pb2.SearchResponse) -> types.SearchResults:
             split=each.split,
             label=each.label,
             label_name=each.label_name,
-            similarity=each.similarity,
+            similarity=each.similarity if each.HasField("similarity") else None,
             text=each.text,
-            keyword_score=each.keyword_score if each.HasField("keyword_score") else math.nan,
+            keyword_score=each.keyword_score if each.HasField("keyword_score") else None,
         )
         for each in message.results
     )

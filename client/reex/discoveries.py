@@ -39,7 +39,7 @@ class Duplicate(Record):
     id: str
     split: str
     label: int
-    text: str
+    text: str  # its beginning, up to 1,000 characters
     similarity: float  # cosine with the group's first document
 
 

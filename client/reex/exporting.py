@@ -11,20 +11,22 @@ import csv
 import io
 import json
 import os
+import secrets
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeAlias
 
 from reex.errors import Conflict, InvalidArgument
-from reex.portable import umask
-from reex.reading import form_of
+from reex.reading import CSV, FORMATS, JSON_LINES, PARQUET, TSV, form_of
 from reex.tables import write_parquet
 from reex.types import OUT_OF_DISTRIBUTION, UNLABELLED, Document, Prediction
 
-FORMS = ("jsonl", "csv", "tsv", "parquet")
+ANSWERS_AHEAD = 2_000  # held while a document has none
+Rows: TypeAlias = Callable[[], Iterator[dict[str, Any]]]  # from the first one, as often as called
+Writer: TypeAlias = Callable[[IO[bytes], Sequence[str], Rows], None]
 # Of a prediction, what is written unless fields are named: one value a cell.
 PREDICTED = [
     "label_name",
@@ -65,77 +67,119 @@ _STORED = (
 _NO_CLASS = {UNLABELLED: "unlabelled", OUT_OF_DISTRIBUTION: "out-of-distribution"}
 
 
-@dataclass
 class Table:
-    """The rows of one export. Raises InvalidArgument for another ending, Conflict when something is there."""
+    """The rows of one export: first laid aside on disk, for only the last one tells which columns there are.
 
-    path: Path
-    wanted: tuple[str, ...]
-    predicted: bool  # whether predictions are needed
-    classes: tuple[str, ...] = ()
-    said: dict[str, Prediction] = field(default_factory=dict)  # by id
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    Use it as a context manager: whatever was not written is gone.
+    """
 
-    @classmethod
-    def at(cls, path: str | os.PathLike[str], wanted: Sequence[str], predictions: bool) -> Table:
+    def __init__(self, path: str | os.PathLike[str], wanted: Sequence[str], predictions: bool) -> None:
+        """Raises InvalidArgument for another ending, Conflict when something is there."""
         if isinstance(wanted, str):
             raise InvalidArgument(f"expected fields as a list of names, received the string {wanted!r:.60}")
-        target = Path(path).absolute()
-        if target.suffix.lstrip(".").lower() not in (*FORMS, "ndjson"):
+        self.path = Path(path).absolute()
+        if self.path.suffix.lower() not in (*(f".{form}" for form in FORMATS), ".ndjson"):
             raise InvalidArgument(
-                f"expected a file that ends in .{', .'.join(FORMS)}, or a new folder that ends in .sdmdataset;"
-                f" received {target.name!r}"
+                f"expected a file that ends in .{', .'.join(FORMATS)}, or a new folder that ends in .sdmdataset;"
+                f" received {self.path.name!r}"
             )
-        _refuse_existing(target)
-        return cls(target, tuple(wanted), predictions or any(name in _SAID for name in wanted))
+        _refuse_existing(self.path)
+        self.predicted = predictions or any(name in _SAID for name in wanted)
+        self.classes: tuple[str, ...] = ()
+        self._wanted = tuple(dict.fromkeys(wanted))
+        self._held: dict[str, None] = {}  # names of what any row has
+        self._aside: IO[bytes] | None = None
+
+    def __enter__(self) -> Table:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self._aside is not None:
+            self._aside.close()
 
     def asked(self, neighbors: int) -> int:
         """How many neighbours to ask for: none where they are not written."""
-        return neighbors if "neighbors" in self.wanted else 0
+        return neighbors if "neighbors" in self._wanted else 0
 
-    def add(self, document: Document) -> None:
+    def add(self, document: Document, answer: Prediction | None = None) -> None:
         row = document.to_dict()
         if self.predicted:
             label = document.label
             known = 0 <= label < len(self.classes)
             row["label_name"] = self.classes[label] if known else _NO_CLASS.get(label, str(label))
-            answer = self.said.get(document.id)
             row |= {} if answer is None else {k: v for k, v in answer.to_dict().items() if k in _SAID}
-        self.rows.append(row)
+        self._held |= dict.fromkeys(row)
+        if self._aside is None:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._aside = tempfile.TemporaryFile(dir=self.path.parent)  # noqa: SIM115 - closed with the table
+        self._aside.write(_line(row))
 
     def columns(self) -> list[str]:
         """The fields that were named, or what is stored, other keys of any document, and PREDICTED where wanted. Raises
         InvalidArgument for a name that is none of these."""
-        held = dict.fromkeys(name for row in self.rows for name in row)
-        if unknown := [name for name in self.wanted if name not in (*_STORED, *_SAID, *held)]:
-            others = ", ".join(name for name in held if name not in (*_STORED, *_SAID))
+        held = self._held
+        others = [name for name in held if name not in (*_STORED, *_SAID)]
+        if unknown := [name for name in self._wanted if name not in (*_STORED, *_SAID, *held)]:
             raise InvalidArgument(
                 f"there is no field {unknown[0]!r}; expected some of {', '.join(_STORED)};"
-                f" {', '.join(_SAID)}{'; ' * bool(others)}{others}"
+                f" {', '.join(_SAID)}{'; ' * bool(others)}{', '.join(others)}"
             )
-        if self.wanted:
-            return list(dict.fromkeys(self.wanted))
-        stored = [name for name in _STORED if name in held or (not self.rows and name in _STORED[:3])]
-        others = [name for name in held if name not in (*_STORED, *_SAID)]
+        if self._wanted:
+            return list(self._wanted)
+        stored = [name for name in _STORED if name in held or (not held and name in _STORED[:3])]
         return [*stored[:3], *(PREDICTED if self.predicted else ()), *stored[3:], *others]
 
     def write(self) -> Path:
         """On disk, then under its name."""
         columns = self.columns()
-        rows = [{name: row[name] for name in columns if name in row} for row in self.rows]
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, building = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
+        building = self.path.with_name(f".{self.path.name}.{secrets.token_hex(4)}")
         try:
-            with os.fdopen(descriptor, "wb") as stream:
-                _WRITERS[form_of(self.path)](stream, columns, rows)
+            with building.open("xb") as stream:
+                _WRITERS[form_of(self.path)](stream, columns, lambda: self._rows(columns))
                 stream.flush()
                 os.fsync(stream.fileno())
             _refuse_existing(self.path)
-            Path(building).chmod(0o666 & ~umask())
-            Path(building).rename(self.path)
+            building.rename(self.path)
         finally:
-            Path(building).unlink(missing_ok=True)
+            building.unlink(missing_ok=True)
         return self.path
+
+    def _rows(self, columns: Sequence[str]) -> Iterator[dict[str, Any]]:
+        if self._aside is None:
+            return
+        self._aside.seek(0)
+        for line in self._aside:
+            row = json.loads(line)
+            yield {name: row[name] for name in columns if name in row}
+
+
+class Answers:
+    """What was said of the documents of a split, found by id while both come in the same order.
+
+    Either may lack some: a document that was deleted meanwhile, or one that the version cannot read. Holds a few.
+    """
+
+    def __init__(self, label: int | None) -> None:
+        self._label = label  # of the documents that come, if of one only
+        self._held: dict[str, Prediction] = {}
+
+    def lacks(self, id: str) -> bool:
+        """Whether more should be put before `take`."""
+        return id not in self._held and len(self._held) < ANSWERS_AHEAD
+
+    def put(self, answer: Prediction) -> None:
+        if self._label is None or answer.label == self._label:
+            self._held[answer.id] = answer
+
+    def take(self, id: str) -> Prediction | None:
+        if id not in self._held:
+            return None
+        for earlier in list(self._held):  # of documents that will not come
+            found = self._held.pop(earlier)
+            if earlier == id:
+                return found
+        return None
 
 
 def _refuse_existing(path: Path) -> None:
@@ -145,17 +189,20 @@ def _refuse_existing(path: Path) -> None:
         )
 
 
-def _lines(stream: IO[bytes], _columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
-    for row in rows:
-        stream.write((json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode())
+def _line(row: Mapping[str, Any]) -> bytes:
+    return (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
-def _delimited(delimiter: str) -> Any:
-    def write(stream: IO[bytes], columns: Sequence[str], rows: Iterable[dict[str, Any]]) -> None:
+def _lines(stream: IO[bytes], _columns: Sequence[str], rows: Rows) -> None:
+    stream.writelines(map(_line, rows()))
+
+
+def _delimited(delimiter: str) -> Writer:
+    def write(stream: IO[bytes], columns: Sequence[str], rows: Rows) -> None:
         text = io.TextIOWrapper(stream, encoding="utf-8", newline="")
         writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
         writer.writerow(columns)
-        writer.writerows([_cell(row.get(name)) for name in columns] for row in rows)
+        writer.writerows([_cell(row.get(name)) for name in columns] for row in rows())
         text.flush()
         text.detach()
 
@@ -168,11 +215,11 @@ def _cell(value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False)
 
 
-_WRITERS: dict[str, Any] = {
-    "jsonl": _lines,
-    "csv": _delimited(","),
-    "tsv": _delimited("\t"),
-    "parquet": write_parquet,
+_WRITERS: dict[str, Writer] = {
+    JSON_LINES: _lines,
+    CSV: _delimited(","),
+    TSV: _delimited("\t"),
+    PARQUET: write_parquet,
 }
 
 
@@ -192,24 +239,27 @@ class ExportCalls:
     ) -> Path:
         """Write the documents of a split, or all, as a new file: JSON Lines, CSV, TSV or Parquet by its name.
 
-        `predictions`: with what the live version says of each; what is not scored yet is. `fields` names exactly what
+        `predictions`: with what the live version says of each; what is not scored yet is, and splits come one after
+        the other. `fields` names exactly what
         is written, of the keys of a document and of a prediction, `neighbors` and `probabilities` for instance. Cells
         of CSV that are no text or number are JSON. Raises NotFound, NotTrained, InvalidArgument, Conflict when
         something is there.
         """
         client: Any = self
-        table = Table.at(path, fields, predictions)
-        table.classes = client.get_project(project).classes
-        if table.predicted:
-            names = (
-                [split] if split else [each.split for each in client.split_summary(project) if each.documents]
-            )
-            for name in names:
-                for answer in client.predict_split(project, name, neighbors=table.asked(neighbors)):
-                    table.said[answer.id] = answer
-        for document in client.list_documents(project, split, label=label):
-            table.add(document)
-        return table.write()
+        with Table(path, fields, predictions) as table:
+            table.classes = client.get_project(project).classes
+            if not table.predicted:
+                for document in client.list_documents(project, split, label=label):
+                    table.add(document)
+                return table.write()
+            for name in [split] if split else [each.split for each in client.split_summary(project)]:
+                answers = client.predict_split(project, name, neighbors=table.asked(neighbors))
+                said = Answers(label)
+                for document in client.list_documents(project, name, label=label):
+                    while said.lacks(document.id) and (answer := next(answers, None)) is not None:
+                        said.put(answer)
+                    table.add(document, said.take(document.id))
+            return table.write()
 
 
 class AsyncExportCalls:
@@ -227,16 +277,24 @@ class AsyncExportCalls:
         neighbors: int = 5,
     ) -> Path:
         client: Any = self
-        table = Table.at(path, fields, predictions)
-        table.classes = (await client.get_project(project)).classes
-        if table.predicted:
+        with Table(path, fields, predictions) as table:
+            table.classes = (await client.get_project(project)).classes
+            if not table.predicted:
+                async with aclosing(client.list_documents(project, split, label=label)) as documents:
+                    async for document in documents:
+                        table.add(document)
+                return await asyncio.to_thread(table.write)
             summary = await client.split_summary(project)
-            for name in [split] if split else [each.split for each in summary if each.documents]:
-                answers = client.predict_split(project, name, neighbors=table.asked(neighbors))
-                async with aclosing(answers) as stream:
-                    async for answer in stream:
-                        table.said[answer.id] = answer
-        async with aclosing(client.list_documents(project, split, label=label)) as documents:
-            async for document in documents:
-                table.add(document)
-        return await asyncio.to_thread(table.write)
+            for name in [split] if split else [each.split for each in summary]:
+                said = Answers(label)
+                async with (
+                    aclosing(
+                        client.predict_split(project, name, neighbors=table.asked(neighbors))
+                    ) as answers,
+                    aclosing(client.list_documents(project, name, label=label)) as documents,
+                ):
+                    async for document in documents:
+                        while said.lacks(document.id) and (answer := await anext(answers, None)) is not None:
+                            said.put(answer)
+                        table.add(document, said.take(document.id))
+            return await asyncio.to_thread(table.write)

@@ -12,7 +12,7 @@ import datetime
 import decimal
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, BinaryIO, Protocol, runtime_checkable
@@ -21,6 +21,7 @@ from reex.columns import check_header
 from reex.errors import InvalidArgument
 
 _BATCH_ROWS = 256
+ROWS_WRITTEN, CHARACTERS_WRITTEN = 10_000, 16 << 20  # of a row group
 _INDEX = "__index_level_"  # columns that pandas writes beside those of the data frame
 
 
@@ -88,22 +89,68 @@ def rows_of_frame(frame: DataFrame) -> Iterator[Row]:
         raise InvalidArgument(f"the data frame ends after row {number:,}: {_first_line(error)}") from None
 
 
-def write_parquet(stream: Any, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
-    """A file of the rows. A column whose values have no one type holds JSON.
+def write_parquet(
+    stream: Any, columns: Sequence[str], rows: Callable[[], Iterator[Mapping[str, Any]]]
+) -> None:
+    """A file of the rows, which are gone over three times: for their types, to try these, and to write.
 
-    Raises InvalidArgument without the library.
+    A column whose values have no one type holds JSON. Raises InvalidArgument without the library.
     """
     arrow = _arrow("Parquet")
     from pyarrow import parquet
 
-    def column(name: str) -> Any:
-        values = [row.get(name) for row in rows]
-        try:
-            return arrow.array(values)
-        except (arrow.ArrowException, OverflowError):
-            return arrow.array([None if value is None else json.dumps(value) for value in values])
+    types = dict.fromkeys(columns, arrow.null())
 
-    parquet.write_table(arrow.table({name: column(name) for name in columns}), stream)
+    def column(name: str, part: Sequence[Mapping[str, Any]]) -> Any:
+        values = [row.get(name) for row in part]
+        if types[name] is None:
+            return arrow.array([None if v is None else json.dumps(v) for v in values], arrow.string())
+        return arrow.array(values, types[name])
+
+    for part in _parts(rows()):
+        for name in columns:
+            if types[name] is not None:
+                types[name] = _common(arrow, types[name], [row.get(name) for row in part])
+    for part in _parts(rows()):
+        for name in columns:
+            try:
+                column(name, part)
+            except (arrow.ArrowException, OverflowError):  # 2^60 among floats
+                types[name] = None
+    schema = arrow.schema(
+        [(name, arrow.string() if types[name] is None else types[name]) for name in columns]
+    )
+    with parquet.ParquetWriter(stream, schema) as writer:
+        for part in _parts(rows()):
+            writer.write_table(arrow.table([column(name, part) for name in columns], schema=schema))
+
+
+def _parts(rows: Iterator[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
+    """Row groups: of so many rows, fewer where their texts are long."""
+    part: list[Mapping[str, Any]] = []
+    characters = 0
+    for row in rows:
+        part.append(row)
+        characters += len(row.get("document", ""))
+        if len(part) >= ROWS_WRITTEN or characters >= CHARACTERS_WRITTEN:
+            yield part
+            part, characters = [], 0
+    if part:
+        yield part
+
+
+def _common(arrow: ModuleType, known: Any, values: Sequence[Any]) -> Any:
+    """The type of these values and of those before them; None when there is none."""
+    if len({tuple(value) for value in values if isinstance(value, dict)}) > 1:
+        return None  # it would be read back with the keys of all
+    try:
+        found = arrow.array(values).type
+        if arrow.types.is_struct(known) and arrow.types.is_struct(found) and known != found:
+            return None
+        both = [arrow.schema([("column", each)]) for each in (known, found)]
+        return arrow.unify_schemas(both, promote_options="permissive").field("column").type
+    except (arrow.ArrowException, OverflowError):
+        return None
 
 
 def _arrow(wanted: str) -> ModuleType:

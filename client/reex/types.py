@@ -274,9 +274,9 @@ class SearchResult(Record):
     split: str
     label: int
     label_name: str
-    similarity: float  # cosine, in [-1, 1]; NaN, null in JSON, where it was not measured
+    similarity: float | None  # cosine, in [-1, 1]; None where it was not measured
     text: str
-    keyword_score: float = math.nan  # BM25; likewise
+    keyword_score: float | None = None  # BM25; likewise
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated
 
 import typer
@@ -11,8 +10,6 @@ from reex.cli import completion, views
 from reex.cli.options import AsJson, Name, example
 from reex.cli.progress import told_when_slow
 from reex.cli.session import connected, label_of
-
-LIMIT_MAX = 1000
 
 EXAMPLES = example(
     'reexctl search sentiment "profit fell sharply" -k 10',
@@ -56,10 +53,9 @@ def search(
 
     Documents that were not embedded yet are, for up to 30 seconds; how many were not searched is told.
     """
-    if (text is None) == (like is None):
+    if bool(like) == (text is not None):
         raise typer.BadParameter("give either a TEXT or --like ID")
     with connected() as client:
-        asked = text if like is None else client.get_document(name, like).text
         labels = []
         if label:
             classes = client.get_project(name).classes
@@ -69,13 +65,11 @@ def search(
         ):
             found = client.search(
                 name,
-                asked or "",
-                limit=min(limit + (like is not None), LIMIT_MAX),
+                text or "",
+                like=like or "",
+                limit=limit,
                 splits=split or (),
                 labels=labels,
                 mode=mode,
             )
-    if like is not None:
-        others = tuple(each for each in found.results if each.id != like)[:limit]
-        found = replace(found, results=others)
     views.search(found, as_json)

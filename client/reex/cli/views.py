@@ -7,7 +7,6 @@ Each function takes a record and whether JSON is wanted, and leaves the writing 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -161,7 +160,7 @@ def search(found: SearchResults, as_json: bool) -> None:
     shown = [
         title
         for title, name in figures.items()
-        if not all(math.isnan(getattr(each, name)) for each in found.results)
+        if any(getattr(each, name) is not None for each in found.results)
     ]
     columns = [Column(title, right=True) for title in shown]
     columns += [Column("id"), Column("split"), Column("label"), Column("document", long=True)]
@@ -185,8 +184,8 @@ def search(found: SearchResults, as_json: bool) -> None:
         )
 
 
-def _figure(value: float) -> str:
-    return "-" if math.isnan(value) else f"{value:.3f}"
+def _figure(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
 
 
 def pulled(job: Job, as_json: bool) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +20,6 @@ from reex.reading import form_of
 
 if TYPE_CHECKING:
     from reex import Client
-    from reex.types import Prediction
 
 EXAMPLES = example(
     "reexctl watch sentiment ./inbox --split incoming",
@@ -53,8 +53,9 @@ def watch(
     """Upload files as they appear in a folder, and predict their documents. Ctrl-C ends it.
 
     JSON Lines, CSV, TSV and Parquet, by their names; others, and those that begin with a dot, are passed over. A file
-    is taken when it has not changed between two looks, and again when it changes: what is stored already is neither
-    stored nor answered again. Files are left where they are. A bad line, or file, is reported and holds nothing up.
+    is taken when it has not changed between two looks, and again when it changes: what it holds that is stored already
+    is neither stored nor answered again. Files are left where they are. A bad line, or file, is reported and holds
+    nothing up.
     """
     with connected() as client:
         watching = _Watching(client, name, split, neighbors, coverage, as_json)
@@ -86,7 +87,7 @@ def _files(folder: Path) -> Iterator[tuple[Path, _State]]:
 
 
 class _Watching:
-    """What was answered already, and how a file is taken."""
+    """How a file is taken: what it changed in the split is answered, and what was changed before any version could."""
 
     def __init__(
         self, client: Client, name: str, split: str, neighbors: int, coverage: float, as_json: bool
@@ -96,11 +97,10 @@ class _Watching:
         self._options = {"neighbors": neighbors, "coverage": coverage}
         self._as_json = as_json
         self._classes = client.get_project(name).classes
-        held = any(each.split == split for each in client.split_summary(name))
-        documents = client.list_documents(name, split) if held else ()
-        self._answered = {(each.id, hash(each.text)) for each in documents}
+        self._unanswered_since: datetime | None = None  # what was changed then or later may be
 
     def take(self, path: Path) -> None:
+        begun = datetime.now(UTC)
         try:
             result = self._client.upload(self._name, path, self._split)
         except (InvalidArgument, FileNotFoundError) as error:
@@ -116,15 +116,14 @@ class _Watching:
             f"{result.replaced:,} replaced, {result.rejected:,} rejected"
         )
         if result.added or result.replaced:
-            try:
-                show_predictions(self._answers(), self._classes, self._as_json)
-            except NotTrained as error:
-                output.note(f"not predicted: {output.safe(error.message)}")
+            self._answer(self._unanswered_since or begun)
 
-    def _answers(self) -> Iterator[Prediction]:
-        """Of the documents of the split that were not answered yet; stored answers cost little to pass over."""
-        for answer in self._client.predict_split(self._name, self._split, **self._options):
-            mark = (answer.id, hash(answer.text))
-            if mark not in self._answered:
-                self._answered.add(mark)
-                yield answer
+    def _answer(self, since: datetime) -> None:
+        answers = self._client.predict_split(self._name, self._split, since=since, **self._options)
+        try:
+            show_predictions(answers, self._classes, self._as_json)
+        except NotTrained as error:
+            self._unanswered_since = since
+            output.note(f"not predicted: {output.safe(error.message)}")
+        else:
+            self._unanswered_since = None

@@ -1,3 +1,6 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -131,16 +134,18 @@ class QueryResponse(_message.Message):
     def __init__(self, predictions: _Optional[_Iterable[_Union[Prediction, _Mapping]]] = ...) -> None: ...
 
 class PredictSplitRequest(_message.Message):
-    __slots__ = ("project", "split", "neighbors", "coverage")
+    __slots__ = ("project", "split", "neighbors", "coverage", "since")
     PROJECT_FIELD_NUMBER: _ClassVar[int]
     SPLIT_FIELD_NUMBER: _ClassVar[int]
     NEIGHBORS_FIELD_NUMBER: _ClassVar[int]
     COVERAGE_FIELD_NUMBER: _ClassVar[int]
+    SINCE_FIELD_NUMBER: _ClassVar[int]
     project: str
     split: str
     neighbors: int
     coverage: float
-    def __init__(self, project: _Optional[str] = ..., split: _Optional[str] = ..., neighbors: _Optional[int] = ..., coverage: _Optional[float] = ...) -> None: ...
+    since: _timestamp_pb2.Timestamp
+    def __init__(self, project: _Optional[str] = ..., split: _Optional[str] = ..., neighbors: _Optional[int] = ..., coverage: _Optional[float] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class PredictSplitResponse(_message.Message):
     __slots__ = ("predictions",)

@@ -19,20 +19,22 @@ SEARCH_MODE_KEYWORD: SearchMode
 SEARCH_MODE_HYBRID: SearchMode
 
 class SearchRequest(_message.Message):
-    __slots__ = ("project", "text", "limit", "splits", "labels", "mode")
+    __slots__ = ("project", "text", "limit", "splits", "labels", "mode", "like")
     PROJECT_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
     SPLITS_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
+    LIKE_FIELD_NUMBER: _ClassVar[int]
     project: str
     text: str
     limit: int
     splits: _containers.RepeatedScalarFieldContainer[str]
     labels: _containers.RepeatedScalarFieldContainer[int]
     mode: SearchMode
-    def __init__(self, project: _Optional[str] = ..., text: _Optional[str] = ..., limit: _Optional[int] = ..., splits: _Optional[_Iterable[str]] = ..., labels: _Optional[_Iterable[int]] = ..., mode: _Optional[_Union[SearchMode, str]] = ...) -> None: ...
+    like: str
+    def __init__(self, project: _Optional[str] = ..., text: _Optional[str] = ..., limit: _Optional[int] = ..., splits: _Optional[_Iterable[str]] = ..., labels: _Optional[_Iterable[int]] = ..., mode: _Optional[_Union[SearchMode, str]] = ..., like: _Optional[str] = ...) -> None: ...
 
 class SearchResult(_message.Message):
     __slots__ = ("id", "split", "label", "label_name", "similarity", "text", "keyword_score")

@@ -45,7 +45,8 @@ class SearchServiceServicer(object):
     """Missing associated documentation comment in .proto file."""
 
     def Search(self, request, context):
-        """FAILED_PRECONDITION when the language model is not installed, which a search by words does without.
+        """FAILED_PRECONDITION when the language model is not installed, which a search by words does without; NOT_FOUND when
+        there is no such split or document.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

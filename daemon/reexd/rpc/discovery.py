@@ -10,12 +10,14 @@ from reex.v1 import discovery_pb2, discovery_pb2_grpc
 
 from reexd.rpc import convert
 from reexd.steps.duplicates import FindDuplicates, Group
-from reexd.steps.label_errors import FindLabelErrors, Suspect
+from reexd.steps.label_errors import FindLabelErrors
 from reexd.steps.suggest import Suggest
+from reexd.steps.suspects import Suspect
 
 LIMIT_DEFAULT = 100
 SUGGESTIONS_DEFAULT = 20
 SIMILARITY_DEFAULT = 0.95
+TEXT_SHOWN = 1_000  # characters of a duplicate: a group may be as large as the project
 
 
 class DiscoveryService(discovery_pb2_grpc.DiscoveryServiceServicer):
@@ -81,10 +83,10 @@ def _group(group: Group) -> discovery_pb2.DuplicateGroup:
                 id=document.id,
                 split=document.split,
                 label=document.label,
-                text=document.text,
+                text=document.text[:TEXT_SHOWN],
                 similarity=similarity,
             )
-            for document, similarity in group.documents
+            for document, similarity in zip(group.documents, group.cosines.tolist(), strict=True)
         ],
         labels_differ=group.labels_differ,
         splits_differ=group.splits_differ,

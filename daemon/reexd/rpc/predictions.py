@@ -44,6 +44,7 @@ class PredictionService(predictions_pb2_grpc.PredictionServiceServicer):
             request.split,
             _neighbors(request),
             coverage=_coverage(request),
+            since=request.since.ToNanoseconds() / 1e9,
         )
         while (answers := await asyncio.to_thread(_next, batches)) is not None:
             for part in _parts(_messages(answers)):

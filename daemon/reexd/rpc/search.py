@@ -9,7 +9,7 @@ from reex.v1 import search_pb2, search_pb2_grpc
 
 from reexd.errors import InvalidInput
 from reexd.rpc import convert
-from reexd.steps.search import Mode, Search
+from reexd.steps.search import Mode, Question, Search
 
 LIMIT_DEFAULT = 10
 MODES = {
@@ -27,15 +27,15 @@ class SearchService(search_pb2_grpc.SearchServiceServicer):
     async def Search(
         self, request: search_pb2.SearchRequest, context: grpc.aio.ServicerContext
     ) -> search_pb2.SearchResponse:
-        found = await asyncio.to_thread(
-            self._search.nearest,
-            request.project,
-            request.text,
-            request.limit if request.HasField("limit") else LIMIT_DEFAULT,
-            tuple(request.splits),
-            tuple(request.labels),
-            _mode(request.mode),
+        asked = Question(
+            text=request.text,
+            like=request.like,
+            limit=request.limit if request.HasField("limit") else LIMIT_DEFAULT,
+            splits=tuple(request.splits),
+            labels=tuple(request.labels),
+            mode=_mode(request.mode),
         )
+        found = await asyncio.to_thread(self._search.nearest, request.project, asked)
         return search_pb2.SearchResponse(
             results=[
                 search_pb2.SearchResult(

@@ -13,26 +13,22 @@ import numpy as np
 from reexd.errors import InvalidInput
 from reexd.records import UNLABELLED, Document
 from reexd.steps.embed import Embed
-from reexd.steps.label_errors import check_limit
+from reexd.steps.suspects import check_limit
 from reexd.store import documents, hidden_states, references, splits
 from reexd.store.catalogue import Catalogue
 
 LIMIT_MAX = 10_000
 DOCUMENTS_MAX = 50_000  # all are compared with all
+SIMILARITY_LEAST = 0.5
 ROWS = 512  # of one product
 
 
 @dataclass(frozen=True)
 class Group:
-    documents: list[tuple[Document, float]]  # with the cosine to the first; by it, the first one first
-
-    @property
-    def labels_differ(self) -> bool:
-        return len({document.label for document, _ in self.documents} - {UNLABELLED}) > 1
-
-    @property
-    def splits_differ(self) -> bool:
-        return len({document.split for document, _ in self.documents}) > 1
+    documents: list[Document]  # the one that was uploaded first, then by their cosine with it
+    cosines: np.ndarray  # (k,) of each with the first
+    labels_differ: bool
+    splits_differ: bool
 
 
 @dataclass(frozen=True)
@@ -54,8 +50,10 @@ class FindDuplicates:
         Raises SplitNotFound, ModelMissing, InvalidInput.
         """
         check_limit(limit, LIMIT_MAX)
-        if not 0.5 <= similarity_min <= 1.0:
-            raise InvalidInput(f"a least similarity lies between 0.5 and 1; received {similarity_min}")
+        if not SIMILARITY_LEAST <= similarity_min <= 1.0:
+            raise InvalidInput(
+                f"a least similarity lies between {SIMILARITY_LEAST} and 1; received {similarity_min}"
+            )
         record = self._catalogue.get(project)
         environment = self._catalogue.open(project)
         with environment.read() as txn:
@@ -75,21 +73,21 @@ class FindDuplicates:
             vectors = hidden_states.gather(txn, space, places)[positions.reshape(-1)]
         found = grouped(vectors, similarity_min)
         with environment.read() as txn:
-            groups = [
-                _group(documents.read_many(txn, numbers[at]), numbers[at], cosines) for at, cosines in found
+            states = documents.states(txn, numbers)
+            found = [
+                (at[states.revisions[at] >= 0], cosines[states.revisions[at] >= 0]) for at, cosines in found
             ]
-        groups = [group for group in groups if len(group.documents) > 1]
-        groups.sort(
-            key=lambda each: (each.labels_differ, each.splits_differ, each.documents[1][1]), reverse=True
-        )
-        duplicates = sum(len(group.documents) - 1 for group in groups)
-        return Duplicates(groups[:limit], len(numbers), len(groups), duplicates)
-
-
-def _group(found: list[Document], numbers: np.ndarray, cosines: np.ndarray) -> Group:
-    """Without those that were deleted meanwhile."""
-    by_number = dict(zip(numbers.tolist(), cosines.tolist(), strict=True))
-    return Group([(document, by_number[document.number]) for document in found])
+            found = [(at, cosines) for at, cosines in found if len(at) > 1]  # some were deleted meanwhile
+            labels = [len(np.setdiff1d(states.labels[at], [UNLABELLED])) > 1 for at, _ in found]
+            several = [len(np.unique(states.splits[at])) > 1 for at, _ in found]
+            order = sorted(
+                range(len(found)), key=lambda n: (labels[n], several[n], found[n][1][1]), reverse=True
+            )
+            groups = [
+                Group(documents.read_many(txn, numbers[found[n][0]]), found[n][1], labels[n], several[n])
+                for n in order[:limit]
+            ]
+        return Duplicates(groups, len(numbers), len(found), sum(len(at) - 1 for at, _ in found))
 
 
 def grouped(vectors: np.ndarray, similarity_min: float) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -10,33 +10,20 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from reexd.errors import InvalidInput
 from reexd.records import OUT_OF_DISTRIBUTION, Prediction
 from reexd.steps.answers import Answers
 from reexd.steps.predict import Predict
-from reexd.store import splits
+from reexd.steps.suspects import Pick, Suspect, answered, check_limit, shown
 from reexd.store.catalogue import Catalogue
 
 LIMIT_MAX = 10_000
-NEIGHBORS_SHOWN = 5
 NEIGHBORS = 25  # that are asked
 NEIGHBORS_WEIGHT = 2.0  # beside the softmax
 
-
 _Rank = tuple[float, float, int]
-
-
-@dataclass(frozen=True)
-class Suspect:
-    """A document as the live version sees it."""
-
-    split: str
-    prediction: Prediction  # with its nearest training documents, NEIGHBORS_SHOWN of them
-    text: str
-    alike_count: int = 0  # of NEIGHBORS of them, those with its label
 
 
 @dataclass(frozen=True)
@@ -59,46 +46,25 @@ class FindLabelErrors:
         """
         check_limit(limit, LIMIT_MAX)
         examined = contradicted = 0
-        best: list[tuple[_Rank, Suspect]] = []  # a heap, the least suspected first
+        best: list[tuple[_Rank, Pick]] = []  # a heap, the least suspected first
         last: Answers | None = None
         for split, answers in answered(self._catalogue, self._predict, project, wanted, NEIGHBORS):
             last = answers
-            known = len(answers.classes)
-            for record, text in zip(answers.predictions, answers.texts, strict=True):
-                if not (0 <= record.label < known or record.label == OUT_OF_DISTRIBUTION):
+            for record in answers.predictions:
+                if not (0 <= record.label < len(answers.classes) or record.label == OUT_OF_DISTRIBUTION):
                     continue
                 examined += 1
                 if not _contradicted(record):
                     continue
                 contradicted += 1
                 alike = sum(each.label == record.label for each in record.neighbors)
-                shown = replace(record, neighbors=record.neighbors[:NEIGHBORS_SHOWN])
-                entry = (_rank(record), Suspect(split, shown, text, alike))
                 push = heapq.heappush if len(best) < limit else heapq.heappushpop
-                push(best, entry)
-        ranked = [suspect for _, suspect in sorted(best, key=lambda entry: entry[0], reverse=True)]
-        classes, stale = ((), "") if last is None else (last.classes, last.stale)
-        return LabelErrors(classes, stale, ranked, examined, contradicted)
-
-
-def answered(
-    catalogue: Catalogue, predict: Predict, project: str, wanted: Sequence[str], neighbors: int
-) -> Iterator[tuple[str, Answers]]:
-    """What the live version says of each document of the splits, none for all, batch by batch."""
-    with catalogue.open(project).read() as txn:
-        names = list(dict.fromkeys(wanted)) or [
-            name for name, counts in splits.summary(txn).items() if counts
-        ]
-        for name in names:
-            splits.find(txn, name)
-    for name in names:
-        for answers in predict.split(project, name, neighbors):
-            yield name, answers
-
-
-def check_limit(limit: int, most: int) -> None:
-    if not 1 <= limit <= most:
-        raise InvalidInput(f"a limit lies between 1 and {most:,}; received {limit}")
+                push(best, (_rank(record), Pick(record.document, split, alike)))
+        if last is None:
+            return LabelErrors((), "", [], 0, 0)
+        ranked = [pick for _, pick in sorted(best, key=lambda entry: entry[0], reverse=True)]
+        suspects = shown(self._predict, project, last, ranked)
+        return LabelErrors(last.classes, last.stale, suspects, examined, contradicted)
 
 
 def _contradicted(record: Prediction) -> bool:

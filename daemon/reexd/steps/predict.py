@@ -50,17 +50,21 @@ class Predict:
         version: int | None = None,
         last: int = 0,
         coverage: float = COVERAGE_DEFAULT,
+        since: float = 0.0,
     ) -> Iterator[Answers]:
         """Score the documents of a split, in upload order, batch by batch; stored answers are used while current.
 
-        By the live version, or another; only the `last` documents by upload, 0 for all; with prediction sets at
-        `coverage`. Raises NotTrained, ClassifierNotFound, SplitNotFound, InvalidInput before the first batch.
+        By the live version, or another; only the `last` documents by upload, 0 for all, and those stored or changed
+        `since` then (Unix time, seconds); with prediction sets at `coverage`. Raises NotTrained, ClassifierNotFound,
+        SplitNotFound, InvalidInput before the first batch.
         """
         check_coverage(coverage)
         loaded = self._live.get(project, version)
         check_neighbors(neighbors, NEIGHBORS_STORED)
         with self._catalogue.open(project).read() as txn:
             numbers = documents.numbers(txn, split)[-last:]  # -0 is the beginning
+            if since > 0:
+                numbers = numbers[documents.updated(txn, numbers) >= since]
             missing = predictions.missing(txn, loaded.record.version, split)
             _check_vectors(txn, loaded, numbers, split)
         return self._batches(project, loaded, numbers, missing, neighbors, coverage)
@@ -77,7 +81,7 @@ class Predict:
         for start in range(0, len(numbers), BATCH):
             batch = numbers[start : start + BATCH]
             self._score_missing(project, loaded, batch[np.isin(batch, missing)])
-            yield self._stored(project, loaded, batch, neighbors, coverage)
+            yield self.stored(project, loaded, batch, neighbors, coverage)
 
     def _score_missing(self, project: str, loaded: Loaded, numbers: np.ndarray) -> None:
         """Score and store documents that this version has not answered yet, in one transaction."""
@@ -122,10 +126,16 @@ class Predict:
 
         environment.write(work)
 
-    def _stored(
-        self, project: str, loaded: Loaded, numbers: np.ndarray, neighbors: int, coverage: float
+    def stored(
+        self,
+        project: str,
+        loaded: Loaded,
+        numbers: np.ndarray,
+        neighbors: int,
+        coverage: float = COVERAGE_DEFAULT,
     ) -> Answers:
-        """The batch as it stands in the store; documents deleted or replaced meanwhile are passed over."""
+        """What is stored of documents, in the order asked; those without an answer, deleted or replaced meanwhile, are
+        passed over."""
         version = loaded.record.version
         with self._catalogue.open(project).read() as txn:
             classifiers.get(txn, version)  # its answers were deleted with it: none is not as good as these

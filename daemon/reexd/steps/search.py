@@ -12,7 +12,7 @@ from enum import Enum
 import numpy as np
 
 from reexd.config import Settings
-from reexd.errors import InvalidDocument, InvalidInput
+from reexd.errors import DocumentNotFound, InvalidDocument, InvalidInput
 from reexd.records import Document, Project
 from reexd.steps import keywords
 from reexd.steps.embed import Embed
@@ -39,10 +39,22 @@ class Mode(Enum):
 
 
 @dataclass(frozen=True)
+class Question:
+    """What is looked for: a text, or what is like a document, itself left out."""
+
+    text: str = ""
+    like: str = ""  # the document's id
+    limit: int = 10
+    splits: Sequence[str] = ()  # none: all
+    labels: Sequence[int] = ()  # none: all
+    mode: Mode = Mode.SEMANTIC
+
+
+@dataclass(frozen=True)
 class Hit:
     document: Document
-    similarity: float  # cosine in [-1, 1]; NaN where it was not measured
-    keyword_score: float  # BM25; NaN where it was not measured
+    similarity: float | None  # cosine in [-1, 1]; None where it was not measured
+    keyword_score: float | None  # BM25; likewise
 
 
 @dataclass(frozen=True)
@@ -59,61 +71,76 @@ class Search:
         self._embed = embed
         self._limits = limits
 
-    def nearest(
-        self,
-        project: str,
-        text: str,
-        limit: int,
-        wanted: Sequence[str],
-        labels: Sequence[int],
-        mode: Mode = Mode.SEMANTIC,
-    ) -> Found:
-        """The `limit` best documents of the splits and labels given (none: all). Raises SplitNotFound."""
-        if not 1 <= limit <= LIMIT_MAX:
-            raise InvalidInput(f"a search returns 1 to {LIMIT_MAX:,} results; received a limit of {limit}")
-        size = len(text.encode())
-        if not text.strip() or size > self._limits.document_size_max_bytes:
+    def nearest(self, project: str, asked: Question) -> Found:
+        """The best documents for a question. Raises InvalidInput, InvalidDocument, SplitNotFound, DocumentNotFound,
+        ModelMissing, which a search by words does without.
+        """
+        self._check(asked)
+        record = self._catalogue.get(project)
+        environment = self._catalogue.open(project)
+        with environment.read() as txn:
+            subject = documents.get(txn, asked.like) if asked.like else None
+            numbers = _selection(txn, asked.splits, asked.labels)
+        if subject is not None:
+            numbers = numbers[numbers != subject.number]
+        text = asked.text if subject is None else subject.text
+        vector = space = None
+        if asked.mode is not Mode.KEYWORD:
+            space = self._embed.space(record)
+            self._embed_some(record, space, numbers)
+            vector = self._vector(record, space, text, subject)
+        measured, scored = np.ones(len(numbers), bool), None
+        with environment.read() as txn:
+            similarities = None
+            best = np.empty(0, np.int64)
+            if vector is not None and space is not None:
+                rows = references.rows(txn, space, numbers)
+                measured = rows >= 0
+                similarities = np.full(len(numbers), -math.inf)
+                similarities[measured] = _cosines(txn, space, vector, rows[measured])
+                best = _largest(similarities, FUSED_MAX)
+                best = best[measured[best]]
+            if asked.mode is not Mode.SEMANTIC:
+                scored = keywords.scores(text, _texts(txn, numbers))
+                having = _largest(scored, FUSED_MAX)
+                having = having[scored[having] > 0]
+                best = having if similarities is None else _fused(best, having)
+            results = _hits(txn, numbers, best[: asked.limit], similarities, scored)
+        return Found(record.classes, results, int(measured.sum()), int((~measured).sum()))
+
+    def _check(self, asked: Question) -> None:
+        if not 1 <= asked.limit <= LIMIT_MAX:
+            raise InvalidInput(
+                f"a search returns 1 to {LIMIT_MAX:,} results; received a limit of {asked.limit}"
+            )
+        if asked.like:
+            if asked.text:
+                raise InvalidInput("expected either a text or the id of a document to be like; received both")
+            return
+        size = len(asked.text.encode())
+        if not asked.text.strip() or size > self._limits.document_size_max_bytes:
             raise InvalidDocument(
                 f"a text has 1 to {self._limits.document_size_max_bytes:,} bytes and is not only white space;"
                 f" received {size:,} bytes",
                 field="text",
             )
-        record = self._catalogue.get(project)
-        if mode is Mode.KEYWORD:
-            return self._with_words(record, text, limit, wanted, labels)
-        environment = self._catalogue.open(project)
-        space = self._embed.space(record)
-        with environment.read() as txn:
-            numbers = _selection(txn, wanted, labels)
-            missing = numbers[references.rows(txn, space, numbers) < 0]
-        self._embed_some(record, missing[:EMBED_MAX])
-        asked = self._embed.question(record, text)
-        with environment.read() as txn:
-            rows = references.rows(txn, space, numbers)
-            embedded = np.flatnonzero(rows >= 0)
-            similarities = np.full(len(numbers), math.nan)
-            similarities[embedded] = _cosines(txn, space, asked, rows[embedded])
-            best = embedded[_largest(similarities[embedded], limit if mode is Mode.SEMANTIC else FUSED_MAX)]
-            scored = np.full(len(numbers), math.nan)
-            if mode is Mode.HYBRID:
-                scored = keywords.scores(text, _texts(txn, numbers))
-                best = _fused(best, _with_any(scored, FUSED_MAX))[:limit]
-            results = _hits(txn, numbers, best, similarities, scored)
-        return Found(record.classes, results, len(embedded), len(numbers) - len(embedded))
 
-    def _with_words(
-        self, record: Project, text: str, limit: int, wanted: Sequence[str], labels: Sequence[int]
-    ) -> Found:
-        with self._catalogue.open(record.name).read() as txn:
-            numbers = _selection(txn, wanted, labels)
-            scored = keywords.scores(text, _texts(txn, numbers))
-            unmeasured = np.full(len(numbers), math.nan)
-            results = _hits(txn, numbers, _with_any(scored, limit), unmeasured, scored)
-        return Found(record.classes, results, len(numbers), 0)
-
-    def _embed_some(self, project: Project, missing: np.ndarray) -> None:
-        """Embed documents until the time is up, some at least."""
+    def _vector(self, project: Project, space: Space, text: str, subject: Document | None) -> np.ndarray:
+        """(D,): that of a document as it is stored, not as that of a question."""
+        if subject is None:
+            return self._embed.question(project, text)
+        number = np.array([subject.number], np.int64)
+        self._embed.documents(project, number)
         with self._catalogue.open(project.name).read() as txn:
+            rows = references.rows(txn, space, number)
+            if rows[0] < 0:
+                raise DocumentNotFound(f"document {subject.id!r} was deleted meanwhile", id=subject.id)
+            return hidden_states.gather(txn, space, rows)[0]
+
+    def _embed_some(self, project: Project, space: Space, numbers: np.ndarray) -> None:
+        """Embed those of the documents that are not yet until the time is up, some at least."""
+        with self._catalogue.open(project.name).read() as txn:
+            missing = numbers[references.rows(txn, space, numbers) < 0][:EMBED_MAX]
             ends = np.cumsum(documents.text_sizes(txn, missing))
         until, start = time.monotonic() + EMBED_MAX_S, 0
         while start < len(missing) and (start == 0 or time.monotonic() < until):
@@ -141,18 +168,19 @@ def _texts(txn: Txn, numbers: np.ndarray) -> Iterator[str]:
 
 
 def _hits(
-    txn: Txn, numbers: np.ndarray, places: np.ndarray, similarities: np.ndarray, scored: np.ndarray
+    txn: Txn,
+    numbers: np.ndarray,
+    places: np.ndarray,
+    similarities: np.ndarray | None,
+    scored: np.ndarray | None,
 ) -> list[Hit]:
+    def value(values: np.ndarray | None, at: int) -> float | None:
+        return None if values is None or values[at] == -math.inf else float(values[at])
+
     return [
-        Hit(documents.read(txn, int(numbers[at])), float(similarities[at]), float(scored[at]))
+        Hit(documents.read(txn, int(numbers[at])), value(similarities, at), value(scored, at))
         for at in places
     ]
-
-
-def _with_any(scored: np.ndarray, limit: int) -> np.ndarray:
-    """Places of the best that have any of the words, best first."""
-    best = _largest(scored, limit)
-    return best[scored[best] > 0]
 
 
 def _fused(one: np.ndarray, other: np.ndarray) -> np.ndarray:

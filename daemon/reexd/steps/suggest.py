@@ -6,6 +6,7 @@ before them: the labels of near copies would say much the same.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,8 +14,8 @@ import numpy as np
 
 from reexd.records import UNLABELLED
 from reexd.steps.answers import Answers
-from reexd.steps.label_errors import NEIGHBORS_SHOWN, Suspect, answered, check_limit
 from reexd.steps.predict import Predict
+from reexd.steps.suspects import Pick, Suspect, answered, check_limit, shown
 from reexd.store import hidden_states, predictions, references, spaces
 from reexd.store.catalogue import Catalogue
 
@@ -41,28 +42,36 @@ class Suggest:
         InvalidInput.
         """
         check_limit(limit, LIMIT_MAX)
-        found: list[Suspect] = []
+        count = 0
+        candidates: list[
+            tuple[float, int, Pick]
+        ] = []  # a heap, the most certain first; of equals the last uploaded
         last: Answers | None = None
-        for split, answers in answered(self._catalogue, self._predict, project, wanted, NEIGHBORS_SHOWN):
+        for split, answers in answered(self._catalogue, self._predict, project, wanted, 0):
             last = answers
-            found += [
-                Suspect(split, record, text)
-                for record, text in zip(answers.predictions, answers.texts, strict=True)
-                if record.label == UNLABELLED
-            ]
+            for record in answers.predictions:
+                if record.label != UNLABELLED:
+                    continue
+                count += 1
+                entry = (
+                    -predictions.probability(record),
+                    -record.document,
+                    Pick(record.document, split),
+                )
+                push = heapq.heappush if len(candidates) < CANDIDATES_MAX else heapq.heappushpop
+                push(candidates, entry)
         if last is None:
             return Suggestions((), "", [], 0)
-        count = len(found)
-        found.sort(key=lambda each: (predictions.probability(each.prediction), each.prediction.document))
-        found = found[:CANDIDATES_MAX]
-        vectors = self._vectors(project, last, found)
-        doubt = 1.0 - np.array([predictions.probability(each.prediction) for each in found])
-        chosen = [found[at] for at in choose(vectors, doubt, limit)]
+        candidates.sort(reverse=True)
+        picks = [pick for _, _, pick in candidates]
+        doubt = 1.0 + np.array([negative for negative, _, _ in candidates])
+        places = choose(self._vectors(project, last, picks), doubt, limit)
+        chosen = shown(self._predict, project, last, [picks[at] for at in places])
         return Suggestions(last.classes, last.stale, chosen, count)
 
-    def _vectors(self, project: str, answers: Answers, found: Sequence[Suspect]) -> np.ndarray:
+    def _vectors(self, project: str, answers: Answers, picks: Sequence[Pick]) -> np.ndarray:
         """(n, D) hidden states of one length; zero for a document that was deleted meanwhile."""
-        numbers = np.array([each.prediction.document for each in found], np.int64)
+        numbers = np.array([each.number for each in picks], np.int64)
         with self._catalogue.open(project).read() as txn:
             space = spaces.get(txn, answers.loaded.record.space)
             rows = references.rows(txn, space, numbers)

@@ -180,6 +180,13 @@ def states(txn: lmdb.Transaction, numbers: np.ndarray) -> States:
     return States(found[:, 0].astype(np.int32), found[:, 1].copy(), found[:, 2].astype(np.int32))
 
 
+def updated(txn: lmdb.Transaction, numbers: np.ndarray) -> np.ndarray:
+    """(n,) float64: when each was stored or changed last, in Unix time; 0 for a deleted document."""
+    values = (txn.get(keys.document(int(number))) for number in numbers)
+    times = (0.0 if value is None else codec.decode_document_header(value).updated_at for value in values)
+    return np.fromiter(times, np.float64, len(numbers))
+
+
 def labels(txn: lmdb.Transaction, numbers: np.ndarray) -> np.ndarray:
     """(n,) int32 labels; 0 for a deleted document (see `states`)."""
     return states(txn, numbers).labels

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
-from reex.v1 import documents_pb2, search_pb2
+from reex.v1 import search_pb2
 
 
 def test_search_takes_names_of_classes_and_several_splits(held, reexctl):
@@ -39,9 +37,7 @@ def test_search_takes_names_of_classes_and_several_splits(held, reexctl):
 
 def test_search_by_words_shows_what_was_measured(held, reexctl):
     held.answers["Search"] = lambda request, context: search_pb2.SearchResponse(
-        results=[
-            search_pb2.SearchResult(id="a", split="train", similarity=math.nan, keyword_score=1.25, text="x")
-        ]
+        results=[search_pb2.SearchResult(id="a", split="train", keyword_score=1.25, text="x")]
     )
     ended = reexctl("search", "s", "what", "--mode", "keyword")
     assert ended.out.split()[:4] == ["words", "id", "split", "label"]
@@ -52,20 +48,10 @@ def test_search_by_words_shows_what_was_measured(held, reexctl):
     assert reexctl("search", "s", "what", "--mode", "fuzzy").code == 2
 
 
-def test_more_like_a_document_leaves_it_out(held, reexctl):
-    held.answers["GetDocument"] = lambda request, context: documents_pb2.GetDocumentResponse(
-        document=documents_pb2.Document(id=request.id, text=f"text of {request.id}", label=-1)
-    )
-    held.answers["Search"] = lambda request, context: search_pb2.SearchResponse(
-        results=[search_pb2.SearchResult(id=id, similarity=0.5) for id in "abc"[: request.limit]]
-    )
-    ended = reexctl("search", "s", "--like", "b", "-k", 2, "--json")
-    assert [each["id"] for each in ended.lines] == ["a", "c"]
+def test_more_like_a_document(held, reexctl):
+    held.answers["Search"] = lambda request, context: search_pb2.SearchResponse()
+    assert reexctl("search", "s", "--like", "b", "-k", 2).code == 0
     request = held.requests[-1][1]
-    assert (request.text, request.limit) == ("text of b", 3)
-    assert [each["id"] for each in reexctl("search", "s", "--like", "z", "-k", 2, "--json").lines] == [
-        "a",
-        "b",
-    ]
-    for arguments in ((), ("words", "--like", "b")):
+    assert (request.text, request.like, request.limit) == ("", "b", 2)
+    for arguments in ((), ("words", "--like", "b"), ("--like", "")):
         assert reexctl("search", "s", *arguments).code == 2

@@ -17,6 +17,7 @@ from reex.v1 import documents_pb2, predictions_pb2
 def stored(held):
     """The stand-in keeps texts by id in one split, and predicts them."""
     texts: dict[str, str] = {}
+    changed: dict[str, float] = {}
 
     def upload(chunks, context):
         for chunk in chunks:
@@ -24,21 +25,19 @@ def stored(held):
             for line in chunk.lines:
                 known = texts.get(line.document.id)
                 outcome["unchanged" if known == line.document.text else "replaced" if known else "added"] += 1
+                if known != line.document.text:
+                    changed[line.document.id] = time.time()
                 texts[line.document.id] = line.document.text
             yield documents_pb2.UploadDocumentsResponse(**outcome)
 
     held.answers["UploadDocuments"] = upload
-    held.answers["SummarizeSplits"] = lambda request, context: documents_pb2.SummarizeSplitsResponse(
-        splits=[documents_pb2.SplitSummary(split="incoming", documents=len(texts))] if texts else []
-    )
-    held.answers["ListDocuments"] = lambda request, context: documents_pb2.ListDocumentsResponse(
-        documents=[documents_pb2.Document(id=id, text=text, label=-1) for id, text in texts.items()]
-    )
     held.answers["PredictSplit"] = lambda request, context: iter(
         [
             predictions_pb2.PredictSplitResponse(
                 predictions=[
-                    predictions_pb2.Prediction(id=id, text=text, label=-1) for id, text in texts.items()
+                    predictions_pb2.Prediction(id=id, text=text, label=-1)
+                    for id, text in texts.items()
+                    if changed[id] >= request.since.ToNanoseconds() / 1e9
                 ]
             )
         ]
@@ -70,13 +69,29 @@ def test_once_takes_what_is_there_and_tells_what_was_bad(stored, reexctl, tmp_pa
 
 
 def test_without_a_classifier_files_are_stored_all_the_same(held, stored, reexctl, tmp_path):
-    held.answers["PredictSplit"] = lambda request, context: held.abort(
-        context, grpc.StatusCode.FAILED_PRECONDITION, "project 's' has no classifier yet", "NOT_TRAINED"
-    )
+    answer = held.answers["PredictSplit"]
+    asked = []
+
+    def untrained_at_first(request, context):
+        asked.append(request.since.ToNanoseconds())
+        if len(asked) == 1:
+            held.abort(
+                context,
+                grpc.StatusCode.FAILED_PRECONDITION,
+                "project 's' has no classifier yet",
+                "NOT_TRAINED",
+            )
+        return answer(request, context)
+
+    held.answers["PredictSplit"] = untrained_at_first
     (tmp_path / "a.jsonl").write_text(line("1"))
-    ended = reexctl("watch", "s", tmp_path, "--split", "incoming", "--once")
-    assert (ended.code, set(stored)) == (0, {"1"})
+    (tmp_path / "b.jsonl").write_text(line("2"))
+    ended = reexctl("watch", "s", tmp_path, "--split", "incoming", "--once", "--json")
+    assert (ended.code, set(stored)) == (0, {"1", "2"})
     assert "not predicted: project 's' has no classifier yet" in ended.err
+    assert [each["id"] for each in ended.lines] == ["1", "2"], (
+        "what could not be answered is, as soon as it can"
+    )
 
 
 def test_files_are_taken_as_they_appear_and_when_they_change(stored, program, tmp_path):

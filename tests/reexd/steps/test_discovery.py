@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from reex import AsyncClient, errors
+from reexd.steps import suspects
 from reexd.steps.duplicates import grouped
 from reexd.steps.suggest import choose
+from reexd.steps.suspects import Pick, shown
 
 
 @pytest.fixture
@@ -88,6 +91,34 @@ def test_duplicates_are_grouped_and_contradictions_come_first(served, project):
     found = served.client.find_duplicates(project, similarity_min=0.9999)
     assert [each.labels_differ for each in found.groups] == [True, False]
     assert served.client.find_duplicates(project, splits="train", similarity_min=0.9999).group_count == 1
+
+
+def test_what_is_shown_ends_where_texts_are_long(served, mistaken, monkeypatch):
+    """In process, by the steps themselves: a daemon's bound takes megabytes of text."""
+    project, _ = mistaken
+    client = served.client
+    whole = client.find_label_errors(project, limit=3)
+    picks = [Pick(at, each.split) for at, each in enumerate(whole.suspects)]
+    texts = {at: each.prediction.text for at, each in enumerate(whole.suspects)}
+
+    class Stored:
+        def stored(self, project, loaded, numbers, neighbors):
+            predictions = [SimpleNamespace(document=int(n), neighbors=()) for n in numbers if n != 1]
+            return SimpleNamespace(
+                predictions=predictions, texts=[texts[each.document] for each in predictions]
+            )
+
+    last = SimpleNamespace(loaded=None)
+    assert [each.text for each in shown(Stored(), project, last, picks)] == [texts[0], texts[2]]
+    monkeypatch.setattr(suspects, "CHARACTERS_MAX", len(texts[0]) - 1)
+    assert [each.text for each in shown(Stored(), project, last, picks)] == [texts[0]]
+
+
+def test_duplicates_show_the_beginning_of_their_texts(served, project):
+    text = "profit rose " * 200
+    served.upload(project, [{"id": id, "document": text} for id in "ab"], "train")
+    (group,) = served.client.find_duplicates(project).groups
+    assert [each.text for each in group.documents] == [text[:1000]] * 2
 
 
 def test_what_cannot_be_discovered_says_why(served, project, corpus):

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
+from types import SimpleNamespace
 
 import pytest
 from reex import AsyncClient, errors
+from reex.exporting import Answers
 
 
 def rows_of(path):
@@ -80,6 +82,47 @@ def test_with_predictions(served, ready, tmp_path):
     assert [row["label"] for row in rows_of(only)] == ["1"] * 10
     none = client.export_table(ready, tmp_path / "none.csv", split="test", label=-99)
     assert none.read_text() == "id,label,document\n"
+
+
+def test_a_class_alone_has_its_answers(served, ready, tmp_path):
+    client = served.client
+    rows = rows_of(client.export_table(ready, tmp_path / "one.jsonl", label=2, predictions=True))
+    names = {row["split"] for row in rows}
+    assert {"train", "test"} <= names
+    said = {each.id: each for name in names for each in client.predict_split(ready, name)}
+    assert [row["id"] for row in rows if row["label"] != 2 or row["q"] != said[row["id"]].q] == []
+    assert len(rows) == sum(each.label == 2 for each in said.values())
+
+
+def test_columns_of_several_types_are_json_in_parquet(served, project, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    values = [
+        {"count": 1, "mixed": 1, "large": 2**60 + 1, "shape": {"a": 1}, "list": []},
+        {"count": 2.5, "mixed": "one", "large": 0.5, "shape": {"b": 2}, "list": [1.5]},
+        {},
+    ]
+    lines = [{"id": str(n), "document": "x", "label": -1} | value for n, value in enumerate(values)]
+    served.upload(project, lines, "train")
+    path = served.client.export_table(project, tmp_path / "all.parquet")
+    rows = parquet.read_table(path).to_pylist()
+    assert [row["count"] for row in rows] == [1.0, 2.5, None]
+    assert [row["list"] for row in rows] == [[], [1.5], None]
+    for name in ("mixed", "large", "shape"):
+        cells = [row[name] and json.loads(row[name]) for row in rows]
+        assert cells == [value.get(name) for value in values]
+
+
+def test_answers_are_found_while_either_side_lacks_some():
+    said = Answers(None)
+    coming = iter([SimpleNamespace(id=str(n), label=0) for n in (*range(1, 4), *range(5, 4000))])
+    found = []
+    for id in map(str, (0, 1, 3, 4, 5, 3999)):  # 0 and 4 were never answered, 2 is no longer there
+        while said.lacks(id) and (answer := next(coming, None)) is not None:
+            said.put(answer)
+        found.append(said.take(id))
+    assert [each and each.id for each in found] == [None, "1", "3", None, "5", None], (
+        "3999 lies too far ahead"
+    )
 
 
 async def _export(socket, project, path):

@@ -28,7 +28,7 @@ def test_words_are_found_whatever_their_case_and_rarer_ones_count_more(served, s
     found = served.client.search(shelf, "NOKIA", mode="keyword")
     assert {each.id for each in found.results} == {"twice", "once", "both"}
     assert (found.searched, found.not_embedded) == (4, 0)
-    assert all(math.isnan(each.similarity) and each.keyword_score > 0 for each in found.results)
+    assert all(each.similarity is None and each.keyword_score > 0 for each in found.results)
     assert found.results[0].to_dict()["similarity"] is None
     assert served.client.search(shelf, "nokia castle", mode="keyword").results[0].id == "none"
     assert served.client.search(shelf, "nok", mode="keyword").results == ()
@@ -47,7 +47,7 @@ def test_hybrid_joins_both_orders(served, shelf):
     for each in hybrid.results:
         assert each.similarity == pytest.approx(known[each.id])
         assert (each.keyword_score > 0) == (each.id != "none")
-    assert all(math.isnan(each.keyword_score) for each in semantic.results)
+    assert all(each.keyword_score is None for each in semantic.results)
 
 
 def test_words_need_no_language_model(fresh, tmp_path):
@@ -59,6 +59,27 @@ def test_words_need_no_language_model(fresh, tmp_path):
         daemon.client.search("p", "hello", mode="hybrid")
 
 
+def test_more_like_a_document_leaves_it_out_and_reads_nothing_again(served, shelf):
+    client = served.client
+    expected = client.search(shelf, "weak Nokia").results[1:]
+    for mode in ("semantic", "hybrid"):
+        found = client.search(shelf, like="both", mode=mode)
+        assert "both" not in {each.id for each in found.results}
+        assert {each.id: each.similarity for each in found.results} == pytest.approx(
+            {each.id: each.similarity for each in expected}
+        )
+        assert (found.searched, found.not_embedded) == (3, 0)
+    assert {each.id for each in client.search(shelf, like="both", mode="keyword").results} == {
+        "once",
+        "twice",
+    }
+    assert client.search(shelf, like="both", splits="archive").results == ()
+    with pytest.raises(errors.NotFound, match="nothing"):
+        client.search(shelf, like="nothing")
+    with pytest.raises(errors.InvalidArgument, match="either a text or the id"):
+        client.search(shelf, "nokia", like="both")
+
+
 def test_an_unknown_mode_is_refused(served, shelf):
     with pytest.raises(errors.InvalidArgument, match="semantic, keyword, hybrid"):
         served.client.search(shelf, "x", mode="fuzzy")
@@ -66,7 +87,7 @@ def test_an_unknown_mode_is_refused(served, shelf):
 
 def test_scores_are_those_of_the_formula():
     texts = ["a b", "a a c d", "e"]
-    length = np.array([2, 4, 1]) / (7 / 3)
+    length = np.array([3, 7, 1]) / (11 / 3)  # in characters
     idf = math.log(1 + (3 - 2 + 0.5) / (2 + 0.5))
     tf = np.array([1, 2, 0])
     expected = idf * tf * 2.2 / (tf + 1.2 * (0.25 + 0.75 * length))
