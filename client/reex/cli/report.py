@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from reex.figures import Evaluation, Interval
 
 _CONFUSION_MAX = 30  # classes; of more the table alone tells
-_SIZE, _MARGIN = 260, 36  # of a plot, in pixels
+_SIZE, _MARGIN, _TOP = 260, 36, 20  # of a plot, in pixels
 
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
@@ -128,7 +128,7 @@ def _plot(
         return _MARGIN + (value - least) / (1 - least) * _SIZE
 
     def y(value: float) -> float:
-        return 8 + (1 - value) * _SIZE
+        return _TOP + (1 - value) * _SIZE
 
     drawn = [f'<rect x="{x(least)}" y="{y(1)}" width="{_SIZE}" height="{_SIZE}" fill="#f6f6f6"/>']
     for step in range(6):
@@ -148,8 +148,8 @@ def _plot(
     drawn.append(
         f'<text x="{x((1 + least) / 2)}" y="{y(0) + 30}" text-anchor="middle">{escape(across)}</text>'
     )
-    drawn.append(f'<text x="{x(least) + 4}" y="{y(1) + 13}">{escape(up)}</text>')
-    size = f'width="{_MARGIN + _SIZE + 14}" height="{_SIZE + 44}"'
+    drawn.append(f'<text x="{x(least)}" y="{_TOP - 7}">{escape(up)}</text>')
+    size = f'width="{_MARGIN + _SIZE + 14}" height="{_SIZE + _TOP + 36}"'
     return f'<svg {size} role="img" xmlns="http://www.w3.org/2000/svg">{"".join(drawn)}</svg>'
 
 

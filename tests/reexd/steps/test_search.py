@@ -189,6 +189,6 @@ def test_a_search_embeds_for_a_while_and_answers_for_what_it_has(tmp_path, monke
     monkeypatch.setattr(search_step, "time", SimpleNamespace(monotonic=lambda: reader.now))
     searching = search_step.Search(catalogue, reader, Settings())
     for searched in expected:
-        found = searching.nearest("p", "x", 5, (), ())
+        found = searching.nearest("p", search_step.Question("x", limit=5))
         assert (found.searched, found.not_embedded) == (searched, len(sizes) - searched)
     catalogue.close()
