@@ -46,7 +46,6 @@ from reexd.sdm import (
 )
 
 CHECKPOINT_INTERVAL_S = 15.0
-ACCURACY_LOST_MAX = 0.005  # of the regression's accuracy on calibration rows, that later epochs may cost
 
 State = tuple[dict[str, Any], dict[str, np.ndarray]]
 Event = tuple[str, Any]
@@ -169,13 +168,13 @@ class _Run:
         record["seconds"] = time.perf_counter() - started
 
     def _forgets(self, measured: Measurement) -> bool:
-        """Whether weights lost accuracy that the regression had. With many classes the SDM loss goes on falling while
-        it does: it rewards what is far above its threshold, and accuracy lives at the boundary. Balanced accuracy
-        alone would let a class of a few calibration rows outvote the others."""
+        """Whether weights lost accuracy that the regression had on the calibration rows. The SDM loss goes on falling
+        while they do: it rewards what is far above its threshold, and accuracy lives at the boundary. Balanced
+        accuracy alone would let a class of a few calibration rows outvote the others."""
         if not self.history or "regression_strength" not in self.history[0]:
             return False
         now, names = measured.facts(), ("balanced_calibration_accuracy", "calibration_accuracy")
-        return any(now[name] < self.history[0][name] - ACCURACY_LOST_MAX for name in names)
+        return any(now[name] < self.history[0][name] for name in names)
 
     def _phase_over(self, last_epoch: int) -> bool:
         """Whether this epoch is the last of its phase, by count or by patience."""
