@@ -29,7 +29,6 @@ Rows: TypeAlias = Callable[[], Iterator[dict[str, Any]]]  # from the first one, 
 Writer: TypeAlias = Callable[[IO[bytes], Sequence[str], Rows], None]
 # Of a prediction, what is written unless fields are named: one value a cell.
 PREDICTED = [
-    "label_name",
     "prediction",
     "prediction_name",
     "probability",
@@ -48,10 +47,8 @@ PREDICTED = [
     "classifier",
     "stale",
 ]
-_SAID = (
-    "label_name",
-    *(each.name for each in fields(Prediction) if each.name not in ("id", "label", "text")),
-)
+_LABEL_NAME = "label_name"  # needs no prediction
+_SAID = tuple(each.name for each in fields(Prediction) if each.name not in ("id", "label", "text"))
 _STORED = (
     "id",
     "label",
@@ -103,10 +100,10 @@ class Table:
 
     def add(self, document: Document, answer: Prediction | None = None) -> None:
         row = document.to_dict()
+        label = document.label
+        known = 0 <= label < len(self.classes)
+        row[_LABEL_NAME] = self.classes[label] if known else _NO_CLASS.get(label, str(label))
         if self.predicted:
-            label = document.label
-            known = 0 <= label < len(self.classes)
-            row["label_name"] = self.classes[label] if known else _NO_CLASS.get(label, str(label))
             row |= {} if answer is None else {k: v for k, v in answer.to_dict().items() if k in _SAID}
         self._held |= dict.fromkeys(row)
         if self._aside is None:
@@ -118,16 +115,16 @@ class Table:
         """The fields that were named, or what is stored, other keys of any document, and PREDICTED where wanted. Raises
         InvalidArgument for a name that is none of these."""
         held = self._held
-        others = [name for name in held if name not in (*_STORED, *_SAID)]
-        if unknown := [name for name in self._wanted if name not in (*_STORED, *_SAID, *held)]:
+        others = [name for name in held if name not in (*_STORED, *_SAID, _LABEL_NAME)]
+        if unknown := [name for name in self._wanted if name not in (*_STORED, *_SAID, _LABEL_NAME, *held)]:
             raise InvalidArgument(
-                f"there is no field {unknown[0]!r}; expected some of {', '.join(_STORED)};"
+                f"there is no field {unknown[0]!r}; expected some of {', '.join(_STORED)}, {_LABEL_NAME};"
                 f" {', '.join(_SAID)}{'; ' * bool(others)}{', '.join(others)}"
             )
         if self._wanted:
             return list(self._wanted)
         stored = [name for name in _STORED if name in held or (not held and name in _STORED[:3])]
-        return [*stored[:3], *(PREDICTED if self.predicted else ()), *stored[3:], *others]
+        return [*stored[:3], *((_LABEL_NAME, *PREDICTED) if self.predicted else ()), *stored[3:], *others]
 
     def write(self) -> Path:
         """On disk, then under its name."""

@@ -141,6 +141,9 @@ def test_what_cannot_be_written_is_refused_and_leaves_nothing(served, project, c
         client.export_table(project, tmp_path / "all.csv", fields="id")
     with pytest.raises(errors.NotTrained):
         client.export_table(project, tmp_path / "all.csv", predictions=True)
+    named = client.export_table(project, tmp_path / "names.csv", fields=["id", "label_name"])
+    assert {row["label_name"] for row in rows_of(named)} == set(client.get_project(project).classes)
+    named.unlink()
     with pytest.raises(errors.NotFound):
         client.export_table(project, tmp_path / "all.csv", split="nowhere")
     assert not list(tmp_path.iterdir())
