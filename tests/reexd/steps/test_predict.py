@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from datetime import UTC, datetime
 
 import pytest
 from reex import Text, errors
@@ -189,6 +190,19 @@ def test_answers_are_kept_while_current_and_dropped_with_their_text(served, proj
         id: before[id] for id in before if id not in (lines[0]["id"], lines[1]["id"])
     }
     assert client.evaluate(project, "test").stale == ""  # the split is not part of what was trained
+
+
+def test_only_what_was_stored_or_changed_since(served, ready, tiny_models):
+    client = served.client
+    before = datetime.now(UTC)
+    known = [each.id for each in client.list_documents(ready, "incoming")]
+    assert list(client.predict_split(ready, "incoming", since=before)) == []
+    text = tiny_models.texts("positive", 1, seed=11)[0]
+    served.upload(ready, [{"id": "new", "document": text}, {"id": known[0], "document": text}], "incoming")
+    assert [each.id for each in client.predict_split(ready, "incoming", since=before)] == [known[0], "new"]
+    assert len(list(client.predict_split(ready, "incoming"))) == len(known) + 1
+    with pytest.raises(errors.InvalidArgument, match="with its zone"):
+        next(client.predict_split(ready, "incoming", since=before.replace(tzinfo=None)))
 
 
 def test_a_switch_is_atomic(served, project, corpus, fast):
