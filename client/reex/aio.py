@@ -29,6 +29,7 @@ from reex.failures import from_rpc_error
 from reex.model_calls import AsyncModelCalls
 from reex.portable import is_dataset, refuse_form
 from reex.reading import OpenSource, Source
+from reex.search_calls import AsyncSearchCalls
 from reex.streaming import PredictStream, in_thread
 from reex.texts import TextLike
 from reex.upload import Progress, Target, Upload
@@ -43,6 +44,7 @@ class AsyncClient(
     AsyncEditCalls,
     AsyncExportCalls,
     AsyncModelCalls,
+    AsyncSearchCalls,
 ):
     """A connection to one daemon, for the event loop of its first call. See `Client` for `target` and `timeout`."""
 
@@ -148,25 +150,15 @@ class AsyncClient(
         split: str | None = None,
         *,
         label: int | None = None,
+        where: str = "",
         timeout: float | None = None,
     ) -> AsyncIterator[types.Document]:
-        return self._pages(lambda token: calls.list_documents(project, split, label, token), timeout)
+        return self._pages(lambda token: calls.list_documents(project, split, label, where, token), timeout)
 
     async def get_document(
         self, project: str, document_id: str, *, timeout: float | None = None
     ) -> types.Document:
         return await self._call(calls.get_document(project, document_id), timeout)
-
-    async def delete_documents(
-        self,
-        project: str,
-        ids: str | Sequence[str] = (),
-        *,
-        split: str | None = None,
-        validate_only: bool = False,
-        timeout: float = float("inf"),
-    ) -> types.DocumentDeletion:
-        return await self._call(calls.delete_documents(project, ids, split, validate_only), timeout)
 
     async def split_summary(
         self, project: str, *, timeout: float | None = None
@@ -241,9 +233,11 @@ class AsyncClient(
         neighbors: int | None = None,
         coverage: float | None = None,
         since: datetime | None = None,
+        where: str = "",
+        order_by: str = "",
     ) -> AsyncIterator[types.Prediction]:
         async with aclosing(
-            self._results(calls.predict_split(project, split, neighbors, coverage, since))
+            self._results(calls.predict_split(project, split, neighbors, coverage, since, where, order_by))
         ) as batches:
             async for batch in batches:
                 for prediction in batch:
@@ -258,20 +252,6 @@ class AsyncClient(
         self, project: str, split: str, *, last: int = 0, timeout: float = float("inf")
     ) -> figures.DriftReport:
         return await self._call(calls.drift(project, split, last), timeout)
-
-    async def search(
-        self,
-        project: str,
-        text: str = "",
-        *,
-        like: str = "",
-        limit: int = 10,
-        splits: str | Sequence[str] = (),
-        labels: Sequence[int] = (),
-        mode: str = "semantic",
-        timeout: float | None = None,
-    ) -> types.SearchResults:
-        return await self._call(calls.search(project, text, like, limit, splits, labels, mode), timeout)
 
     # How a call is made
 

@@ -28,8 +28,6 @@ from reex.v1 import (
     predictions_pb2_grpc,
     projects_pb2,
     projects_pb2_grpc,
-    search_pb2,
-    search_pb2_grpc,
     server_pb2,
     server_pb2_grpc,
     training_pb2,
@@ -40,7 +38,6 @@ T = TypeVar("T")
 M = TypeVar("M", bound=Message)
 
 PAGE_SIZE = 500
-SEARCH_MODES = ("semantic", "keyword", "hybrid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,13 +186,14 @@ def get_document(project: str, document_id: str) -> Call[types.Document]:
 
 
 def list_documents(
-    project: str, split: str | None, label: int | None, token: str
+    project: str, split: str | None, label: int | None, where: str, token: str
 ) -> Call[Page[types.Document]]:
     request = build(
         documents_pb2.ListDocumentsRequest,
         project=project,
         split=split or "",
         label=label,
+        where=where,
         page_size=PAGE_SIZE,
         page_token=token,
     )
@@ -205,20 +203,6 @@ def list_documents(
         lambda answer: Page(tuple(map(convert.document, answer.documents)), answer.next_page_token),
         request,
     )
-
-
-def delete_documents(
-    project: str, ids: str | Sequence[str], split: str | None, validate_only: bool
-) -> Call[types.DocumentDeletion]:
-    request = build(
-        documents_pb2.DeleteDocumentsRequest,
-        project=project,
-        ids=[ids] if isinstance(ids, str) else ids,
-        split=split or "",
-        validate_only=validate_only,
-    )
-    stub = documents_pb2_grpc.DocumentServiceStub
-    return Call(stub, "DeleteDocuments", convert.document_deletion, request)
 
 
 def split_summary(project: str) -> Call[tuple[types.SplitSummary, ...]]:
@@ -289,7 +273,13 @@ def predict() -> Call[predictions_pb2.PredictResponse]:
 
 
 def predict_split(
-    project: str, split: str, neighbors: int | None, coverage: float | None, since: datetime | None
+    project: str,
+    split: str,
+    neighbors: int | None,
+    coverage: float | None,
+    since: datetime | None,
+    where: str,
+    order_by: str,
 ) -> Call[tuple[types.Prediction, ...]]:
     request = build(
         predictions_pb2.PredictSplitRequest,
@@ -298,6 +288,8 @@ def predict_split(
         neighbors=neighbors,
         coverage=coverage,
         since=None if since is None else _stamp(since),
+        where=where,
+        order_by=order_by,
     )
     return Call(predictions_pb2_grpc.PredictionServiceStub, "PredictSplit", _predictions, request)
 
@@ -318,28 +310,3 @@ def evaluate(project: str, split: str) -> Call[figures.Evaluation]:
 def drift(project: str, split: str, last: int) -> Call[figures.DriftReport]:
     request = build(evaluation_pb2.MeasureDriftRequest, project=project, split=split, last=last)
     return Call(evaluation_pb2_grpc.EvaluationServiceStub, "MeasureDrift", convert_figures.drift, request)
-
-
-def search(
-    project: str,
-    text: str,
-    like: str,
-    limit: int,
-    splits: str | Sequence[str],
-    labels: Sequence[int],
-    mode: str,
-) -> Call[types.SearchResults]:
-    if mode not in SEARCH_MODES:
-        raise InvalidArgument(f"expected the mode {', '.join(SEARCH_MODES)}; received {mode!r:.60}")
-    wanted = [splits] if isinstance(splits, str) else splits
-    request = build(
-        search_pb2.SearchRequest,
-        project=project,
-        text=text,
-        like=like,
-        limit=limit,
-        splits=wanted,
-        labels=labels,
-        mode=f"SEARCH_MODE_{mode.upper()}",
-    )
-    return Call(search_pb2_grpc.SearchServiceStub, "Search", convert.search_results, request)

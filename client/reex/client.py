@@ -28,6 +28,7 @@ from reex.failures import from_rpc_error
 from reex.model_calls import ModelCalls
 from reex.portable import is_dataset, refuse_form
 from reex.reading import OpenSource, Source
+from reex.search_calls import SearchCalls
 from reex.streaming import PredictStream
 from reex.texts import TextLike
 from reex.upload import Progress, Target, Upload
@@ -35,7 +36,7 @@ from reex.upload import Progress, Target, Upload
 T = TypeVar("T")
 
 
-class Client(Exchange, ClassifierCalls, DiscoveryCalls, EditCalls, ExportCalls, ModelCalls):
+class Client(Exchange, ClassifierCalls, DiscoveryCalls, EditCalls, ExportCalls, ModelCalls, SearchCalls):
     """A connection to one daemon.
 
     `target` is the path of its socket, a gRPC target, or None for this user's own daemon (REEX_HOME decides).
@@ -158,29 +159,14 @@ class Client(Exchange, ClassifierCalls, DiscoveryCalls, EditCalls, ExportCalls, 
         split: str | None = None,
         *,
         label: int | None = None,
+        where: str = "",
         timeout: float | None = None,
     ) -> Iterator[types.Document]:
-        """Ordered by first upload. `timeout` is per page."""
-        return self._pages(lambda token: calls.list_documents(project, split, label, token), timeout)
+        """Ordered by first upload; those that the filter `where` holds for (docs/filters.md). `timeout` is per page."""
+        return self._pages(lambda token: calls.list_documents(project, split, label, where, token), timeout)
 
     def get_document(self, project: str, document_id: str, *, timeout: float | None = None) -> types.Document:
         return self._call(calls.get_document(project, document_id), timeout)
-
-    def delete_documents(
-        self,
-        project: str,
-        ids: str | Sequence[str] = (),
-        *,
-        split: str | None = None,
-        validate_only: bool = False,
-        timeout: float = float("inf"),
-    ) -> types.DocumentDeletion:
-        """Delete documents by id, at most 1,000, or all of a split; `validate_only` counts them.
-
-        A version that used them answers on and is stale. Ids that no document has are in the result, and no error.
-        Raises NotFound, and InvalidArgument unless exactly one of `ids` and `split` is given.
-        """
-        return self._call(calls.delete_documents(project, ids, split, validate_only), timeout)
 
     def split_summary(self, project: str, *, timeout: float | None = None) -> tuple[types.SplitSummary, ...]:
         return self._call(calls.split_summary(project), timeout)
@@ -258,10 +244,17 @@ class Client(Exchange, ClassifierCalls, DiscoveryCalls, EditCalls, ExportCalls, 
         neighbors: int | None = None,
         coverage: float | None = None,
         since: datetime | None = None,
+        where: str = "",
+        order_by: str = "",
     ) -> Iterator[types.Prediction]:
-        """Every document of the split, in upload order, or those stored or changed `since` then (a time with its zone).
-        The daemon keeps answers while they are current."""
-        for batch in self._results(calls.predict_split(project, split, neighbors, coverage, since)):
+        """Every document of the split, in upload order, or those stored or changed `since` then (a time with its zone)
+        and those that the filter `where` holds for (docs/filters.md). The daemon keeps answers while they are current.
+
+        `order_by` is alpha, reliability, probability, q or d, with a dash before it the largest first.
+        """
+        for batch in self._results(
+            calls.predict_split(project, split, neighbors, coverage, since, where, order_by)
+        ):
             yield from batch
 
     def evaluate(self, project: str, split: str, *, timeout: float = float("inf")) -> figures.Evaluation:
@@ -273,23 +266,6 @@ class Client(Exchange, ClassifierCalls, DiscoveryCalls, EditCalls, ExportCalls, 
     ) -> figures.DriftReport:
         """Whether documents that arrive are like those that the live version was calibrated on; `last` N, 0 for all."""
         return self._call(calls.drift(project, split, last), timeout)
-
-    def search(
-        self,
-        project: str,
-        text: str = "",
-        *,
-        like: str = "",
-        limit: int = 10,
-        splits: str | Sequence[str] = (),
-        labels: Sequence[int] = (),
-        mode: str = "semantic",
-        timeout: float | None = None,
-    ) -> types.SearchResults:
-        """Documents nearest in meaning by the frozen model, with `mode` keyword those that have its words (BM25), with
-        hybrid by both; `limit` is 1 to 1,000. `like`, the id of a document, in place of the text: itself is left out.
-        """
-        return self._call(calls.search(project, text, like, limit, splits, labels, mode), timeout)
 
     # How a call is made
 

@@ -18,6 +18,7 @@ def edit_documents(
     ids: str | Sequence[str],
     split: str | None,
     label: int | None,
+    where: str,
     changes: dict[str, Any],
     validate_only: bool,
 ) -> Call[types.DocumentEdit]:
@@ -32,11 +33,27 @@ def edit_documents(
         ids=[ids] if isinstance(ids, str) else ids,
         split=split or "",
         label=label,
+        where=where,
         changes=build(documents_pb2.Document, **fields),
         validate_only=validate_only,
     )
     request.update_mask.paths.extend(given)
     return Call(documents_pb2_grpc.DocumentServiceStub, "EditDocuments", convert.document_edit, request)
+
+
+def delete_documents(
+    project: str, ids: str | Sequence[str], split: str | None, where: str, validate_only: bool
+) -> Call[types.DocumentDeletion]:
+    request = build(
+        documents_pb2.DeleteDocumentsRequest,
+        project=project,
+        ids=[ids] if isinstance(ids, str) else ids,
+        split=split or "",
+        where=where,
+        validate_only=validate_only,
+    )
+    stub = documents_pb2_grpc.DocumentServiceStub
+    return Call(stub, "DeleteDocuments", convert.document_deletion, request)
 
 
 def rename_split(project: str, split: str, new_name: str) -> Call[None]:
@@ -56,6 +73,7 @@ class EditCalls:
         *,
         split: str | None = None,
         label: int | None = None,
+        where: str = "",
         set_label: int | str | None = None,
         set_split: str | None = None,
         set_info: str | None = None,
@@ -63,16 +81,34 @@ class EditCalls:
         validate_only: bool = False,
         timeout: float = float("inf"),
     ) -> types.DocumentEdit:
-        """Set labels, splits, info or groups of documents by id, at most 1,000, or of all of a split, or of those of it
-        that have `label` now; `validate_only` counts them.
+        """Set labels, splits, info or groups of documents by id, at most 1,000, or of those of a split that have
+        `label` now, and that the filter `where` holds for (docs/filters.md); `validate_only` counts them.
 
         `set_label`: a class, its name, -1 or -99. Uploads keep it unless told otherwise. A version that used documents
         whose label changes, or that leave train and calibration, answers on and is stale. Ids that no document has are
-        in the result, and no error. Raises NotFound, InvalidLabel, InvalidName, and InvalidArgument unless exactly one
-        of `ids` and `split` is given and something is set.
+        in the result, and no error. Raises NotFound, InvalidLabel, InvalidName, and InvalidArgument unless
+        either `ids` or a split or filter are given and something is set.
         """
         changes = {"label": set_label, "split": set_split, "info": set_info, "group": set_group}
-        return self._call(edit_documents(project, ids, split, label, changes, validate_only), timeout)
+        return self._call(edit_documents(project, ids, split, label, where, changes, validate_only), timeout)
+
+    def delete_documents(
+        self,
+        project: str,
+        ids: str | Sequence[str] = (),
+        *,
+        split: str | None = None,
+        where: str = "",
+        validate_only: bool = False,
+        timeout: float = float("inf"),
+    ) -> types.DocumentDeletion:
+        """Delete documents by id, at most 1,000, or of a split those that the filter `where` holds for
+        (docs/filters.md); `validate_only` counts them.
+
+        A version that used them answers on and is stale. Ids that no document has are in the result, and no error.
+        Raises NotFound, and InvalidArgument unless either `ids` or a split or filter are given.
+        """
+        return self._call(delete_documents(project, ids, split, where, validate_only), timeout)
 
     def rename_split(self, project: str, split: str, new_name: str, *, timeout: float | None = None) -> None:
         """Raises NotFound, InvalidName, Conflict where there is a split of that name, and InvalidArgument for train,
@@ -92,6 +128,7 @@ class AsyncEditCalls:
         *,
         split: str | None = None,
         label: int | None = None,
+        where: str = "",
         set_label: int | str | None = None,
         set_split: str | None = None,
         set_info: str | None = None,
@@ -100,7 +137,21 @@ class AsyncEditCalls:
         timeout: float = float("inf"),
     ) -> types.DocumentEdit:
         changes = {"label": set_label, "split": set_split, "info": set_info, "group": set_group}
-        return await self._call(edit_documents(project, ids, split, label, changes, validate_only), timeout)
+        return await self._call(
+            edit_documents(project, ids, split, label, where, changes, validate_only), timeout
+        )
+
+    async def delete_documents(
+        self,
+        project: str,
+        ids: str | Sequence[str] = (),
+        *,
+        split: str | None = None,
+        where: str = "",
+        validate_only: bool = False,
+        timeout: float = float("inf"),
+    ) -> types.DocumentDeletion:
+        return await self._call(delete_documents(project, ids, split, where, validate_only), timeout)
 
     async def rename_split(
         self, project: str, split: str, new_name: str, *, timeout: float | None = None

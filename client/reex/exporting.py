@@ -230,6 +230,7 @@ class ExportCalls:
         *,
         split: str | None = None,
         label: int | None = None,
+        where: str = "",
         predictions: bool = False,
         fields: Sequence[str] = (),
         neighbors: int = 5,
@@ -246,13 +247,13 @@ class ExportCalls:
         with Table(path, fields, predictions) as table:
             table.classes = client.get_project(project).classes
             if not table.predicted:
-                for document in client.list_documents(project, split, label=label):
+                for document in client.list_documents(project, split, label=label, where=where):
                     table.add(document)
                 return table.write()
             for name in [split] if split else [each.split for each in client.split_summary(project)]:
-                answers = client.predict_split(project, name, neighbors=table.asked(neighbors))
+                answers = client.predict_split(project, name, neighbors=table.asked(neighbors), where=where)
                 said = Answers(label)
-                for document in client.list_documents(project, name, label=label):
+                for document in client.list_documents(project, name, label=label, where=where):
                     while said.lacks(document.id) and (answer := next(answers, None)) is not None:
                         said.put(answer)
                     table.add(document, said.take(document.id))
@@ -269,6 +270,7 @@ class AsyncExportCalls:
         *,
         split: str | None = None,
         label: int | None = None,
+        where: str = "",
         predictions: bool = False,
         fields: Sequence[str] = (),
         neighbors: int = 5,
@@ -277,7 +279,9 @@ class AsyncExportCalls:
         with Table(path, fields, predictions) as table:
             table.classes = (await client.get_project(project)).classes
             if not table.predicted:
-                async with aclosing(client.list_documents(project, split, label=label)) as documents:
+                async with aclosing(
+                    client.list_documents(project, split, label=label, where=where)
+                ) as documents:
                     async for document in documents:
                         table.add(document)
                 return await asyncio.to_thread(table.write)
@@ -288,7 +292,7 @@ class AsyncExportCalls:
                     aclosing(
                         client.predict_split(project, name, neighbors=table.asked(neighbors))
                     ) as answers,
-                    aclosing(client.list_documents(project, name, label=label)) as documents,
+                    aclosing(client.list_documents(project, name, label=label, where=where)) as documents,
                 ):
                     async for document in documents:
                         while said.lacks(document.id) and (answer := await anext(answers, None)) is not None:

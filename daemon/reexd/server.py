@@ -95,6 +95,7 @@ from reexd.steps.projects import Projects
 from reexd.steps.query import Query
 from reexd.steps.recalibrate import Recalibrate
 from reexd.steps.search import Search
+from reexd.steps.select import Select
 from reexd.steps.staging import Room
 from reexd.steps.staleness import Staleness
 from reexd.steps.status import ServerFacts, Status
@@ -199,6 +200,7 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
     live = Live(catalogue, paths.scratch)
     embed = Embed(catalogue, engine, registry, Adapters(catalogue, paths.scratch))
     predict = Predict(catalogue, engine, embed, live, staleness)
+    select = Select(catalogue, predict)
     query = Query(catalogue, engine, embed, live, staleness, settings)
     models = Models(registry, catalogue, engine)
     train = Train(catalogue, engine, embed, registry, paths.tuning, settings.checkpoint_s)
@@ -226,7 +228,7 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
         (
             documents_pb2,
             documents_pb2_grpc,
-            DocumentService(upload, Documents(catalogue), Edit(catalogue, settings)),
+            DocumentService(upload, Documents(catalogue, select), Edit(catalogue, select, settings)),
         ),
         (jobs_pb2, jobs_pb2_grpc, JobService(jobs)),
         (training_pb2, training_pb2_grpc, TrainingService(train)),
@@ -249,7 +251,7 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
                 )
             ),
         ),
-        (search_pb2, search_pb2_grpc, SearchService(Search(catalogue, embed, settings))),
+        (search_pb2, search_pb2_grpc, SearchService(Search(catalogue, embed, select, settings))),
         (
             discovery_pb2,
             discovery_pb2_grpc,

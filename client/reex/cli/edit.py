@@ -8,7 +8,7 @@ import typer
 
 from reex.cli import completion, exits, output, views
 from reex.cli.confirm import confirm
-from reex.cli.options import AsJson, Ids, Name, WholeSplit, WouldChange, Yes, example
+from reex.cli.options import AsJson, Ids, Name, Where, WholeSplit, WouldChange, Yes, example
 from reex.cli.session import connected, label_of
 
 if TYPE_CHECKING:
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 EXAMPLES = example(
     "reexctl documents edit sentiment review-17 review-18 --set-label positive",
     "reexctl documents edit sentiment --split incoming --label positive --set-split train --dry-run",
+    "reexctl documents edit sentiment --where \"text contains 'profit warning'\" --set-group warnings",
 )
 
 
@@ -31,6 +32,7 @@ def edit(
             "--label", help="Of the split, only this class: its name or index; -1 unlabelled, -99 none."
         ),
     ] = None,
+    where: Where = "",
     set_label: Annotated[
         str | None,
         typer.Option(
@@ -51,13 +53,13 @@ def edit(
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
-    """Set the label, split, info or group of documents, by id or all of a split.
+    """Set the label, split, info or group of documents, by id, of a split or of a filter.
 
     Labels that are set so are kept by `upload`, unless it is told otherwise. A version that was made from documents
     whose label changes, or that leave train and calibration, answers on and is stale.
     """
-    if bool(ids) == bool(split):
-        raise typer.BadParameter("give either ids or --split NAME")
+    if bool(ids) == bool(split or where):
+        raise typer.BadParameter("give either ids, or --split NAME, --where FILTER or both")
     if ids and label is not None:
         raise typer.BadParameter("--label chooses documents of a --split; a new label is --set-label")
     if set_label is set_split is set_info is set_group is None:
@@ -68,7 +70,15 @@ def edit(
         if set_label is not None:
             changes["set_label"] = label_of(set_label, classes)
         number = None if label is None else label_of(label, classes)
-        run(client, name, ids or (), {"split": split, "label": number, **changes}, dry_run, yes, as_json)
+        run(
+            client,
+            name,
+            ids or (),
+            {"split": split, "label": number, "where": where, **changes},
+            dry_run,
+            yes,
+            as_json,
+        )
 
 
 def run(

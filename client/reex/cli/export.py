@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from reex.cli import completion, output, views
-from reex.cli.options import AsJson, Name, example
+from reex.cli.options import AsJson, Name, Where, example
 from reex.cli.progress import Progress
 from reex.cli.session import connected, label_of
 
@@ -43,6 +43,7 @@ def export(
         str | None,
         typer.Option("--label", help="Only this class: its name or index; -1 unlabelled, -99 none."),
     ] = None,
+    where: Where = "",
     predictions: Annotated[
         bool, typer.Option("--predictions", help="With what the live version says of each document.")
     ] = False,
@@ -68,9 +69,9 @@ def export(
     yet are. `reexctl upload` takes back whatever is written here, predictions as unknown keys.
     """
     dataset = out.suffix == ".sdmdataset"
-    if dataset and (split is None or label is not None or predictions or fields):
+    if dataset and (split is None or label is not None or where or predictions or fields):
         raise typer.BadParameter(
-            "a .sdmdataset holds a whole --split, without --label, --predictions and --fields"
+            "a .sdmdataset holds a whole --split, without --label, --where, --predictions and --fields"
         )
     if no_vectors and not dataset:
         raise typer.BadParameter("--no-vectors is of a .sdmdataset; lines and tables hold none")
@@ -82,7 +83,7 @@ def export(
             number = None if label is None else label_of(label, client.get_project(name).classes)
             wanted = [each.strip() for each in fields.split(",")] if fields else ()
             written = client.export_table(
-                name, out, split=split, label=number, predictions=predictions, fields=wanted
+                name, out, split=split, label=number, where=where, predictions=predictions, fields=wanted
             )
     kind = "folder" if dataset else "file"
     views.done(

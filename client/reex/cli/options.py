@@ -22,6 +22,12 @@ WholeSplit = Annotated[
     str | None,
     typer.Option("--split", help="Every document of this split.", autocompletion=completion.splits),
 ]
+Where = Annotated[
+    str,
+    typer.Option(
+        "--where", metavar="FILTER", help="Only documents that a filter holds for: docs/filters.md."
+    ),
+]
 WouldChange = Annotated[bool, typer.Option("--dry-run", help="Say what would be changed, change nothing.")]
 Neighbors = Annotated[
     int,

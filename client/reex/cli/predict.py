@@ -12,7 +12,7 @@ import typer
 
 from reex.cli import completion
 from reex.cli.answers import predictions as show_predictions
-from reex.cli.options import AsJson, Coverage, Format, Name, Neighbors, example, readable
+from reex.cli.options import AsJson, Coverage, Format, Name, Neighbors, Where, example, readable
 from reex.cli.rejections import Rejections
 from reex.cli.session import connected
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 EXAMPLES = example(
     "reexctl predict sentiment --split test --json > predictions.jsonl",
+    'reexctl predict sentiment --split test --where "wrong and admitted" --sort -probability',
     "reexctl predict sentiment new.csv",
     "zcat new.csv.gz | reexctl predict sentiment - --format csv",
 )
@@ -40,6 +41,15 @@ def predict(
         str | None,
         typer.Option("--split", help="Documents that are stored.", autocompletion=completion.splits),
     ] = None,
+    where: Where = "",
+    order_by: Annotated[
+        str,
+        typer.Option(
+            "--sort",
+            metavar="KEY",
+            help="alpha, reliability, probability, q or d; with a dash before it, -q, the largest first.",
+        ),
+    ] = "",
     form: Format = None,
     neighbors: Neighbors = 5,
     coverage: Coverage = 0.9,
@@ -51,11 +61,17 @@ def predict(
     """
     if (file is None) == (split is None):
         raise typer.BadParameter("give either --split NAME or a FILE")
+    if file is not None and (where or order_by):
+        raise typer.BadParameter(
+            "--where and --sort are of a --split; what is not stored is answered in its order"
+        )
     rejections = Rejections("stdin" if str(file) == "-" else str(file))
     with connected() as client:
         classes = client.get_project(name).classes
         if file is None:
-            answers = client.predict_split(name, split or "", neighbors=neighbors, coverage=coverage)
+            answers = client.predict_split(
+                name, split or "", neighbors=neighbors, coverage=coverage, where=where, order_by=order_by
+            )
         else:
             asking = partial(
                 client.predict,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from reex.cli import completion, views
-from reex.cli.options import AsJson, Name, example
+from reex.cli.options import AsJson, Name, Where, example
 from reex.cli.progress import told_when_slow
 from reex.cli.session import connected, label_of
 
@@ -39,6 +39,7 @@ def search(
     label: Annotated[
         list[str] | None, typer.Option("--label", help="Only this class, by name or index; may be repeated.")
     ] = None,
+    where: Where = "",
     mode: Annotated[
         str,
         typer.Option(
@@ -70,6 +71,7 @@ def search(
                 limit=limit,
                 splits=split or (),
                 labels=labels,
+                where=where,
                 mode=mode,
             )
     views.search(found, as_json)

@@ -26,7 +26,7 @@ from google.protobuf import field_mask_pb2 as google_dot_protobuf_dot_field__mas
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17reex/v1/documents.proto\x12\x07reex.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x02\n\x08\x44ocument\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0f\n\x05label\x18\x03 \x01(\x05H\x00\x12\x14\n\nlabel_name\x18\x04 \x01(\tH\x00\x12\r\n\x05split\x18\x05 \x01(\t\x12\x0e\n\x06prompt\x18\x06 \x01(\t\x12\x0c\n\x04info\x18\x07 \x01(\t\x12\r\n\x05group\x18\x08 \x01(\t\x12\x12\n\nattributes\x18\t \x03(\x01\x12\x12\n\nextra_json\x18\n \x01(\t\x12/\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x0c \x01(\x03\x42\x0c\n\nlabel_form\"A\n\x0c\x44ocumentLine\x12\x0c\n\x04line\x18\x01 \x01(\x03\x12#\n\x08\x64ocument\x18\x02 \x01(\x0b\x32\x11.reex.v1.Document\"\x8f\x01\n\x16UploadDocumentsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12$\n\x05lines\x18\x03 \x03(\x0b\x32\x15.reex.v1.DocumentLine\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12\x18\n\x10overwrite_labels\x18\x05 \x01(\x08\"D\n\tRejection\x12\x0c\n\x04line\x18\x01 \x01(\x03\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\n\n\x02id\x18\x04 \x01(\t\"\xaf\x01\n\x17UploadDocumentsResponse\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x01 \x01(\x05\x12\x10\n\x08replaced\x18\x02 \x01(\x05\x12\x11\n\tunchanged\x18\x03 \x01(\x05\x12&\n\nrejections\x18\x04 \x03(\x0b\x32\x12.reex.v1.Rejection\x12\x14\n\x0crepeated_ids\x18\x05 \x01(\x05\x12\r\n\x05moved\x18\x06 \x01(\x05\x12\x13\n\x0bkept_labels\x18\x07 \x01(\x05\"1\n\x12GetDocumentRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\":\n\x13GetDocumentResponse\x12#\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x11.reex.v1.Document\"{\n\x14ListDocumentsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12\x12\n\x05label\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\tB\x08\n\x06_label\"V\n\x15ListDocumentsResponse\x12$\n\tdocuments\x18\x01 \x03(\x0b\x32\x11.reex.v1.Document\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\\\n\x16\x44\x65leteDocumentsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x03(\t\x12\r\n\x05split\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\"i\n\x17\x44\x65leteDocumentsResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x03\x12\x14\n\x0cused_by_live\x18\x02 \x01(\x03\x12\x12\n\nclassifier\x18\x03 \x01(\t\x12\x13\n\x0bmissing_ids\x18\x04 \x03(\t\"\xcd\x01\n\x14\x45\x64itDocumentsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x03(\t\x12\r\n\x05split\x18\x03 \x01(\t\x12\x12\n\x05label\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\"\n\x07\x63hanges\x18\x05 \x01(\x0b\x32\x11.reex.v1.Document\x12/\n\x0bupdate_mask\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\x42\x08\n\x06_label\"z\n\x15\x45\x64itDocumentsResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x03\x12\x11\n\tunchanged\x18\x02 \x01(\x03\x12\x14\n\x0cused_by_live\x18\x03 \x01(\x03\x12\x12\n\nclassifier\x18\x04 \x01(\t\x12\x13\n\x0bmissing_ids\x18\x05 \x03(\t\"F\n\x12RenameSplitRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12\x10\n\x08new_name\x18\x03 \x01(\t\"\x15\n\x13RenameSplitResponse\")\n\x16SummarizeSplitsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\"8\n\nLabelCount\x12\r\n\x05label\x18\x01 \x01(\x05\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\"U\n\x0cSplitSummary\x12\r\n\x05split\x18\x01 \x01(\t\x12\x11\n\tdocuments\x18\x02 \x01(\x03\x12#\n\x06labels\x18\x03 \x03(\x0b\x32\x13.reex.v1.LabelCount\"@\n\x17SummarizeSplitsResponse\x12%\n\x06splits\x18\x01 \x03(\x0b\x32\x15.reex.v1.SplitSummary2\xcb\x04\n\x0f\x44ocumentService\x12X\n\x0fUploadDocuments\x12\x1f.reex.v1.UploadDocumentsRequest\x1a .reex.v1.UploadDocumentsResponse(\x01\x30\x01\x12H\n\x0bGetDocument\x12\x1b.reex.v1.GetDocumentRequest\x1a\x1c.reex.v1.GetDocumentResponse\x12N\n\rListDocuments\x12\x1d.reex.v1.ListDocumentsRequest\x1a\x1e.reex.v1.ListDocumentsResponse\x12T\n\x0f\x44\x65leteDocuments\x12\x1f.reex.v1.DeleteDocumentsRequest\x1a .reex.v1.DeleteDocumentsResponse\x12N\n\rEditDocuments\x12\x1d.reex.v1.EditDocumentsRequest\x1a\x1e.reex.v1.EditDocumentsResponse\x12H\n\x0bRenameSplit\x12\x1b.reex.v1.RenameSplitRequest\x1a\x1c.reex.v1.RenameSplitResponse\x12T\n\x0fSummarizeSplits\x12\x1f.reex.v1.SummarizeSplitsRequest\x1a .reex.v1.SummarizeSplitsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17reex/v1/documents.proto\x12\x07reex.v1\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x02\n\x08\x44ocument\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x0f\n\x05label\x18\x03 \x01(\x05H\x00\x12\x14\n\nlabel_name\x18\x04 \x01(\tH\x00\x12\r\n\x05split\x18\x05 \x01(\t\x12\x0e\n\x06prompt\x18\x06 \x01(\t\x12\x0c\n\x04info\x18\x07 \x01(\t\x12\r\n\x05group\x18\x08 \x01(\t\x12\x12\n\nattributes\x18\t \x03(\x01\x12\x12\n\nextra_json\x18\n \x01(\t\x12/\n\x0bupdate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x0c \x01(\x03\x42\x0c\n\nlabel_form\"A\n\x0c\x44ocumentLine\x12\x0c\n\x04line\x18\x01 \x01(\x03\x12#\n\x08\x64ocument\x18\x02 \x01(\x0b\x32\x11.reex.v1.Document\"\x8f\x01\n\x16UploadDocumentsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12$\n\x05lines\x18\x03 \x03(\x0b\x32\x15.reex.v1.DocumentLine\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12\x18\n\x10overwrite_labels\x18\x05 \x01(\x08\"D\n\tRejection\x12\x0c\n\x04line\x18\x01 \x01(\x03\x12\r\n\x05\x66ield\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\n\n\x02id\x18\x04 \x01(\t\"\xaf\x01\n\x17UploadDocumentsResponse\x12\r\n\x05\x61\x64\x64\x65\x64\x18\x01 \x01(\x05\x12\x10\n\x08replaced\x18\x02 \x01(\x05\x12\x11\n\tunchanged\x18\x03 \x01(\x05\x12&\n\nrejections\x18\x04 \x03(\x0b\x32\x12.reex.v1.Rejection\x12\x14\n\x0crepeated_ids\x18\x05 \x01(\x05\x12\r\n\x05moved\x18\x06 \x01(\x05\x12\x13\n\x0bkept_labels\x18\x07 \x01(\x05\"1\n\x12GetDocumentRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\n\n\x02id\x18\x02 \x01(\t\":\n\x13GetDocumentResponse\x12#\n\x08\x64ocument\x18\x01 \x01(\x0b\x32\x11.reex.v1.Document\"\x8a\x01\n\x14ListDocumentsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12\x12\n\x05label\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x11\n\tpage_size\x18\x04 \x01(\x05\x12\x12\n\npage_token\x18\x05 \x01(\t\x12\r\n\x05where\x18\x06 \x01(\tB\x08\n\x06_label\"V\n\x15ListDocumentsResponse\x12$\n\tdocuments\x18\x01 \x03(\x0b\x32\x11.reex.v1.Document\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"k\n\x16\x44\x65leteDocumentsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x03(\t\x12\r\n\x05split\x18\x03 \x01(\t\x12\x15\n\rvalidate_only\x18\x04 \x01(\x08\x12\r\n\x05where\x18\x05 \x01(\t\"i\n\x17\x44\x65leteDocumentsResponse\x12\x0f\n\x07\x64\x65leted\x18\x01 \x01(\x03\x12\x14\n\x0cused_by_live\x18\x02 \x01(\x03\x12\x12\n\nclassifier\x18\x03 \x01(\t\x12\x13\n\x0bmissing_ids\x18\x04 \x03(\t\"\xdc\x01\n\x14\x45\x64itDocumentsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0b\n\x03ids\x18\x02 \x03(\t\x12\r\n\x05split\x18\x03 \x01(\t\x12\x12\n\x05label\x18\x04 \x01(\x05H\x00\x88\x01\x01\x12\"\n\x07\x63hanges\x18\x05 \x01(\x0b\x32\x11.reex.v1.Document\x12/\n\x0bupdate_mask\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.FieldMask\x12\x15\n\rvalidate_only\x18\x07 \x01(\x08\x12\r\n\x05where\x18\x08 \x01(\tB\x08\n\x06_label\"z\n\x15\x45\x64itDocumentsResponse\x12\x0f\n\x07\x63hanged\x18\x01 \x01(\x03\x12\x11\n\tunchanged\x18\x02 \x01(\x03\x12\x14\n\x0cused_by_live\x18\x03 \x01(\x03\x12\x12\n\nclassifier\x18\x04 \x01(\t\x12\x13\n\x0bmissing_ids\x18\x05 \x03(\t\"F\n\x12RenameSplitRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12\x10\n\x08new_name\x18\x03 \x01(\t\"\x15\n\x13RenameSplitResponse\")\n\x16SummarizeSplitsRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\"8\n\nLabelCount\x12\r\n\x05label\x18\x01 \x01(\x05\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05\x63ount\x18\x03 \x01(\x03\"U\n\x0cSplitSummary\x12\r\n\x05split\x18\x01 \x01(\t\x12\x11\n\tdocuments\x18\x02 \x01(\x03\x12#\n\x06labels\x18\x03 \x03(\x0b\x32\x13.reex.v1.LabelCount\"@\n\x17SummarizeSplitsResponse\x12%\n\x06splits\x18\x01 \x03(\x0b\x32\x15.reex.v1.SplitSummary2\xcb\x04\n\x0f\x44ocumentService\x12X\n\x0fUploadDocuments\x12\x1f.reex.v1.UploadDocumentsRequest\x1a .reex.v1.UploadDocumentsResponse(\x01\x30\x01\x12H\n\x0bGetDocument\x12\x1b.reex.v1.GetDocumentRequest\x1a\x1c.reex.v1.GetDocumentResponse\x12N\n\rListDocuments\x12\x1d.reex.v1.ListDocumentsRequest\x1a\x1e.reex.v1.ListDocumentsResponse\x12T\n\x0f\x44\x65leteDocuments\x12\x1f.reex.v1.DeleteDocumentsRequest\x1a .reex.v1.DeleteDocumentsResponse\x12N\n\rEditDocuments\x12\x1d.reex.v1.EditDocumentsRequest\x1a\x1e.reex.v1.EditDocumentsResponse\x12H\n\x0bRenameSplit\x12\x1b.reex.v1.RenameSplitRequest\x1a\x1c.reex.v1.RenameSplitResponse\x12T\n\x0fSummarizeSplits\x12\x1f.reex.v1.SummarizeSplitsRequest\x1a .reex.v1.SummarizeSplitsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,30 +47,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETDOCUMENTREQUEST']._serialized_end=872
   _globals['_GETDOCUMENTRESPONSE']._serialized_start=874
   _globals['_GETDOCUMENTRESPONSE']._serialized_end=932
-  _globals['_LISTDOCUMENTSREQUEST']._serialized_start=934
-  _globals['_LISTDOCUMENTSREQUEST']._serialized_end=1057
-  _globals['_LISTDOCUMENTSRESPONSE']._serialized_start=1059
-  _globals['_LISTDOCUMENTSRESPONSE']._serialized_end=1145
-  _globals['_DELETEDOCUMENTSREQUEST']._serialized_start=1147
-  _globals['_DELETEDOCUMENTSREQUEST']._serialized_end=1239
-  _globals['_DELETEDOCUMENTSRESPONSE']._serialized_start=1241
-  _globals['_DELETEDOCUMENTSRESPONSE']._serialized_end=1346
-  _globals['_EDITDOCUMENTSREQUEST']._serialized_start=1349
-  _globals['_EDITDOCUMENTSREQUEST']._serialized_end=1554
-  _globals['_EDITDOCUMENTSRESPONSE']._serialized_start=1556
-  _globals['_EDITDOCUMENTSRESPONSE']._serialized_end=1678
-  _globals['_RENAMESPLITREQUEST']._serialized_start=1680
-  _globals['_RENAMESPLITREQUEST']._serialized_end=1750
-  _globals['_RENAMESPLITRESPONSE']._serialized_start=1752
-  _globals['_RENAMESPLITRESPONSE']._serialized_end=1773
-  _globals['_SUMMARIZESPLITSREQUEST']._serialized_start=1775
-  _globals['_SUMMARIZESPLITSREQUEST']._serialized_end=1816
-  _globals['_LABELCOUNT']._serialized_start=1818
-  _globals['_LABELCOUNT']._serialized_end=1874
-  _globals['_SPLITSUMMARY']._serialized_start=1876
-  _globals['_SPLITSUMMARY']._serialized_end=1961
-  _globals['_SUMMARIZESPLITSRESPONSE']._serialized_start=1963
-  _globals['_SUMMARIZESPLITSRESPONSE']._serialized_end=2027
-  _globals['_DOCUMENTSERVICE']._serialized_start=2030
-  _globals['_DOCUMENTSERVICE']._serialized_end=2617
+  _globals['_LISTDOCUMENTSREQUEST']._serialized_start=935
+  _globals['_LISTDOCUMENTSREQUEST']._serialized_end=1073
+  _globals['_LISTDOCUMENTSRESPONSE']._serialized_start=1075
+  _globals['_LISTDOCUMENTSRESPONSE']._serialized_end=1161
+  _globals['_DELETEDOCUMENTSREQUEST']._serialized_start=1163
+  _globals['_DELETEDOCUMENTSREQUEST']._serialized_end=1270
+  _globals['_DELETEDOCUMENTSRESPONSE']._serialized_start=1272
+  _globals['_DELETEDOCUMENTSRESPONSE']._serialized_end=1377
+  _globals['_EDITDOCUMENTSREQUEST']._serialized_start=1380
+  _globals['_EDITDOCUMENTSREQUEST']._serialized_end=1600
+  _globals['_EDITDOCUMENTSRESPONSE']._serialized_start=1602
+  _globals['_EDITDOCUMENTSRESPONSE']._serialized_end=1724
+  _globals['_RENAMESPLITREQUEST']._serialized_start=1726
+  _globals['_RENAMESPLITREQUEST']._serialized_end=1796
+  _globals['_RENAMESPLITRESPONSE']._serialized_start=1798
+  _globals['_RENAMESPLITRESPONSE']._serialized_end=1819
+  _globals['_SUMMARIZESPLITSREQUEST']._serialized_start=1821
+  _globals['_SUMMARIZESPLITSREQUEST']._serialized_end=1862
+  _globals['_LABELCOUNT']._serialized_start=1864
+  _globals['_LABELCOUNT']._serialized_end=1920
+  _globals['_SPLITSUMMARY']._serialized_start=1922
+  _globals['_SPLITSUMMARY']._serialized_end=2007
+  _globals['_SUMMARIZESPLITSRESPONSE']._serialized_start=2009
+  _globals['_SUMMARIZESPLITSRESPONSE']._serialized_end=2073
+  _globals['_DOCUMENTSERVICE']._serialized_start=2076
+  _globals['_DOCUMENTSERVICE']._serialized_end=2663
 # @@protoc_insertion_point(module_scope)

@@ -105,18 +105,20 @@ class GetDocumentResponse(_message.Message):
     def __init__(self, document: _Optional[_Union[Document, _Mapping]] = ...) -> None: ...
 
 class ListDocumentsRequest(_message.Message):
-    __slots__ = ("project", "split", "label", "page_size", "page_token")
+    __slots__ = ("project", "split", "label", "page_size", "page_token", "where")
     PROJECT_FIELD_NUMBER: _ClassVar[int]
     SPLIT_FIELD_NUMBER: _ClassVar[int]
     LABEL_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
     project: str
     split: str
     label: int
     page_size: int
     page_token: str
-    def __init__(self, project: _Optional[str] = ..., split: _Optional[str] = ..., label: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
+    where: str
+    def __init__(self, project: _Optional[str] = ..., split: _Optional[str] = ..., label: _Optional[int] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., where: _Optional[str] = ...) -> None: ...
 
 class ListDocumentsResponse(_message.Message):
     __slots__ = ("documents", "next_page_token")
@@ -127,16 +129,18 @@ class ListDocumentsResponse(_message.Message):
     def __init__(self, documents: _Optional[_Iterable[_Union[Document, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class DeleteDocumentsRequest(_message.Message):
-    __slots__ = ("project", "ids", "split", "validate_only")
+    __slots__ = ("project", "ids", "split", "validate_only", "where")
     PROJECT_FIELD_NUMBER: _ClassVar[int]
     IDS_FIELD_NUMBER: _ClassVar[int]
     SPLIT_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
     project: str
     ids: _containers.RepeatedScalarFieldContainer[str]
     split: str
     validate_only: bool
-    def __init__(self, project: _Optional[str] = ..., ids: _Optional[_Iterable[str]] = ..., split: _Optional[str] = ..., validate_only: bool = ...) -> None: ...
+    where: str
+    def __init__(self, project: _Optional[str] = ..., ids: _Optional[_Iterable[str]] = ..., split: _Optional[str] = ..., validate_only: bool = ..., where: _Optional[str] = ...) -> None: ...
 
 class DeleteDocumentsResponse(_message.Message):
     __slots__ = ("deleted", "used_by_live", "classifier", "missing_ids")
@@ -151,7 +155,7 @@ class DeleteDocumentsResponse(_message.Message):
     def __init__(self, deleted: _Optional[int] = ..., used_by_live: _Optional[int] = ..., classifier: _Optional[str] = ..., missing_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class EditDocumentsRequest(_message.Message):
-    __slots__ = ("project", "ids", "split", "label", "changes", "update_mask", "validate_only")
+    __slots__ = ("project", "ids", "split", "label", "changes", "update_mask", "validate_only", "where")
     PROJECT_FIELD_NUMBER: _ClassVar[int]
     IDS_FIELD_NUMBER: _ClassVar[int]
     SPLIT_FIELD_NUMBER: _ClassVar[int]
@@ -159,6 +163,7 @@ class EditDocumentsRequest(_message.Message):
     CHANGES_FIELD_NUMBER: _ClassVar[int]
     UPDATE_MASK_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
     project: str
     ids: _containers.RepeatedScalarFieldContainer[str]
     split: str
@@ -166,7 +171,8 @@ class EditDocumentsRequest(_message.Message):
     changes: Document
     update_mask: _field_mask_pb2.FieldMask
     validate_only: bool
-    def __init__(self, project: _Optional[str] = ..., ids: _Optional[_Iterable[str]] = ..., split: _Optional[str] = ..., label: _Optional[int] = ..., changes: _Optional[_Union[Document, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., validate_only: bool = ...) -> None: ...
+    where: str
+    def __init__(self, project: _Optional[str] = ..., ids: _Optional[_Iterable[str]] = ..., split: _Optional[str] = ..., label: _Optional[int] = ..., changes: _Optional[_Union[Document, _Mapping]] = ..., update_mask: _Optional[_Union[_field_mask_pb2.FieldMask, _Mapping]] = ..., validate_only: bool = ..., where: _Optional[str] = ...) -> None: ...
 
 class EditDocumentsResponse(_message.Message):
     __slots__ = ("changed", "unchanged", "used_by_live", "classifier", "missing_ids")

@@ -97,19 +97,19 @@ class DocumentServiceServicer(object):
         raise NotImplementedError('Method not implemented!')
 
     def DeleteDocuments(self, request, context):
-        """By id, or a whole split; with their predictions and the hidden states that nothing else needs. Versions that used
+        """By id, of a split or of a filter; with their predictions and the hidden states that nothing else needs. Versions that used
         them answer on, with "(deleted)" for a neighbour, and are stale. Deleting again changes nothing. NOT_FOUND when there
-        is no such project or split; INVALID_ARGUMENT unless exactly one of ids and split is given.
+        is no such project or split; INVALID_ARGUMENT unless either ids or a split or filter are given.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EditDocuments(self, request, context):
-        """Sets labels, splits, info or groups of stored documents, by id or of a whole split. Labels that are set so are kept by
+        """Sets labels, splits, info or groups of stored documents, by id, of a split or of a filter. Labels that are set so are kept by
         uploads that do not say otherwise. Versions made from documents that get another label, or leave train and
         calibration, answer on and are stale. Editing again changes nothing. NOT_FOUND when there is no such project or split;
-        INVALID_ARGUMENT unless exactly one of ids and split is given, and for a label or field that cannot be set.
+        INVALID_ARGUMENT unless either ids or a split or filter are given, and for a label or field that cannot be set.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

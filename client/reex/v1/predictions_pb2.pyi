@@ -134,18 +134,22 @@ class QueryResponse(_message.Message):
     def __init__(self, predictions: _Optional[_Iterable[_Union[Prediction, _Mapping]]] = ...) -> None: ...
 
 class PredictSplitRequest(_message.Message):
-    __slots__ = ("project", "split", "neighbors", "coverage", "since")
+    __slots__ = ("project", "split", "neighbors", "coverage", "since", "where", "order_by")
     PROJECT_FIELD_NUMBER: _ClassVar[int]
     SPLIT_FIELD_NUMBER: _ClassVar[int]
     NEIGHBORS_FIELD_NUMBER: _ClassVar[int]
     COVERAGE_FIELD_NUMBER: _ClassVar[int]
     SINCE_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
+    ORDER_BY_FIELD_NUMBER: _ClassVar[int]
     project: str
     split: str
     neighbors: int
     coverage: float
     since: _timestamp_pb2.Timestamp
-    def __init__(self, project: _Optional[str] = ..., split: _Optional[str] = ..., neighbors: _Optional[int] = ..., coverage: _Optional[float] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    where: str
+    order_by: str
+    def __init__(self, project: _Optional[str] = ..., split: _Optional[str] = ..., neighbors: _Optional[int] = ..., coverage: _Optional[float] = ..., since: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., where: _Optional[str] = ..., order_by: _Optional[str] = ...) -> None: ...
 
 class PredictSplitResponse(_message.Message):
     __slots__ = ("predictions",)

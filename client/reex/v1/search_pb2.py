@@ -24,21 +24,21 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14reex/v1/search.proto\x12\x07reex.v1\"\x9d\x01\n\rSearchRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x12\n\x05limit\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06splits\x18\x04 \x03(\t\x12\x0e\n\x06labels\x18\x05 \x03(\x05\x12!\n\x04mode\x18\x06 \x01(\x0e\x32\x13.reex.v1.SearchMode\x12\x0c\n\x04like\x18\x07 \x01(\tB\x08\n\x06_limit\"\xb0\x01\n\x0cSearchResult\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\x05\x12\x12\n\nlabel_name\x18\x04 \x01(\t\x12\x17\n\nsimilarity\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04text\x18\x06 \x01(\t\x12\x1a\n\rkeyword_score\x18\x07 \x01(\x01H\x01\x88\x01\x01\x42\r\n\x0b_similarityB\x10\n\x0e_keyword_score\"`\n\x0eSearchResponse\x12&\n\x07results\x18\x01 \x03(\x0b\x32\x15.reex.v1.SearchResult\x12\x10\n\x08searched\x18\x02 \x01(\x03\x12\x14\n\x0cnot_embedded\x18\x03 \x01(\x03*t\n\nSearchMode\x12\x1b\n\x17SEARCH_MODE_UNSPECIFIED\x10\x00\x12\x18\n\x14SEARCH_MODE_SEMANTIC\x10\x01\x12\x17\n\x13SEARCH_MODE_KEYWORD\x10\x02\x12\x16\n\x12SEARCH_MODE_HYBRID\x10\x03\x32J\n\rSearchService\x12\x39\n\x06Search\x12\x16.reex.v1.SearchRequest\x1a\x17.reex.v1.SearchResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14reex/v1/search.proto\x12\x07reex.v1\"\xac\x01\n\rSearchRequest\x12\x0f\n\x07project\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t\x12\x12\n\x05limit\x18\x03 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06splits\x18\x04 \x03(\t\x12\x0e\n\x06labels\x18\x05 \x03(\x05\x12!\n\x04mode\x18\x06 \x01(\x0e\x32\x13.reex.v1.SearchMode\x12\x0c\n\x04like\x18\x07 \x01(\t\x12\r\n\x05where\x18\x08 \x01(\tB\x08\n\x06_limit\"\xb0\x01\n\x0cSearchResult\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05split\x18\x02 \x01(\t\x12\r\n\x05label\x18\x03 \x01(\x05\x12\x12\n\nlabel_name\x18\x04 \x01(\t\x12\x17\n\nsimilarity\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12\x0c\n\x04text\x18\x06 \x01(\t\x12\x1a\n\rkeyword_score\x18\x07 \x01(\x01H\x01\x88\x01\x01\x42\r\n\x0b_similarityB\x10\n\x0e_keyword_score\"`\n\x0eSearchResponse\x12&\n\x07results\x18\x01 \x03(\x0b\x32\x15.reex.v1.SearchResult\x12\x10\n\x08searched\x18\x02 \x01(\x03\x12\x14\n\x0cnot_embedded\x18\x03 \x01(\x03*t\n\nSearchMode\x12\x1b\n\x17SEARCH_MODE_UNSPECIFIED\x10\x00\x12\x18\n\x14SEARCH_MODE_SEMANTIC\x10\x01\x12\x17\n\x13SEARCH_MODE_KEYWORD\x10\x02\x12\x16\n\x12SEARCH_MODE_HYBRID\x10\x03\x32J\n\rSearchService\x12\x39\n\x06Search\x12\x16.reex.v1.SearchRequest\x1a\x17.reex.v1.SearchResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'reex.v1.search_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_SEARCHMODE']._serialized_start=470
-  _globals['_SEARCHMODE']._serialized_end=586
+  _globals['_SEARCHMODE']._serialized_start=485
+  _globals['_SEARCHMODE']._serialized_end=601
   _globals['_SEARCHREQUEST']._serialized_start=34
-  _globals['_SEARCHREQUEST']._serialized_end=191
-  _globals['_SEARCHRESULT']._serialized_start=194
-  _globals['_SEARCHRESULT']._serialized_end=370
-  _globals['_SEARCHRESPONSE']._serialized_start=372
-  _globals['_SEARCHRESPONSE']._serialized_end=468
-  _globals['_SEARCHSERVICE']._serialized_start=588
-  _globals['_SEARCHSERVICE']._serialized_end=662
+  _globals['_SEARCHREQUEST']._serialized_end=206
+  _globals['_SEARCHRESULT']._serialized_start=209
+  _globals['_SEARCHRESULT']._serialized_end=385
+  _globals['_SEARCHRESPONSE']._serialized_start=387
+  _globals['_SEARCHRESPONSE']._serialized_end=483
+  _globals['_SEARCHSERVICE']._serialized_start=603
+  _globals['_SEARCHSERVICE']._serialized_end=677
 # @@protoc_insertion_point(module_scope)

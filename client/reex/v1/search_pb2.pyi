@@ -19,7 +19,7 @@ SEARCH_MODE_KEYWORD: SearchMode
 SEARCH_MODE_HYBRID: SearchMode
 
 class SearchRequest(_message.Message):
-    __slots__ = ("project", "text", "limit", "splits", "labels", "mode", "like")
+    __slots__ = ("project", "text", "limit", "splits", "labels", "mode", "like", "where")
     PROJECT_FIELD_NUMBER: _ClassVar[int]
     TEXT_FIELD_NUMBER: _ClassVar[int]
     LIMIT_FIELD_NUMBER: _ClassVar[int]
@@ -27,6 +27,7 @@ class SearchRequest(_message.Message):
     LABELS_FIELD_NUMBER: _ClassVar[int]
     MODE_FIELD_NUMBER: _ClassVar[int]
     LIKE_FIELD_NUMBER: _ClassVar[int]
+    WHERE_FIELD_NUMBER: _ClassVar[int]
     project: str
     text: str
     limit: int
@@ -34,7 +35,8 @@ class SearchRequest(_message.Message):
     labels: _containers.RepeatedScalarFieldContainer[int]
     mode: SearchMode
     like: str
-    def __init__(self, project: _Optional[str] = ..., text: _Optional[str] = ..., limit: _Optional[int] = ..., splits: _Optional[_Iterable[str]] = ..., labels: _Optional[_Iterable[int]] = ..., mode: _Optional[_Union[SearchMode, str]] = ..., like: _Optional[str] = ...) -> None: ...
+    where: str
+    def __init__(self, project: _Optional[str] = ..., text: _Optional[str] = ..., limit: _Optional[int] = ..., splits: _Optional[_Iterable[str]] = ..., labels: _Optional[_Iterable[int]] = ..., mode: _Optional[_Union[SearchMode, str]] = ..., like: _Optional[str] = ..., where: _Optional[str] = ...) -> None: ...
 
 class SearchResult(_message.Message):
     __slots__ = ("id", "split", "label", "label_name", "similarity", "text", "keyword_score")

@@ -12,7 +12,8 @@ from reex.v1 import documents_pb2, documents_pb2_grpc
 from reexd.records import UNLABELLED
 from reexd.rpc import convert, pages
 from reexd.steps.documents import Documents
-from reexd.steps.edit import Edit, Selection
+from reexd.steps.edit import Edit
+from reexd.steps.select import Selection
 from reexd.steps.upload import ChunkOutcome, Line, Upload
 
 
@@ -52,10 +53,10 @@ class DocumentService(documents_pb2_grpc.DocumentServiceServicer):
     ) -> documents_pb2.ListDocumentsResponse:
         size = pages.size(request.page_size)
         label = request.label if request.HasField("label") else None
-        listing = (request.project, request.split, label)
+        listing = (request.project, request.split, label, request.where)
         after = pages.number(request.page_token, *listing, default=-1)
         page = await asyncio.to_thread(
-            self._documents.list, request.project, request.split, label, after, size
+            self._documents.list, request.project, request.split, label, request.where, after, size
         )
         token = pages.token(str(page.documents[-1].number), *listing) if page.more else ""
         return documents_pb2.ListDocumentsResponse(
@@ -68,8 +69,7 @@ class DocumentService(documents_pb2_grpc.DocumentServiceServicer):
         deletion = await asyncio.to_thread(
             self._documents.delete,
             request.project,
-            tuple(request.ids),
-            request.split,
+            Selection(tuple(request.ids), request.split, where=request.where),
             validate_only=request.validate_only,
         )
         return documents_pb2.DeleteDocumentsResponse(
@@ -86,7 +86,7 @@ class DocumentService(documents_pb2_grpc.DocumentServiceServicer):
         edited = await asyncio.to_thread(
             self._edit.documents,
             request.project,
-            Selection(tuple(request.ids), request.split, label),
+            Selection(tuple(request.ids), request.split, label, request.where),
             _changes(request),
             validate_only=request.validate_only,
         )

@@ -13,7 +13,7 @@ from reexd.records import UNLABELLED
 from reexd.rpc import convert
 from reexd.steps.answers import Answers, TextInput
 from reexd.steps.confidence import COVERAGE_DEFAULT
-from reexd.steps.predict import Predict
+from reexd.steps.predict import Predict, Wanted
 from reexd.steps.query import Query
 
 NEIGHBORS_DEFAULT = 5
@@ -43,8 +43,12 @@ class PredictionService(predictions_pb2_grpc.PredictionServiceServicer):
             request.project,
             request.split,
             _neighbors(request),
-            coverage=_coverage(request),
-            since=request.since.ToNanoseconds() / 1e9,
+            Wanted(
+                since=request.since.ToNanoseconds() / 1e9,
+                where=request.where,
+                order_by=request.order_by,
+                coverage=_coverage(request),
+            ),
         )
         while (answers := await asyncio.to_thread(_next, batches)) is not None:
             for part in _parts(_messages(answers)):

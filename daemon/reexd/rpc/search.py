@@ -33,6 +33,7 @@ class SearchService(search_pb2_grpc.SearchServiceServicer):
             limit=request.limit if request.HasField("limit") else LIMIT_DEFAULT,
             splits=tuple(request.splits),
             labels=tuple(request.labels),
+            where=request.where,
             mode=_mode(request.mode),
         )
         found = await asyncio.to_thread(self._search.nearest, request.project, asked)

@@ -12,7 +12,7 @@ from reexd.records import Classifier
 from reexd.sdm import Cell
 from reexd.steps.classifiers import Origin, number_of, origin_of
 from reexd.steps.evaluate import Columns, Part, admitted_outside, part_of
-from reexd.steps.predict import Predict
+from reexd.steps.predict import Predict, Wanted
 from reexd.store import classifiers, documents
 from reexd.store.catalogue import Catalogue
 
@@ -82,7 +82,7 @@ class Compare:
         )
 
     def _columns(self, project: str, split: str, version: int) -> Columns:
-        batches = self._predict.split(project, split, neighbors=0, version=version)
+        batches = self._predict.split(project, split, 0, Wanted(version=version))
         return Columns.joined(answers.predictions for answers in batches)
 
 

@@ -19,7 +19,7 @@ from reexd.errors import InvalidInput, SplitNotFound
 from reexd.records import Prediction
 from reexd.sdm import Cell
 from reexd.steps.live import Loaded
-from reexd.steps.predict import Predict
+from reexd.steps.predict import Predict, Wanted
 from reexd.store import classifiers
 from reexd.store.catalogue import Catalogue
 
@@ -115,7 +115,7 @@ class Drift:
             raise InvalidInput(f"`last` is a number of documents, 0 for all; received {last}")
         answers, passed_over = None, 0
         sides = [_arriving([])]  # a batch each: a split may hold many documents
-        for answers in self._predict.split(project, split, neighbors=0, last=last):
+        for answers in self._predict.split(project, split, 0, Wanted(last=last)):
             passed_over += answers.passed_over
             sides.append(_arriving(record for record in answers.predictions if not record.role))
         if answers is None:

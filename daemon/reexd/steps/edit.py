@@ -1,4 +1,4 @@
-"""Edit: labels, splits, info and groups of documents that are stored, by id or of a whole split."""
+"""Edit: labels, splits, info and groups of documents that are stored and selected."""
 
 from __future__ import annotations
 
@@ -11,22 +11,16 @@ import numpy as np
 from reexd.config import Settings
 from reexd.errors import DocumentNotFound, InvalidDocument, InvalidInput, InvalidLabel
 from reexd.records import CALIBRATION, OUT_OF_DISTRIBUTION, TRAIN, UNLABELLED
-from reexd.steps.documents import BATCH, by_id, check_selection, used_by_live
+from reexd.steps import select
+from reexd.steps.documents import BATCH, used_by_live
+from reexd.steps.filtered import holding
 from reexd.steps.projects import check_name
+from reexd.steps.select import Select, Selection
 from reexd.store import documents, splits
 from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Txn
 
 FIELDS = ("label", "split", "info", "group")
-
-
-@dataclass(frozen=True)
-class Selection:
-    """Documents by id, or all of a split, or those of it that have a label."""
-
-    ids: Sequence[str] = ()
-    split: str = ""
-    label: int | None = None
 
 
 @dataclass
@@ -50,8 +44,9 @@ class _Rehearsed(Exception):
 
 
 class Edit:
-    def __init__(self, catalogue: Catalogue, limits: Settings) -> None:
+    def __init__(self, catalogue: Catalogue, select: Select, limits: Settings) -> None:
         self._catalogue = catalogue
+        self._select = select
         self._limits = limits
 
     def documents(
@@ -59,19 +54,21 @@ class Edit:
     ) -> Edited:
         """Set some of FIELDS, `label` by index or class name; batch by batch, others write in between.
 
-        Raises ProjectNotFound, SplitNotFound, InvalidInput, InvalidLabel, InvalidName, InvalidDocument.
+        Raises ProjectNotFound, SplitNotFound, InvalidInput, InvalidLabel, InvalidName, InvalidDocument, and NotTrained
+        for a filter on predictions.
         """
         changes = self._checked(project, changes)
-        check_selection(selection.ids, selection.split)
+        select.check(selection)
+        filter = self._select.filter(project, selection.where, [selection.split] if selection.split else ())
         environment = self._catalogue.open(project)
         with environment.read() as txn:
-            missing, numbers = _numbers(txn, selection)
+            missing, numbers = select.numbers(txn, selection, filter)
             classifier, used = used_by_live(txn)
         edited = Edited(classifier, missing)
         for start in range(0, len(numbers), BATCH):
 
             def work(txn: Txn, batch: np.ndarray = numbers[start : start + BATCH]) -> _Found:
-                found = _edit(txn, batch, selection, changes)
+                found = _edit(txn, holding(txn, filter, batch), selection, changes)
                 if validate_only:
                     raise _Rehearsed(found)  # what a closure raises undoes the closure
                 return found
@@ -122,16 +119,6 @@ def _label(given: int | str, classes: Sequence[str]) -> int:
         f"expected one of the classes {known}, an index from 0 to {len(classes) - 1}, {UNLABELLED} (no label) or"
         f" {OUT_OF_DISTRIBUTION} (belongs to no class); received {given!r}"
     )
-
-
-def _numbers(txn: Txn, selection: Selection) -> tuple[tuple[str, ...], np.ndarray]:
-    """Ids that no document has, and the numbers of the documents."""
-    if not selection.split:
-        return by_id(txn, selection.ids)
-    members = splits.members(txn, selection.split)
-    return (), members.numbers if selection.label is None else members.numbers[
-        members.labels == selection.label
-    ]
 
 
 def _edit(txn: Txn, numbers: np.ndarray, selection: Selection, changes: Mapping[str, Any]) -> _Found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -11,20 +11,45 @@ from reexd import sdm
 from reexd.engine.client import Engine, Matches
 from reexd.errors import InvalidInput, Unready
 from reexd.records import Document, Role
-from reexd.steps import ensemble
+from reexd.steps import ensemble, filters
 from reexd.steps.answers import Answers, Assembly, TextInput
 from reexd.steps.confidence import COVERAGE_DEFAULT, check_coverage
 from reexd.steps.embed import Embed
+from reexd.steps.filtered import holding
+from reexd.steps.filters import Filter
 from reexd.steps.live import Live, Loaded
 from reexd.steps.staleness import Staleness
 from reexd.store import classifiers, documents, hidden_states, predictions, references, spaces
 from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Txn
+from reexd.store.keys import Index
 
 BATCH = 256  # documents scored, stored and answered together
 INTERACTIVE_TEXTS_MAX = 16  # a larger batch is bulk work: it must not hold up someone's single question
 NEIGHBORS_STORED = 25
 POOLED = (Role.SUPPORT, Role.CALIBRATION)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which documents of a split, by which version, and how."""
+
+    version: int | None = None  # None: the live one
+    last: int = 0  # only so many, the last by upload; 0: all
+    since: float = 0.0  # only what was stored or changed then or later, Unix time
+    where: str = ""  # only those that a filter holds for (steps.filters)
+    order_by: str = ""  # a key of ORDERS, with a dash before it the largest first; empty: by upload
+    coverage: float = COVERAGE_DEFAULT  # of the prediction sets
+
+
+EVERYTHING = Wanted()
+ORDERS = {
+    "alpha": Index.REGION_ALPHA,
+    "reliability": Index.RELIABILITY,
+    "probability": Index.PROBABILITY,
+    "q": Index.Q,
+    "d": Index.D,
+}
 
 
 class Predict:
@@ -43,31 +68,43 @@ class Predict:
         self._staleness = staleness
 
     def split(
-        self,
-        project: str,
-        split: str,
-        neighbors: int,
-        version: int | None = None,
-        last: int = 0,
-        coverage: float = COVERAGE_DEFAULT,
-        since: float = 0.0,
+        self, project: str, split: str, neighbors: int, wanted: Wanted = EVERYTHING
     ) -> Iterator[Answers]:
         """Score the documents of a split, in upload order, batch by batch; stored answers are used while current.
 
-        By the live version, or another; only the `last` documents by upload, 0 for all, and those stored or changed
-        `since` then (Unix time, seconds); with prediction sets at `coverage`. Raises NotTrained, ClassifierNotFound,
-        SplitNotFound, InvalidInput before the first batch.
+        Raises NotTrained, ClassifierNotFound, SplitNotFound, InvalidInput before the first batch.
         """
-        check_coverage(coverage)
-        loaded = self._live.get(project, version)
+        check_coverage(wanted.coverage)
+        loaded = self._live.get(project, wanted.version)
         check_neighbors(neighbors, NEIGHBORS_STORED)
+        order = _order(wanted.order_by)
+        filter = filters.parse(wanted.where, loaded.record.classes) if wanted.where else None
         with self._catalogue.open(project).read() as txn:
-            numbers = documents.numbers(txn, split)[-last:]  # -0 is the beginning
-            if since > 0:
-                numbers = numbers[documents.updated(txn, numbers) >= since]
+            numbers = documents.numbers(txn, split)[-wanted.last :]  # -0 is the beginning
+            if wanted.since > 0:
+                numbers = numbers[documents.states(txn, numbers).updated_at >= wanted.since]
             missing = predictions.missing(txn, loaded.record.version, split)
             _check_vectors(txn, loaded, numbers, split)
-        return self._batches(project, loaded, numbers, missing, neighbors, coverage)
+        if order is None:
+            return self._batches(project, loaded, numbers, missing, neighbors, wanted.coverage, filter)
+        for _ in self._scored(project, loaded, numbers, missing):  # all of them, before the first is known
+            pass
+        with self._catalogue.open(project).read() as txn:
+            index, descending = order
+            ordered = predictions.select(
+                txn, loaded.record.version, split=split, order_by=index, descending=descending
+            )
+        numbers = ordered[np.isin(ordered, numbers)]
+        return self._batches(project, loaded, numbers, missing[:0], neighbors, wanted.coverage, filter)
+
+    def _scored(
+        self, project: str, loaded: Loaded, numbers: np.ndarray, missing: np.ndarray
+    ) -> Iterator[np.ndarray]:
+        """Batches of the numbers, as soon as they have answers."""
+        for start in range(0, len(numbers), BATCH):
+            batch = numbers[start : start + BATCH]
+            self._score_missing(project, loaded, batch[np.isin(batch, missing)])
+            yield batch
 
     def _batches(
         self,
@@ -77,10 +114,14 @@ class Predict:
         missing: np.ndarray,
         neighbors: int,
         coverage: float,
+        filter: Filter | None,
     ) -> Iterator[Answers]:
-        for start in range(0, len(numbers), BATCH):
-            batch = numbers[start : start + BATCH]
-            self._score_missing(project, loaded, batch[np.isin(batch, missing)])
+        for batch in self._scored(project, loaded, numbers, missing):
+            if filter is not None:
+                with self._catalogue.open(project).read() as txn:
+                    batch = holding(txn, filter, batch, loaded.record.version)
+                if not len(batch):
+                    continue
             yield self.stored(project, loaded, batch, neighbors, coverage)
 
     def _score_missing(self, project: str, loaded: Loaded, numbers: np.ndarray) -> None:
@@ -183,6 +224,19 @@ def features(vectors: np.ndarray, sources: Sequence[Document | TextInput], count
 def check_neighbors(neighbors: int, most: int) -> None:
     if not 0 <= neighbors <= most:
         raise InvalidInput(f"neighbors lies between 0 and {most}; received {neighbors}")
+
+
+def _order(given: str) -> tuple[Index, bool] | None:
+    """The index, and whether the largest come first. Raises InvalidInput."""
+    if not given:
+        return None
+    name = given.removeprefix("-")
+    if name not in ORDERS:
+        raise InvalidInput(
+            f"expected an order of {', '.join(ORDERS)}, with a dash before it for the largest first;"
+            f" received {given!r:.80}"
+        )
+    return ORDERS[name], given != name
 
 
 def _check_vectors(txn: Txn, loaded: Loaded, numbers: np.ndarray, split: str) -> None:

@@ -17,6 +17,8 @@ from reexd.records import Document, Project
 from reexd.steps import keywords
 from reexd.steps.embed import Embed
 from reexd.steps.embedded import COMMIT_ROWS
+from reexd.steps.filtered import holding
+from reexd.steps.select import Select
 from reexd.store import documents, hidden_states, references, splits
 from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Txn
@@ -47,6 +49,7 @@ class Question:
     limit: int = 10
     splits: Sequence[str] = ()  # none: all
     labels: Sequence[int] = ()  # none: all
+    where: str = ""  # a filter (steps.filters); empty: all
     mode: Mode = Mode.SEMANTIC
 
 
@@ -66,21 +69,23 @@ class Found:
 
 
 class Search:
-    def __init__(self, catalogue: Catalogue, embed: Embed, limits: Settings) -> None:
+    def __init__(self, catalogue: Catalogue, embed: Embed, select: Select, limits: Settings) -> None:
         self._catalogue = catalogue
+        self._select = select
         self._embed = embed
         self._limits = limits
 
     def nearest(self, project: str, asked: Question) -> Found:
         """The best documents for a question. Raises InvalidInput, InvalidDocument, SplitNotFound, DocumentNotFound,
-        ModelMissing, which a search by words does without.
+        NotTrained for a filter on predictions, ModelMissing, which a search by words does without.
         """
         self._check(asked)
         record = self._catalogue.get(project)
         environment = self._catalogue.open(project)
+        filter = self._select.filter(project, asked.where, asked.splits)
         with environment.read() as txn:
             subject = documents.get(txn, asked.like) if asked.like else None
-            numbers = _selection(txn, asked.splits, asked.labels)
+            numbers = holding(txn, filter, _selection(txn, asked.splits, asked.labels))
         if subject is not None:
             numbers = numbers[numbers != subject.number]
         text = asked.text if subject is None else subject.text

@@ -8,7 +8,7 @@ to hidden states and its predictions. A label, split, info, group or unknown key
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -25,11 +25,12 @@ PAGE_CHARACTERS_MAX = 4 << 20  # beyond them a page ends with the document that 
 
 
 class States(NamedTuple):
-    """What staleness asks of many documents; a deleted one has revision -1, label and split 0."""
+    """What is asked of many documents; a deleted one has revision -1, all else 0."""
 
     labels: np.ndarray  # (n,) int32
     revisions: np.ndarray  # (n,) int64
     splits: np.ndarray  # (n,) int32, split numbers
+    updated_at: np.ndarray  # (n,) float64, Unix time
 
 
 class Upserted(NamedTuple):
@@ -99,11 +100,12 @@ def page(
     after: int = -1,
     limit: int = 100,
     with_text: bool = False,
+    keep: Callable[[int], bool] | None = None,
 ) -> Page:
     """Up to `limit` documents in the order of their numbers, from the one after number `after`; fewer long ones.
 
-    Costs the page, whatever the size of the project; with a label, the records passed over too. Raises
-    SplitNotFound.
+    Costs the page, whatever the size of the project; with a label or `keep`, told their numbers, the records passed
+    over too. Raises SplitNotFound.
     """
     if split is None:
         prefix, start = keys.kind(keys.Kind.DOCUMENT), keys.document(after + 1)
@@ -117,6 +119,8 @@ def page(
         number = keys.number_of(key)
         value = txn.get(keys.document(number))
         if label is not None and codec.decode_document_header(value).label != label:
+            continue
+        if keep is not None and not keep(number):
             continue
         if len(found) >= limit or characters >= PAGE_CHARACTERS_MAX:
             return Page(found, more=True)
@@ -168,8 +172,8 @@ def numbers(txn: lmdb.Transaction, split: str | None = None) -> np.ndarray:
 
 
 def states(txn: lmdb.Transaction, numbers: np.ndarray) -> States:
-    """Labels, revisions and splits of many documents, from the fixed front of their records."""
-    found = np.zeros((len(numbers), 3), np.int64)
+    """Labels, revisions, splits and times of many documents, from the fixed front of their records."""
+    found, updated_at = np.zeros((len(numbers), 3), np.int64), np.zeros(len(numbers))
     for position, number in enumerate(numbers):
         value = txn.get(keys.document(int(number)))
         if value is None:
@@ -177,14 +181,8 @@ def states(txn: lmdb.Transaction, numbers: np.ndarray) -> States:
         else:
             header = codec.decode_document_header(value)
             found[position] = header.label, header.revision, header.split
-    return States(found[:, 0].astype(np.int32), found[:, 1].copy(), found[:, 2].astype(np.int32))
-
-
-def updated(txn: lmdb.Transaction, numbers: np.ndarray) -> np.ndarray:
-    """(n,) float64: when each was stored or changed last, in Unix time; 0 for a deleted document."""
-    values = (txn.get(keys.document(int(number))) for number in numbers)
-    times = (0.0 if value is None else codec.decode_document_header(value).updated_at for value in values)
-    return np.fromiter(times, np.float64, len(numbers))
+            updated_at[position] = header.updated_at
+    return States(found[:, 0].astype(np.int32), found[:, 1].copy(), found[:, 2].astype(np.int32), updated_at)
 
 
 def labels(txn: lmdb.Transaction, numbers: np.ndarray) -> np.ndarray:

@@ -187,7 +187,7 @@ def test_a_search_embeds_for_a_while_and_answers_for_what_it_has(tmp_path, monke
     catalogue.open("p").write(lambda txn: documents.upsert(txn, made))
     reader = SlowReader(catalogue)
     monkeypatch.setattr(search_step, "time", SimpleNamespace(monotonic=lambda: reader.now))
-    searching = search_step.Search(catalogue, reader, Settings())
+    searching = search_step.Search(catalogue, reader, search_step.Select(catalogue, None), Settings())
     for searched in expected:
         found = searching.nearest("p", search_step.Question("x", limit=5))
         assert (found.searched, found.not_embedded) == (searched, len(sizes) - searched)
