@@ -17,6 +17,7 @@ from collections.abc import Iterable
 import numpy as np
 
 K1, B = 1.2, 0.75
+WORDS_SOUGHT_MAX = 32  # more are not sought one by one: to cut the text into its words takes less
 # Where words are not set apart by blanks, each character is one.
 _WORD = re.compile("[\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]|[^\\W\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]+")
 
@@ -33,7 +34,7 @@ def scores(question: str, texts: Iterable[str]) -> np.ndarray:
     for row, text in enumerate(texts):
         folded = _folded(text)
         lengths.append(len(folded))
-        if not any(word in folded for word in asked):
+        if len(asked) <= WORDS_SOUGHT_MAX and not any(word in folded for word in asked):
             continue
         for word, count in Counter(filter(asked.__contains__, _WORD.findall(folded))).items():
             rows.append(row)
