@@ -24,6 +24,7 @@ from reex.dividing import divide, refuse_division
 from reex.edit_calls import AsyncEditCalls
 from reex.errors import ClientClosed, InvalidArgument
 from reex.exchange import AsyncExchange
+from reex.explanation_calls import AsyncExplanationCalls
 from reex.exporting import AsyncExportCalls
 from reex.failures import from_rpc_error
 from reex.model_calls import AsyncModelCalls
@@ -42,6 +43,7 @@ class AsyncClient(
     AsyncClassifierCalls,
     AsyncDiscoveryCalls,
     AsyncEditCalls,
+    AsyncExplanationCalls,
     AsyncExportCalls,
     AsyncModelCalls,
     AsyncSearchCalls,

@@ -23,6 +23,7 @@ from reex.dividing import divide, refuse_division
 from reex.edit_calls import EditCalls
 from reex.errors import ClientClosed
 from reex.exchange import Exchange
+from reex.explanation_calls import ExplanationCalls
 from reex.exporting import ExportCalls
 from reex.failures import from_rpc_error
 from reex.model_calls import ModelCalls
@@ -36,7 +37,16 @@ from reex.upload import Progress, Target, Upload
 T = TypeVar("T")
 
 
-class Client(Exchange, ClassifierCalls, DiscoveryCalls, EditCalls, ExportCalls, ModelCalls, SearchCalls):
+class Client(
+    Exchange,
+    ClassifierCalls,
+    DiscoveryCalls,
+    EditCalls,
+    ExplanationCalls,
+    ExportCalls,
+    ModelCalls,
+    SearchCalls,
+):
     """A connection to one daemon.
 
     `target` is the path of its socket, a gRPC target, or None for this user's own daemon (REEX_HOME decides).

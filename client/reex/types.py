@@ -269,6 +269,29 @@ class Prediction(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Contribution(Record):
+    """A piece of a text, in code points, and what it adds to a logit."""
+
+    start: int
+    end: int  # excluded
+    text: str
+    contribution: float
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation(Record):
+    """baseline + other + the sum over tokens, or over sentences, is the logit of `label`."""
+
+    prediction: Prediction
+    label: int  # the class that is explained
+    label_name: str
+    baseline: float  # the logit of the average training document, with the text's own attributes
+    other: float  # by what is not of the text: special tokens, a prefix
+    tokens: tuple[Contribution, ...]
+    sentences: tuple[Contribution, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SearchResult(Record):
     id: str
     split: str

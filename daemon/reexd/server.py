@@ -30,6 +30,8 @@ from reex.v1 import (
     documents_pb2_grpc,
     evaluation_pb2,
     evaluation_pb2_grpc,
+    explanation_pb2,
+    explanation_pb2_grpc,
     interchange_pb2,
     interchange_pb2_grpc,
     jobs_pb2,
@@ -64,6 +66,7 @@ from reexd.rpc.classifiers import Steps as ClassifierSteps
 from reexd.rpc.discovery import DiscoveryService
 from reexd.rpc.documents import DocumentService
 from reexd.rpc.evaluation import EvaluationService
+from reexd.rpc.explanation import ExplanationService
 from reexd.rpc.interchange import InterchangeService
 from reexd.rpc.interchange import Steps as InterchangeSteps
 from reexd.rpc.jobs import JobService
@@ -83,6 +86,7 @@ from reexd.steps.duplicates import FindDuplicates
 from reexd.steps.edit import Edit
 from reexd.steps.embed import Embed
 from reexd.steps.evaluate import Evaluate
+from reexd.steps.explain import Explain
 from reexd.steps.export import Export
 from reexd.steps.housekeeping import Housekeeping
 from reexd.steps.import_classifier import ImportClassifier
@@ -250,6 +254,11 @@ def _compose(settings: Settings, paths: Paths, catalogue: Catalogue, engine: Eng
                     Recalibrate(catalogue, engine, embed, live, derive),
                 )
             ),
+        ),
+        (
+            explanation_pb2,
+            explanation_pb2_grpc,
+            ExplanationService(Explain(catalogue, engine, embed, query)),
         ),
         (search_pb2, search_pb2_grpc, SearchService(Search(catalogue, embed, select, settings))),
         (

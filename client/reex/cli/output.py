@@ -117,6 +117,20 @@ def styled(text: str, style: str) -> None:
         console().print(text, style=style, markup=False, highlight=False, soft_wrap=True)
 
 
+def marked(pieces: Iterable[tuple[str, str]]) -> None:
+    """Pieces of one text, each in its style, or in none."""
+    from rich.text import Text
+
+    whole = Text()
+    for text, style in pieces:
+        whole.append(text, style)
+    if not sys.stdout.isatty():
+        line(whole.plain)
+        return
+    with _guarded():
+        console().print(whole, soft_wrap=True)
+
+
 @cache
 def console(stderr: bool = False, width: int | None = None) -> Console:
     """rich's console; it minds NO_COLOR and TERM itself."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from reex.cli import answers, output
+from reex.cli.explaining import explanation
 from reex.cli.options import AsJson, Coverage, Name, Neighbors, Offline, example
 from reex.cli.pulling import with_model
 from reex.cli.rejections import Rejections
-from reex.cli.session import connected
+from reex.cli.session import connected, label_of
 
 if TYPE_CHECKING:
     from reex import Client
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 EXAMPLES = example(
     'reexctl query sentiment "Operating profit rose to EUR 13.1 mn."',
     'reexctl query sentiment -- "-5 degrees."',
+    'reexctl query sentiment --explain "Sales rose, yet the loss widened."',
     'reexctl query sentiment --coverage 0.95 "Sales were flat."',
     "tail -f headlines.txt | reexctl query sentiment - > answers.jsonl",
 )
@@ -33,6 +36,14 @@ def query(
     ],
     neighbors: Neighbors = 5,
     coverage: Coverage = 0.9,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Also say what each token and sentence adds to the class's logit."),
+    ] = False,
+    explained: Annotated[
+        str | None,
+        typer.Option("--class", metavar="CLASS", help="With --explain: this class, not the predicted one."),
+    ] = None,
     offline: Offline = False,
     as_json: AsJson = False,
 ) -> None:
@@ -40,9 +51,19 @@ def query(
 
     With - the answers are JSON Lines, in order, each as soon as it is there.
     """
+    if text == "-" and explain:
+        raise typer.BadParameter("--explain is of one TEXT, not of stdin")
+    if explained is not None and not explain:
+        raise typer.BadParameter("--class is of --explain")
     with connected() as client:
         if text == "-":
             _stream(client, name, neighbors, coverage, offline)
+            return
+        if explain:
+            classes = client.get_project(name).classes
+            label = None if explained is None else label_of(explained, classes)
+            ask = partial(client.explain, name, text, label=label, neighbors=neighbors)
+            explanation(with_model(client, name, ask, offline=offline), classes, as_json)
             return
         answer = _ask(client, name, text, neighbors, coverage, offline)
         answers.prediction(answer, client.get_project(name).classes, as_json)

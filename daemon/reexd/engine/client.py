@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from reexd.engine import asking, fits, numerics
+from reexd.engine import asking, fits, numerics, token_states
 from reexd.engine.adaptor.settings import FitSettings, choose, official
 from reexd.engine.asking import Question, joined, match_header, match_units
 from reexd.engine.call import Call
@@ -39,6 +39,7 @@ from reexd.engine.tasks import (
     State,
     WorkerStatus,
 )
+from reexd.engine.token_states import TokenStates
 from reexd.engine.tokens import Window
 from reexd.engine.tuning.settings import TuneSettings
 from reexd.engine.tunings import TuneProgress, Tunings, cached_exactly, kept_with_corpus, write_adapter
@@ -61,6 +62,7 @@ __all__ = [
     "Needs",
     "Question",
     "State",
+    "TokenStates",
     "TuneProgress",
     "TuneSettings",
     "WorkerStatus",
@@ -237,6 +239,12 @@ class Engine:
         _, opened = self._opened(model)
         with self._call(cancel) as call:
             yield from EmbedStream(call, opened, interactive=interactive).run(texts, prompt)
+
+    def token_states(self, model: ModelFiles, text: str, *, prompt: str = "") -> TokenStates:
+        """The states that `embed` pools, token by token. Raises as `embed`, and for a text that is too long."""
+        _, opened = self._opened(model)
+        with self._call() as call:
+            return token_states.read(call, opened, text, prompt)
 
     def match(
         self,

@@ -73,6 +73,15 @@ class Encoders:
         mx.eval(vectors)
         return np.array(vectors)
 
+    def states(self, spec: dict, pooling: Pooling, ids: np.ndarray, context: int) -> np.ndarray:
+        """ids (1, t) int32 -> (t - context, D) float32: the states that `embed` would pool."""
+        model = self.open(spec).model
+        if context:
+            model, ids = self._after(spec, model, ids[0, :context]), ids[:, context:]
+        found = averaged(model, model.states(model.embed(mx.array(ids)), None), pooling)
+        mx.eval(found)
+        return np.array(found[0])
+
     def _after(self, spec: dict, model: BaseModel, context: np.ndarray) -> BaseModel:
         """The model as it reads what follows a context; the last few are kept."""
         kept = self._contexts.setdefault(json.dumps(spec, sort_keys=True), {})
@@ -97,12 +106,17 @@ def pooled(
 
     `context` (n,): the leading tokens of each row that are no part of its text; none when it is left out.
     """
-    finished = [model.finish(x) for x in deque(walked, maxlen=pooling.layers)]
-    states = finished[0] if pooling.layers == 1 else sum(finished) / pooling.layers
+    states = averaged(model, walked, pooling)
     place = np.arange(states.shape[1])[None, :]
     counted = (place >= begin[:, None]) & (place < end[:, None])
     ends = np.zeros(len(lengths), np.int64) if context is None else context, lengths - 1
     return mx.concatenate([_pool(word, states, counted, ends) for word in pooling.words], axis=1)
+
+
+def averaged(model: BaseModel, walked: Iterable[mx.array], pooling: Pooling) -> mx.array:
+    """(n, t, D): the states of as many of the last layers as the pooling takes."""
+    finished = [model.finish(x) for x in deque(walked, maxlen=pooling.layers)]
+    return finished[0] if pooling.layers == 1 else sum(finished) / pooling.layers
 
 
 def _pool(word: str, states: mx.array, pooled: np.ndarray, ends: tuple[np.ndarray, np.ndarray]) -> mx.array:

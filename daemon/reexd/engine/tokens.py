@@ -119,6 +119,17 @@ class TextReader:
             windows.extend(self._cut(index, np.array(encoding.ids, dtype=np.int32), frame))
         return windows
 
+    def spans(self, text: str, pooled: int) -> tuple[tuple[int, int] | None, ...]:
+        """Where each of the tokens that are `pooled` of a text stands in it, in code points, end excluded; None for
+        special ones, for the prefix, and for all where the text is nothing to the tokenizer.
+        """
+        skipped = len(self._prefix)
+        offsets = self._tokenizer.encode(self._prefix + text, add_special_tokens=False).offsets
+        own = [(max(0, a - skipped), b - skipped) if b > skipped else None for a, b in offsets]
+        if self._asking is None:
+            own = [None] * len(self._plain.opening) + own + [None] * len(self._plain.closing)
+        return tuple(own) if len(own) == pooled else (None,) * pooled
+
     def _cut(self, text: int, ids: np.ndarray, frame: _Frame) -> list[Window]:
         ids = ids if len(ids) or len(frame.opening) + len(frame.closing) else np.zeros(1, np.int32)
         content, opening = self._content(frame), len(frame.opening)

@@ -47,6 +47,7 @@ class Worker:
             "close": self._close,
             "embed": self._embed,
             "match": self._match,
+            "states": self._states,
             "fit": self._start_fit,
             "lower": self._lower,
             "upper": self._upper,
@@ -151,6 +152,13 @@ class Worker:
         return self._classifiers.match(
             wanted["key"], Path(wanted["folder"]), vectors, exclude, wanted["neighbors"]
         )
+
+    def _states(self, frame: Frame) -> Frame:
+        told = frame.header
+        states = self._encoders.states(
+            told["model"], parse(told["pooling"]), frame.arrays["ids"], told["context"]
+        )
+        return Frame({}, {"states": states.astype(np.float32)})
 
     def _start_fit(self, frame: Frame) -> None:
         from reexd.engine.fitting import Fit

@@ -9,6 +9,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from reex.v1 import documents_pb2, evaluation_pb2, jobs_pb2, predictions_pb2, projects_pb2
 
 from reexd.records import OUT_OF_DISTRIBUTION, UNLABELLED, Document, Job, Prediction, Project, Rejection, Role
+from reexd.steps.answers import TextInput
 
 ROLES = {0: "", Role.SUPPORT: "support", Role.CALIBRATION: "calibration", Role.USED_BEFORE: "used-before"}
 
@@ -165,3 +166,13 @@ def _probability(record: Prediction) -> dict[str, float]:
 
 def interval(bounds: tuple[float, float]) -> evaluation_pb2.Interval:
     return evaluation_pb2.Interval(lower=bounds[0], upper=bounds[1])
+
+
+def text_input(message: predictions_pb2.Text) -> TextInput:
+    return TextInput(
+        id=message.id,
+        text=message.text,
+        attributes=tuple(message.attributes),
+        prompt=message.prompt,
+        label=message.label if message.HasField("label") else UNLABELLED,
+    )

@@ -9,7 +9,6 @@ import grpc
 from reex.v1 import predictions_pb2, predictions_pb2_grpc
 
 from reexd.errors import InvalidDocument
-from reexd.records import UNLABELLED
 from reexd.rpc import convert
 from reexd.steps.answers import Answers, TextInput
 from reexd.steps.confidence import COVERAGE_DEFAULT
@@ -102,16 +101,7 @@ def _coverage(request: _Request) -> float:
 
 
 def _texts(messages: Sequence[predictions_pb2.Text]) -> list[TextInput]:
-    return [
-        TextInput(
-            id=message.id,
-            text=message.text,
-            attributes=tuple(message.attributes),
-            prompt=message.prompt,
-            label=message.label if message.HasField("label") else UNLABELLED,
-        )
-        for message in messages
-    ]
+    return [convert.text_input(message) for message in messages]
 
 
 def _messages(answers: Answers) -> list[predictions_pb2.Prediction]:

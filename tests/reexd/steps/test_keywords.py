@@ -93,7 +93,9 @@ def test_scores_are_those_of_the_formula():
     expected = idf * tf * 2.2 / (tf + 1.2 * (0.25 + 0.75 * length))
     assert keywords.scores("A a?", texts) == pytest.approx(expected)
     many = " ".join(f"w{number}" for number in range(100))
-    assert keywords.scores(f"a {many}", texts) == pytest.approx(expected), "words that no text has weigh nothing"
+    assert keywords.scores(f"a {many}", texts) == pytest.approx(expected), (
+        "words that no text has weigh nothing"
+    )
     assert keywords.scores("!", texts).tolist() == [0, 0, 0]
     assert keywords.scores("a", []).shape == (0,)
     assert keywords.words("Straße 日本語 ﬁn_1") == ["strasse", "日", "本", "語", "fin_1"]
