@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,9 +11,6 @@ from reex.cli import completion, edit, views
 from reex.cli.confirm import confirm
 from reex.cli.options import AsJson, Ids, Name, Where, WholeSplit, Yes, example
 from reex.cli.session import connected, label_of
-
-if TYPE_CHECKING:
-    pass
 
 app = typer.Typer(no_args_is_help=True, help="Documents as they are stored.")
 
