@@ -97,6 +97,15 @@ class Predict:
         numbers = ordered[np.isin(ordered, numbers)]
         return self._batches(project, loaded, numbers, missing[:0], neighbors, wanted.coverage, filter)
 
+    def score(self, project: str, split: str) -> None:
+        """Score what the live version has not answered of a split. Raises as `split`."""
+        loaded = self._live.get(project)
+        with self._catalogue.open(project).read() as txn:
+            missing = predictions.missing(txn, loaded.record.version, split)
+            _check_vectors(txn, loaded, missing, split)
+        for _ in self._scored(project, loaded, missing, missing):
+            pass
+
     def _scored(
         self, project: str, loaded: Loaded, numbers: np.ndarray, missing: np.ndarray
     ) -> Iterator[np.ndarray]:

@@ -50,8 +50,7 @@ class Select:
             with self._catalogue.open(project).read() as txn:
                 names = list(wanted) or [name for name, counts in splits.summary(txn).items() if counts]
             for name in names:
-                for _ in self._predict.split(project, name, 0):
-                    pass
+                self._predict.score(project, name)
         return parsed
 
 
