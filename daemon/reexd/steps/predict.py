@@ -98,11 +98,10 @@ class Predict:
         return self._batches(project, loaded, numbers, missing[:0], neighbors, wanted.coverage, filter)
 
     def score(self, project: str, split: str) -> None:
-        """Score what the live version has not answered of a split. Raises as `split`."""
+        """Score what the live version has not answered of a split, and can. Raises NotTrained, SplitNotFound."""
         loaded = self._live.get(project)
         with self._catalogue.open(project).read() as txn:
             missing = predictions.missing(txn, loaded.record.version, split)
-            _check_vectors(txn, loaded, missing, split)
         for _ in self._scored(project, loaded, missing, missing):
             pass
 
