@@ -185,6 +185,11 @@ def get_document(project: str, document_id: str) -> Call[types.Document]:
     )
 
 
+def one_or_more(given: str | Sequence[str]) -> Sequence[str]:
+    """A name alone is a list of one."""
+    return [given] if isinstance(given, str) else given
+
+
 def list_documents(
     project: str, split: str | None, label: int | None, where: str, token: str
 ) -> Call[Page[types.Document]]:

@@ -11,7 +11,7 @@ from typing import Any
 from google.protobuf.message import Message
 
 from reex import convert, convert_figures, versions
-from reex.calls import PAGE_SIZE, Call, Page, build
+from reex.calls import PAGE_SIZE, Call, Page, build, one_or_more
 from reex.v1 import classifiers_pb2, classifiers_pb2_grpc
 
 
@@ -122,7 +122,7 @@ class ClassifierCalls:
         outside train and calibration move to train. Well under a second, but for texts that were never embedded.
         Raises InvalidLabel, NotFound, Conflict for one in use.
         """
-        several = [ids] if isinstance(ids, str) else ids
+        several = one_or_more(ids)
         return self._call(add_to_support(project, several, label), timeout)
 
     def undo_add_to_support(self, project: str, *, timeout: float | None = None) -> versions.Undone:
@@ -173,7 +173,7 @@ class AsyncClassifierCalls:
         label: int | str | None = None,
         timeout: float = float("inf"),
     ) -> versions.ClassifierSummary:
-        several = [ids] if isinstance(ids, str) else ids
+        several = one_or_more(ids)
         return await self._call(add_to_support(project, several, label), timeout)
 
     async def undo_add_to_support(self, project: str, *, timeout: float | None = None) -> versions.Undone:

@@ -9,12 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from reex import convert, discoveries
-from reex.calls import Call, build
+from reex.calls import Call, build, one_or_more
 from reex.v1 import discovery_pb2, discovery_pb2_grpc
-
-
-def _splits(given: str | Sequence[str]) -> Sequence[str]:
-    return [given] if isinstance(given, str) else given
 
 
 def _suspect(message: discovery_pb2.Suspect) -> discoveries.Suspect:
@@ -45,14 +41,14 @@ def _duplicates(answer: discovery_pb2.FindDuplicatesResponse) -> discoveries.Dup
 
 def find_label_errors(project: str, splits: str | Sequence[str], limit: int) -> Call[discoveries.LabelErrors]:
     request = build(
-        discovery_pb2.FindLabelErrorsRequest, project=project, splits=_splits(splits), limit=limit
+        discovery_pb2.FindLabelErrorsRequest, project=project, splits=one_or_more(splits), limit=limit
     )
     return Call(discovery_pb2_grpc.DiscoveryServiceStub, "FindLabelErrors", _label_errors, request)
 
 
 def suggest_labelling(project: str, splits: str | Sequence[str], limit: int) -> Call[discoveries.Suggestions]:
     request = build(
-        discovery_pb2.SuggestLabellingRequest, project=project, splits=_splits(splits), limit=limit
+        discovery_pb2.SuggestLabellingRequest, project=project, splits=one_or_more(splits), limit=limit
     )
     return Call(discovery_pb2_grpc.DiscoveryServiceStub, "SuggestLabelling", _suggestions, request)
 
@@ -63,7 +59,7 @@ def find_duplicates(
     request = build(
         discovery_pb2.FindDuplicatesRequest,
         project=project,
-        splits=_splits(splits),
+        splits=one_or_more(splits),
         similarity_min=similarity_min,
         limit=limit,
     )

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reex import convert, types
-from reex.calls import Call, build
+from reex.calls import Call, build, one_or_more
 from reex.v1 import documents_pb2, documents_pb2_grpc
 
 
@@ -30,7 +30,7 @@ def edit_documents(
     request = build(
         documents_pb2.EditDocumentsRequest,
         project=project,
-        ids=[ids] if isinstance(ids, str) else ids,
+        ids=one_or_more(ids),
         split=split or "",
         label=label,
         where=where,
@@ -47,7 +47,7 @@ def delete_documents(
     request = build(
         documents_pb2.DeleteDocumentsRequest,
         project=project,
-        ids=[ids] if isinstance(ids, str) else ids,
+        ids=one_or_more(ids),
         split=split or "",
         where=where,
         validate_only=validate_only,

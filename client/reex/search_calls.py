@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from reex import convert, types
-from reex.calls import Call, build
+from reex.calls import Call, build, one_or_more
 from reex.errors import InvalidArgument
 from reex.v1 import search_pb2, search_pb2_grpc
 
@@ -34,7 +34,7 @@ def search(
         text=text,
         like=like,
         limit=limit,
-        splits=[splits] if isinstance(splits, str) else splits,
+        splits=one_or_more(splits),
         labels=labels,
         where=where,
         mode=f"SEARCH_MODE_{mode.upper()}",
