@@ -100,9 +100,10 @@ class Table:
 
     def add(self, document: Document, answer: Prediction | None = None) -> None:
         row = document.to_dict()
-        label = document.label
-        known = 0 <= label < len(self.classes)
-        row[_LABEL_NAME] = self.classes[label] if known else _NO_CLASS.get(label, str(label))
+        if self.predicted or _LABEL_NAME in self._wanted:
+            label = document.label
+            known = 0 <= label < len(self.classes)
+            row[_LABEL_NAME] = self.classes[label] if known else _NO_CLASS.get(label, str(label))
         if self.predicted:
             row |= {} if answer is None else {k: v for k, v in answer.to_dict().items() if k in _SAID}
         self._held |= dict.fromkeys(row)
@@ -115,7 +116,8 @@ class Table:
         """The fields that were named, or what is stored, other keys of any document, and PREDICTED where wanted. Raises
         InvalidArgument for a name that is none of these."""
         held = self._held
-        others = [name for name in held if name not in (*_STORED, *_SAID, _LABEL_NAME)]
+        taken = (*_STORED, *_SAID, _LABEL_NAME) if self.predicted else _STORED
+        others = [name for name in held if name not in taken]
         if unknown := [name for name in self._wanted if name not in (*_STORED, *_SAID, _LABEL_NAME, *held)]:
             raise InvalidArgument(
                 f"there is no field {unknown[0]!r}; expected some of {', '.join(_STORED)}, {_LABEL_NAME};"

@@ -94,6 +94,13 @@ def test_a_class_alone_has_its_answers(served, ready, tmp_path):
     assert len(rows) == sum(each.label == 2 for each in said.values())
 
 
+def test_other_keys_with_names_of_a_prediction_s_are_kept(served, project, tmp_path):
+    line = {"id": "1", "document": "x", "label": -1, "q": 7, "label_name": "mine"}
+    served.upload(project, [line], "train")
+    (row,) = rows_of(served.client.export_table(project, tmp_path / "all.jsonl"))
+    assert (row["q"], row["label_name"]) == (7, "mine")
+
+
 def test_columns_of_several_types_are_json_in_parquet(served, project, tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
     values = [
