@@ -65,7 +65,7 @@ class Documents:
         Raises ProjectNotFound, SplitNotFound, InvalidInput, and NotTrained for a filter on predictions.
         """
         select.check(selection)
-        filter = self._select.filter(project, selection.where, [selection.split] if selection.split else ())
+        filter = self._select.filter(project, selection.where, selection.splits)
         environment = self._catalogue.open(project)
         with environment.read() as txn:
             missing, numbers = select.numbers(txn, selection, filter)

@@ -13,8 +13,9 @@ import numpy as np
 from reexd.errors import InvalidInput
 from reexd.records import UNLABELLED, Document
 from reexd.steps.embed import Embed
+from reexd.steps.select import members
 from reexd.steps.suspects import check_limit
-from reexd.store import documents, hidden_states, references, splits
+from reexd.store import documents, hidden_states, references
 from reexd.store.catalogue import Catalogue
 
 LIMIT_MAX = 10_000
@@ -57,8 +58,7 @@ class FindDuplicates:
         record = self._catalogue.get(project)
         environment = self._catalogue.open(project)
         with environment.read() as txn:
-            names = list(dict.fromkeys(wanted)) or list(splits.names(txn).values())
-            numbers = np.sort(np.concatenate([documents.numbers(txn, name) for name in names]))
+            numbers = members(txn, wanted, ())
         if len(numbers) > DOCUMENTS_MAX:
             raise InvalidInput(
                 f"all are compared with all, of at most {DOCUMENTS_MAX:,} documents; received {len(numbers):,}:"

@@ -59,7 +59,7 @@ class Edit:
         """
         changes = self._checked(project, changes)
         select.check(selection)
-        filter = self._select.filter(project, selection.where, [selection.split] if selection.split else ())
+        filter = self._select.filter(project, selection.where, selection.splits)
         environment = self._catalogue.open(project)
         with environment.read() as txn:
             missing, numbers = select.numbers(txn, selection, filter)

@@ -18,8 +18,8 @@ from reexd.steps import keywords
 from reexd.steps.embed import Embed
 from reexd.steps.embedded import COMMIT_ROWS
 from reexd.steps.filtered import holding
-from reexd.steps.select import Select
-from reexd.store import documents, hidden_states, references, splits
+from reexd.steps.select import Select, members
+from reexd.store import documents, hidden_states, references
 from reexd.store.catalogue import Catalogue
 from reexd.store.environment import Txn
 from reexd.store.spaces import Space
@@ -85,7 +85,7 @@ class Search:
         filter = self._select.filter(project, asked.where, asked.splits)
         with environment.read() as txn:
             subject = documents.get(txn, asked.like) if asked.like else None
-            numbers = holding(txn, filter, _selection(txn, asked.splits, asked.labels))
+            numbers = holding(txn, filter, members(txn, asked.splits, asked.labels))
         if subject is not None:
             numbers = numbers[numbers != subject.number]
         text = asked.text if subject is None else subject.text
@@ -103,7 +103,7 @@ class Search:
                 measured = rows >= 0
                 similarities = np.full(len(numbers), -math.inf)
                 similarities[measured] = _cosines(txn, space, vector, rows[measured])
-                best = _largest(similarities, FUSED_MAX)
+                best = _largest(similarities, asked.limit if asked.mode is Mode.SEMANTIC else FUSED_MAX)
                 best = best[measured[best]]
             if asked.mode is not Mode.SEMANTIC:
                 scored = keywords.scores(text, _texts(txn, numbers))
@@ -154,16 +154,6 @@ class Search:
             step = min(max(fitting, 1), COMMIT_ROWS)
             self._embed.documents(project, missing[start : start + step])
             start += step
-
-
-def _selection(txn: Txn, wanted: Sequence[str], labels: Sequence[int]) -> np.ndarray:
-    """(n,) int64, ascending: documents of any of the splits and any of the labels."""
-    names = list(wanted) or list(splits.names(txn).values())
-    members = [splits.members(txn, name) for name in dict.fromkeys(names)]
-    numbers = np.concatenate([part.numbers for part in members])
-    if labels:
-        numbers = numbers[np.isin(np.concatenate([part.labels for part in members]), labels)]
-    return np.sort(numbers)
 
 
 def _texts(txn: Txn, numbers: np.ndarray) -> Iterator[str]:

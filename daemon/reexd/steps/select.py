@@ -28,6 +28,11 @@ class Selection:
     label: int | None = None
     where: str = ""
 
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """That are named; none for all."""
+        return (self.split,) if self.split else ()
+
 
 class Select:
     """What a filter asks for is there before it is used: documents are scored first where it is about predictions."""
@@ -70,9 +75,18 @@ def numbers(txn: Txn, selection: Selection, filter: Filter | None) -> tuple[tupl
         found = {each: documents.find(txn, each) if each else None for each in selection.ids}
         known = [number for number in found.values() if number is not None]
         return tuple(each for each, number in found.items() if number is None), np.array(known, np.int64)
-    names = [selection.split] if selection.split else list(splits.names(txn).values())
-    members = [splits.members(txn, name) for name in names]
-    chosen = np.concatenate([each.numbers for each in members])
-    if selection.label is not None:
-        chosen = chosen[np.concatenate([each.labels for each in members]) == selection.label]
-    return (), holding(txn, filter, np.sort(chosen))
+    labels = () if selection.label is None else (selection.label,)
+    return (), holding(txn, filter, members(txn, selection.splits, labels))
+
+
+def members(txn: Txn, wanted: Sequence[str], labels: Sequence[int]) -> np.ndarray:
+    """(n,) int64, ascending: documents of any of the splits and any of the labels, none for all.
+
+    Raises SplitNotFound.
+    """
+    names = list(wanted) or list(splits.names(txn).values())
+    parts = [splits.members(txn, name) for name in dict.fromkeys(names)]
+    numbers = np.concatenate([part.numbers for part in parts])
+    if labels:
+        numbers = numbers[np.isin(np.concatenate([part.labels for part in parts]), labels)]
+    return np.sort(numbers)
